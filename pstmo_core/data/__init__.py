@@ -1,0 +1,1 @@
+"""Motion capture, virtual cameras and the windows that training draws from them."""

@@ -1,0 +1,92 @@
+"""Motion capture clips on the 17-joint skeleton, loaded once into arrays."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pstmo_core.errors import PstmoError
+from pstmo_core.skeleton import JOINT_NAMES
+
+SPLITS = ("train", "val", "test")
+
+
+class MocapError(PstmoError):
+    """A motion-capture file that cannot be used; says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Mocap:
+    """Clips of motion, end to end in one array.
+
+    World frame: metres, z up, floor near z = 0.
+    """
+
+    positions: np.ndarray
+    """(N, 17, 3) float32, joints of all clips."""
+    start: np.ndarray
+    """(C,) int64, first row of each clip."""
+    length: np.ndarray
+    """(C,) int64, rows of each clip."""
+    fps: float
+    clip: np.ndarray
+    """(C,) names."""
+    action: np.ndarray
+    """(C,) coarse labels."""
+    quality: np.ndarray
+    """(C,) quality class of the skeleton: `own` is the trustworthy one."""
+
+    def seconds(self) -> float:
+        """Return the length of all clips together."""
+        return float(self.length.sum()) / self.fps
+
+    def select(self, keep: np.ndarray) -> Mocap:
+        """Return the clips where the mask (C,) is true, rows packed anew."""
+        rows = [slice(s, s + n) for s, n in zip(self.start[keep], self.length[keep], strict=True)]
+        length = self.length[keep]
+        return Mocap(
+            positions=np.concatenate([self.positions[r] for r in rows])
+            if rows
+            else self.positions[:0],
+            start=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
+            length=length,
+            fps=self.fps,
+            clip=self.clip[keep],
+            action=self.action[keep],
+            quality=self.quality[keep],
+        )
+
+
+def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
+    """Load a motion-capture file (docs/data.md has its keys), or one split of it.
+
+    Raises:
+        MocapError: if the file is missing, truncated, or not such a file.
+    """
+    if split is not None and split not in SPLITS:
+        raise MocapError(f"split is {split!r}, but must be one of {SPLITS}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = tuple(str(name) for name in file["joint_names"])
+            if names != JOINT_NAMES:
+                raise MocapError(f"{path}: joints are {names}, but must be {JOINT_NAMES}")
+            relative = file["rel_pos"].astype(np.float32) * np.float32(file["rel_scale"])
+            mocap = Mocap(
+                positions=relative + file["root_pos"].astype(np.float32)[:, None],
+                start=file["clip_start"].astype(np.int64),
+                length=file["clip_len"].astype(np.int64),
+                fps=float(file["fps"]),
+                clip=file["clip_id"],
+                action=file["action"],
+                quality=file["skeleton"],
+            )
+            return mocap if split is None else mocap.select(file["split"] == split)
+    except FileNotFoundError as error:
+        raise MocapError(f"{path}: no such motion-capture file") from error
+    except (OSError, KeyError, zipfile.BadZipFile, ValueError, EOFError) as error:
+        if isinstance(error, MocapError):
+            raise
+        raise MocapError(f"{path}: not a readable motion-capture file ({error})") from error

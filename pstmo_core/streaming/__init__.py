@@ -1,0 +1,1 @@
+"""Time-stamped keypoints to skeletons, one frame at a time. Time comes in with the data."""

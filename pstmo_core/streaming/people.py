@@ -1,0 +1,47 @@
+"""Who is there: ids of people, the slot that each has in the buffer, and when they were seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_NEVER = np.iinfo(np.int64).min
+
+
+class People:
+    """Hands out a fixed number of slots to ids and takes them back."""
+
+    def __init__(self, slots: int) -> None:
+        self._free = list(range(slots - 1, -1, -1))
+        self._slots: dict[str, int] = {}
+        self._last_seen = np.full(slots, _NEVER)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids that have a slot, in the order of their coming."""
+        return tuple(self._slots)
+
+    def slot_of(self, name: str) -> int | None:
+        """Return the slot of an id, a new one if it has none, None if all are taken."""
+        if name not in self._slots and self._free:
+            self._slots[name] = self._free.pop()
+        return self._slots.get(name)
+
+    def names_of(self, slots: np.ndarray) -> tuple[str, ...]:
+        """Return the ids in given slots."""
+        owner = {slot: name for name, slot in self._slots.items()}
+        return tuple(owner[slot] for slot in slots.tolist())
+
+    def see(self, slots: np.ndarray, stamp: int) -> None:
+        """Note that the people in some slots were seen."""
+        self._last_seen[slots] = np.maximum(self._last_seen[slots], stamp)
+
+    def absent(self, before: int) -> list[str]:
+        """Return the ids of people last seen before a stamp."""
+        return [name for name, slot in self._slots.items() if self._last_seen[slot] < before]
+
+    def leave(self, name: str) -> int:
+        """Take back the slot of an id and return it."""
+        slot = self._slots.pop(name)
+        self._last_seen[slot] = _NEVER
+        self._free.append(slot)
+        return slot

@@ -1,0 +1,18 @@
+"""The losses of stage II (paper, section 3.4.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def mpjpe_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance of joints over all leading dimensions; (..., 17, 3) metres."""
+    return (predicted - truth).norm(dim=-1).mean()
+
+
+def lifting_loss(
+    all_frames: Tensor, target: Tensor, truth: Tensor, multi_frame_weight: float
+) -> Tensor:
+    """L_single + lambda L_multiple; truth is (B, F, 17, 3), the target its centre frame."""
+    single = mpjpe_loss(target, truth[:, truth.shape[1] // 2])
+    return single + multi_frame_weight * mpjpe_loss(all_frames, truth)

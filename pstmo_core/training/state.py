@@ -1,0 +1,71 @@
+"""What must be kept to go on with a run exactly where it stopped."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass
+class TrainingState:
+    """Everything that changes while a run trains."""
+
+    model: nn.Module
+    average: dict[str, Tensor]
+    """Running average of the floating-point weights and buffers, by name."""
+    optimiser: torch.optim.Optimizer
+    generator: torch.Generator
+    """Source of the batches."""
+    step: int = 0
+    best: float = float("inf")
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One record an evaluation."""
+
+    def save(self, path: Path) -> None:
+        """Write atomically: a kill while writing leaves the previous file whole."""
+        partial = path.with_name(path.name + ".partial")
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "average": self.average,
+                "optimiser": self.optimiser.state_dict(),
+                "generator": self.generator.get_state(),
+                "torch_rng": torch.get_rng_state(),
+                "step": self.step,
+                "best": self.best,
+                "history": self.history,
+            },
+            partial,
+        )
+        os.replace(partial, path)
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote, into the same kind of model and optimiser."""
+        device = next(self.model.parameters()).device
+        saved = torch.load(path, map_location=device, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.average = saved["average"]
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.generator.set_state(saved["generator"].cpu())
+        torch.set_rng_state(saved["torch_rng"].cpu())
+        self.step, self.best, self.history = saved["step"], saved["best"], saved["history"]
+
+
+def start_average(model: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the model's state to average into."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+@torch.no_grad()
+def update_average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards the model; early on the average is short."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)

@@ -1,0 +1,50 @@
+"""Cuts the small motion-capture file that the tests use out of the complete one.
+
+    python scripts/make_excerpt.py --mocap cmu_h36m17.npz
+
+Writes test/data/mocap_excerpt.npz: the first 5 s of a few clips of each split, keys as in the
+complete file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+CLIPS = (
+    "01_04", "05_14", "06_02", "07_05", "13_31", "82_normalwalk", "61_05", "02_05", "91_normalwalk",
+)  # fmt: skip
+FRAMES = 250
+A_CLIP = ("clip_id", "subject", "actor", "action", "description", "split", "skeleton")
+CONSTANT = ("rel_scale", "fps", "joint_names", "parents", "joints_left", "joints_right")
+
+
+def main(
+    mocap: Annotated[Path, typer.Option(help="The complete motion-capture file.")],
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("test/data/mocap_excerpt.npz"),
+) -> None:
+    """Write the excerpt."""
+    with np.load(mocap, allow_pickle=False) as file:
+        names = file["clip_id"].tolist()
+        chosen = [index for index, name in enumerate(names) if name.startswith(CLIPS)]
+        length = np.minimum(file["clip_len"][chosen], FRAMES)
+        starts = file["clip_start"][chosen]
+        rows = np.concatenate([np.arange(s, s + n) for s, n in zip(starts, length, strict=True)])
+        np.savez_compressed(
+            output,
+            rel_pos=file["rel_pos"][rows],
+            root_pos=file["root_pos"][rows],
+            clip_start=(np.cumsum(length) - length).astype(np.int32),
+            clip_len=length.astype(np.int32),
+            **{key: file[key][chosen] for key in A_CLIP},
+            **{key: file[key] for key in CONSTANT},
+        )
+        splits = file["split"][chosen]
+    print(f"wrote {output}: {len(rows)} frames of {len(chosen)} clips, {np.unique(splits)}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,74 @@
+"""What several tests share: real motion, and small networks made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pstmo_core.config import ModelConfig
+from pstmo_core.runtime import Runtime
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def sample() -> dict[str, np.ndarray]:
+    """The shipped sample: real motion of two people before a virtual camera."""
+    from pstmo_core.clip import sample_path
+
+    with np.load(sample_path()) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="session")
+def walk(sample: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Times (F,) in seconds and pixels (F, 17, 2) of a real walk, holes filled."""
+    points = sample["keypoints"][:100, 0, :, :2].astype(np.float64)
+    flat = points.reshape(len(points), -1)
+    for column in flat.T:
+        known = np.isfinite(column)
+        column[~known] = np.interp(np.flatnonzero(~known), np.flatnonzero(known), column[known])
+    return sample["stamps"][:100], flat.reshape(-1, 17, 2).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def mocap_file() -> Path:
+    """A small cut of the motion capture, in its format (test/data/README.md)."""
+    return DATA / "mocap_excerpt.npz"
+
+
+@pytest.fixture(scope="session")
+def small_model() -> ModelConfig:
+    return ModelConfig(frames=27, layers=1, width=32, feedforward=32, sem_width=32, heads=4)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Runtime:
+    from pstmo_core.runtime import load_runtime
+
+    return load_runtime()
+
+
+@pytest.fixture
+def counted() -> list[int]:
+    """The batch size of each inference of `runtime`."""
+    return []
+
+
+@pytest.fixture
+def runtime(shipped: Runtime, counted: list[int]) -> Runtime:
+    """The shipped network, its inferences counted."""
+
+    class Counting:
+        config = shipped.config
+
+        def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            counted.append(len(frames))
+            return shipped.infer(frames)
+
+        def describe(self) -> str:
+            return shipped.describe()
+
+    return Counting()
