@@ -151,6 +151,6 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
-    except PstmoError as error:
+    except (PstmoError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

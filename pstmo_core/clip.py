@@ -166,7 +166,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     """Read the fields of a file as arrays, whichever kind it is."""
     try:
         with path.open("rb") as file:
-            zipped = file.read(2) == b"PK"
+            zipped = file.read(4) == b"PK\x03\x04"
         if not zipped and path.suffix == ".npz":
             raise ClipError("is not an npz file, or its beginning is lost: record or copy it again")
         return _read_npz(path) if zipped else read_dialect(path.read_bytes())

@@ -99,8 +99,9 @@ def _read_gastnet(frames: list[Any]) -> dict[str, np.ndarray]:
         for row, frame in enumerate(frames):
             for person, skeleton in enumerate(frame["skeleton"]):
                 where = f"frame {row}, person {person}"
-                points[row, person, :, :2] = _array(skeleton["pose"], f"{where}, pose")
-                points[row, person, :, 2] = _array(skeleton["score"], f"{where}, score").ravel()
+                pose = _array(skeleton["pose"], f"{where}, pose")
+                score = _array(skeleton["score"], f"{where}, score").reshape(-1, 1)
+                points[row, person] = np.concatenate([pose, score], -1).reshape(points.shape[2:])
         numbers = np.array([int(frame.get("frame_index", row)) for row, frame in enumerate(frames)])
     except DialectError:
         raise

@@ -59,7 +59,7 @@ def encode_pixels(
     return person(((points - size / 2) / scale).astype(np.float32), seen, np)
 
 
-def screen(pixels: Array, width: float, height: float, xp: Any) -> Array:
+def screen(pixels: Array, width: Array, height: Array, xp: Any) -> Array:
     """Encode pixels (..., 17, 2) as the paper does; unseen joints must have been filled."""
     return xp.stack(
         [pixels[..., 0] / width * 2 - 1, pixels[..., 1] / width * 2 - height / width], -1

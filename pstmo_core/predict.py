@@ -50,7 +50,7 @@ def predict(
     clip: Clip,
     runtime: Runtime,
     config: StreamConfig,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Prediction:
     """Lift a clip frame by frame, as the node would.
 

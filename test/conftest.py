@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +75,24 @@ def runtime(shipped: Runtime, counted: list[int]) -> Runtime:
             return shipped.describe()
 
     return Counting()
+
+
+@pytest.fixture(scope="session")
+def ros_domain() -> Iterator[None]:
+    """Keep what these tests say over DDS on this machine, and apart from other runs."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+        local = "ROS_LOCALHOST_ONLY" if os.environ.get("ROS_DISTRO") == "humble" else None
+        environment.setenv(local or "ROS_AUTOMATIC_DISCOVERY_RANGE", "1" if local else "LOCALHOST")
+        yield
+
+
+@pytest.fixture
+def ros(ros_domain: None) -> Iterator[None]:
+    """Start and end ROS in this process."""
+    rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
+    pytest.importorskip("pstmo_ros.msg", reason="needs the built messages")
+    rclpy.init(args=[])
+    yield
+    gc.collect()  # nodes of this test that wait for it would still be seen by the next
+    rclpy.shutdown()

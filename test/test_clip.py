@@ -37,7 +37,14 @@ def test_an_npz_is_read_as_its_keys_say(tmp_path: Path) -> None:
     clip = load_clip(written(tmp_path, ids=np.array(["ann", "bob"]), truth=truth))
     np.testing.assert_array_equal(clip.keypoints, fields()["keypoints"][..., :2])
     np.testing.assert_array_equal(clip.scores, fields()["keypoints"][..., 2])
-    assert clip.stamps.tolist() == [0, 40_000_000, 80_000_000, 120_000_000, 160_000_000, 200_000_000]
+    assert clip.stamps.tolist() == [
+        0,
+        40_000_000,
+        80_000_000,
+        120_000_000,
+        160_000_000,
+        200_000_000,
+    ]
     assert (clip.width, clip.height, clip.layout) == (640, 480, "coco17")
     assert clip.ids == ("ann", "bob")
     assert clip.truth is not None
@@ -94,7 +101,11 @@ def test_a_frame_holds_those_of_whom_a_point_is_known(tmp_path: Path) -> None:
     assert clip.frame(2).ids == ("p1",)
     assert clip.frame(3).ids == ("p0", "p1")
     assert clip.frame(2).points.shape == (1, 17, 2)
-    assert (clip.frame(2).stamp, clip.frame(2).width, clip.frame(2).height) == (80_000_000, 640, 480)
+    assert (clip.frame(2).stamp, clip.frame(2).width, clip.frame(2).height) == (
+        80_000_000,
+        640,
+        480,
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,7 +206,7 @@ def test_a_truncated_npz_is_answered(tmp_path: Path, kept: int) -> None:
 
 
 def test_a_missing_file_and_a_folder_are_answered(tmp_path: Path) -> None:
-    with pytest.raises(ClipError, match="nowhere.npz: cannot be read .*No such file"):
+    with pytest.raises(ClipError, match=r"nowhere\.npz: cannot be read .*No such file"):
         load_clip(tmp_path / "nowhere.npz")
     with pytest.raises(ClipError, match="cannot be read"):
         load_clip(tmp_path)

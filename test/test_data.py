@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from pstmo_core.config import ModelConfig
 from pstmo_core.data import bodies, noise
 from pstmo_core.data.cameras import CameraRange, draw_cameras, rays
+from pstmo_core.data.detector_joints import derive
 from pstmo_core.data.mocap import MocapError, load_mocap
 from pstmo_core.data.noise import DetectorNoise
 from pstmo_core.data.sampler import Sampler, SamplerConfig
 from pstmo_core.data.windows import Clips
-from pstmo_core.config import ModelConfig
-from pstmo_core.skeleton import LEFT, RIGHT
+from pstmo_core.layouts import get_layout
+from pstmo_core.skeleton import JOINT_NAMES, LEFT, RIGHT
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_varied_bodies_keep_their_angles_and_have_human_sizes(
     new = torch.nn.functional.normalize(bodies.bones_of(varied)[..., 1:, :], dim=-1)
     torch.testing.assert_close(new, old, atol=1e-3, rtol=0)
     legs = bone_lengths(varied)[:, 13, 2] + bone_lengths(varied)[:, 13, 3]
-    assert 0.6 < legs.min() and legs.max() < 1.15
+    assert legs.min() > 0.6 and legs.max() < 1.15
     spread = bone_lengths(varied).std(dim=1)  # a body keeps its bones through the window
     assert float(spread.median()) < 2e-3
 
@@ -132,6 +134,26 @@ def test_clean_windows_stay_clean_and_others_get_faults(
     assert 0.02 < float((seen == 0).float().mean()) < 0.4
     size = (clean - clean[:, :, :1]).square().sum(-1).mean().sqrt()
     assert 0.002 < float((faulty - clean).abs().median() / size) < 0.1
+
+
+def test_derived_joints_are_those_that_the_layout_table_makes_of_detector_points(
+    motion: torch.Tensor, generator: torch.Generator
+) -> None:
+    clean = rays(draw_cameras(motion, CameraRange(), generator).to_camera(motion))
+    seen = torch.ones(clean.shape[:-1])
+    seen[0, 0, JOINT_NAMES.index("lshoulder")] = 0
+    chosen = torch.arange(len(motion)) < 32
+    derived, known = derive(clean, seen, chosen)
+    layout = get_layout("coco17")
+    stand_in = {"nose": "head", "leye": "head", "reye": "head", "lear": "head", "rear": "head"}
+    columns = [JOINT_NAMES.index(stand_in.get(name, name)) for name in layout.joint_names]
+    points, scores = layout.convert(clean[:32, :, columns].numpy(), seen[:32, :, columns].numpy())
+    where = (scores > 0) & (known[:32].numpy() > 0)
+    assert where.mean() > 0.99
+    np.testing.assert_allclose(derived[:32].numpy()[where], points[where], atol=1e-5)
+    torch.testing.assert_close(derived[32:], clean[32:])
+    assert known[0, 0, JOINT_NAMES.index("thorax")] == 0
+    assert known[0, 1, JOINT_NAMES.index("thorax")] == 1
 
 
 def test_the_same_seed_draws_the_same_batches(clips: Clips, small_model: ModelConfig) -> None:

@@ -45,9 +45,7 @@ def test_unseen_joints_do_not_matter_whatever_they_hold(
     seen[:, [0, 3, 13]] = 0
     wild = rays.copy()
     wild[:, [0, 3, 13]] = 1e6
-    np.testing.assert_array_equal(
-        encoding.person(rays, seen, np), encoding.person(wild, seen, np)
-    )
+    np.testing.assert_array_equal(encoding.person(rays, seen, np), encoding.person(wild, seen, np))
 
 
 def test_a_person_of_whom_nothing_is_seen_is_encoded_finitely() -> None:

@@ -92,9 +92,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_an_onnx_file_of_another_program_or_version_is_refused(tmp_path: Path) -> None:
     graph = onnx.load(shipped_model())
     (entry,) = [entry for entry in graph.metadata_props if entry.key == CONFIG_KEY]
-    entry.value = entry.value.replace(
-        f'"config_version": {CONFIG_VERSION}', '"config_version": 99'
-    )
+    entry.value = entry.value.replace(f'"config_version": {CONFIG_VERSION}', '"config_version": 99')
     onnx.save(graph, tmp_path / "new.onnx")
     with pytest.raises(RuntimeLoadError, match="version 99"):
         load_runtime(tmp_path / "new.onnx")

@@ -78,7 +78,9 @@ def test_points_have_the_order_of_the_detectors(name: str, indices: dict[str, in
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_only_the_joints_of_the_middle_are_derived(name: str) -> None:
-    derived = {joint for joint, is_so in zip(JOINT_NAMES, get_layout(name).derived) if is_so}
+    derived = {
+        joint for joint, is_so in zip(JOINT_NAMES, get_layout(name).derived, strict=True) if is_so
+    }
     assert derived == {"hip", "spine", "thorax", "neck_nose", "head"}
     assert not any(get_layout("h36m17").derived)
 
@@ -92,12 +94,10 @@ def test_the_identity_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_derived_joints_lie_where_the_motion_capture_has_them(
-    name: str, poses: np.ndarray
-) -> None:
+def test_derived_joints_lie_where_the_motion_capture_has_them(name: str, poses: np.ndarray) -> None:
     errors = np.linalg.norm(convert3d(name, as_detected(name, poses)) - poses, axis=-1).mean(0)
     allowed = {"spine": 0.030, "thorax": 0.027, "neck_nose": 0.024}
-    for joint, error in zip(JOINT_NAMES, errors):
+    for joint, error in zip(JOINT_NAMES, errors, strict=True):
         assert error <= allowed.get(joint, 1e-5), f"{joint}: {error * 1000:.1f} mm"
 
 
@@ -178,7 +178,7 @@ def test_a_derived_joint_has_the_lowest_score_of_its_points_and_scores_end_at_on
     scores[names.index("lhip")], scores[names.index("rear")] = 0.4, 0.3
     _, converted = get_layout("coco17").convert(np.ones((17, 2)), scores)
     expected = {"hip": 0.4, "lhip": 0.4, "spine": 0.4, "thorax": 0.3, "neck_nose": 0.3, "head": 0.3}
-    for joint, score in zip(JOINT_NAMES, converted):
+    for joint, score in zip(JOINT_NAMES, converted, strict=True):
         assert score == pytest.approx(expected.get(joint, 1.0)), joint
 
 
@@ -210,7 +210,7 @@ def test_nobody_converts_to_nobody() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(LayoutError, match="did you mean coco17.*openpose18.*h36m17"):
+    with pytest.raises(LayoutError, match=r"did you mean coco17.*openpose18.*h36m17"):
         get_layout("COCO-17")
     with pytest.raises(LayoutError, match="known are coco17"):
         get_layout("")

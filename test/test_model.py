@@ -98,7 +98,7 @@ def test_a_wrong_configuration_is_refused_with_a_sentence(
 
 def test_a_configuration_of_another_version_is_refused() -> None:
     text = SMALL.to_json().replace(f'"config_version": {CONFIG_VERSION}', '"config_version": 99')
-    with pytest.raises(ConfigError, match="version 99.*export the model again"):
+    with pytest.raises(ConfigError, match=r"version 99.*export the model again"):
         ModelConfig.from_json(text)
 
 

@@ -268,5 +268,5 @@ def test_a_stream_far_faster_than_the_buffer_is_made_for_does_not_fail(
     _, points = walk
     lifter = StreamLifter(runtime, StreamConfig(max_rate=10))
     stamps = np.arange(200, dtype=np.int64) * 1_000_000
-    answers = [lifter.push(frame) for frame in frames_of(points[:200] , stamps[: len(points[:200])])]
+    answers = [lifter.push(frame) for frame in frames_of(points[:200], stamps[: len(points[:200])])]
     assert all(len(answer) == 1 for answer in answers)

@@ -91,7 +91,7 @@ def look_at(position: Tensor, target: Tensor) -> Tensor:
 
 
 def _turn(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    """Rotations (B, 3, 3) within the camera frame: yaw about y, then pitch about x, roll about z."""
+    """Rotations (B, 3, 3) within the camera frame: yaw about y, pitch about x, roll about z."""
     zero, one = torch.zeros_like(yaw), torch.ones_like(yaw)
 
     def matrix(*entries: Tensor) -> Tensor:

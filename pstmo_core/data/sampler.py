@@ -11,6 +11,7 @@ from pstmo_core import encoding
 from pstmo_core.config import ModelConfig
 from pstmo_core.data import bodies, noise
 from pstmo_core.data.cameras import CameraRange, Cameras, draw_cameras, rays
+from pstmo_core.data.detector_joints import derive
 from pstmo_core.data.noise import DetectorNoise
 from pstmo_core.data.windows import Clips
 from pstmo_core.skeleton import ROOT
@@ -32,6 +33,8 @@ class SamplerConfig:
     """Share of windows whose upper and lower bodies come from different clips."""
     known_camera_share: float = 0.5
     """Share of windows whose focal length the input knows; the others assume one."""
+    derived_share: float = 0.5
+    """Share of windows whose spine, thorax and neck are computed as from a detector's points."""
     edge_share: float = 0.2
     """Share of windows that begin or end early, their edge repeated as at the start of a stream."""
 
@@ -63,6 +66,8 @@ class Sampler:
         cameras = draw_cameras(world, self.config.cameras, self.generator)
         in_camera = cameras.to_camera(world)
         seen_rays, seen = noise.apply(rays(in_camera), self.config.noise, self.generator)
+        derived = self._uniform(count) < self.config.derived_share
+        seen_rays, seen = derive(seen_rays, seen, derived)
         frames = encode(seen_rays, seen, cameras, self._known(count), self.model.encoding)
         poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
         index = self._edges(count)

@@ -27,7 +27,7 @@ class StreamConfig:
         "target frame: 0 shows people now, half of the window is the paper's centre frame.",
     )  # fmt: skip
     tolerance: float = setting(
-        0.01, 0.0, 0.5, "How far a frame may be from its place in the window and still be taken "
+        0.02, 0.0, 0.5, "How far a frame may be from its place in the window and still be taken "
         "as it is; beyond it keypoints are interpolated.",
     )  # fmt: skip
     max_gap: float = setting(

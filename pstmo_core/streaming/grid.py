@@ -62,7 +62,7 @@ def sample(
         target: stamp of the target frame, nanoseconds.
         grid: the window's layout.
     """
-    present = seen.any(-1)
+    present: np.ndarray = np.any(seen, axis=-1)
     first, last = stamps[present.argmax(0)], stamps[-1 - present[::-1].argmax(0)]
     moments = (target + grid.offsets)[:, None]
     inside = np.clip(moments, first, last)

@@ -196,7 +196,8 @@ class StreamLifter:
         all_frames, target = self.runtime.infer(frames)
         index = model.frames - 1 - self.config.look_ahead
         joints = target if index == model.target else all_frames[:, index]
-        joints = np.where(seen.any(1)[..., None], joints, np.float32(np.nan))
+        ever_seen: np.ndarray = np.any(seen, axis=1)
+        joints = np.where(ever_seen[..., None], joints, np.float32(np.nan))
         joints[:, ROOT] = 0  # by definition; the network's own estimate is off by a millimetre
         return joints
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import dacite
 from omegaconf import OmegaConf
@@ -79,9 +80,9 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
         ConfigError: if the file cannot be read or a name or value does not fit.
     """
     try:
-        tree = OmegaConf.load(path) if path is not None else OmegaConf.create()
-        tree = OmegaConf.merge(tree, OmegaConf.from_dotlist(overrides))
-        plain = OmegaConf.to_container(tree, resolve=True)
+        file = OmegaConf.load(path) if path is not None else OmegaConf.create()
+        tree = OmegaConf.merge(file, OmegaConf.from_dotlist(overrides))
+        plain: Any = OmegaConf.to_container(tree, resolve=True)
         return dacite.from_dict(RunConfig, plain, dacite.Config(strict=True, cast=[tuple, float]))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such configuration file") from error

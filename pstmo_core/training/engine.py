@@ -90,7 +90,9 @@ class Trainer:
         if not torch.isfinite(loss):
             path = self.folder / f"non_finite_batch_{state.step}.pt"
             torch.save({"frames": batch.frames, "poses": batch.poses}, path)
-            raise NonFiniteLossError(f"the loss at step {state.step} is {loss}: batch saved in {path}")
+            raise NonFiniteLossError(
+                f"the loss at step {state.step} is {loss}: batch saved in {path}"
+            )
         state.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_gradient)
