@@ -14,11 +14,12 @@ weights rest on, all measured in 3D:
   upright woman lie 197 mm above and 35 mm in front. Her nose is 142 mm in front.
 - SPINE, THORAX and NECK are least-squares weights (sum 1) over the training split without the
   class `daz` (whose shoulders are 229 mm apart, others 372), tested on the test split's `own`. The
-  mean distance to the captured joint in mm, train / test, with the naive mapping (middle of
-  shoulders and hips; middle of the shoulders; middle of shoulders and head) in brackets:
+  mean distance to the captured joint in mm, train / test, and that of the naive mapping (middle of
+  shoulders and hips; middle of the shoulders; middle of shoulders and head), as
+  scripts/measure_layouts.py prints them:
 
-      SPINE    22 / 26   (32 / 35)    the knees tell how far the back is bent; without: 31 / 34
-      THORAX   24 / 22   (43 / 39)    without the ears: 29 / 23
+      SPINE    22 / 26   (32 / 35)    the knees tell how far the back is bent
+      THORAX   24 / 22   (43 / 39)
       NECK     21 / 15   (28 / 23)
 """
 

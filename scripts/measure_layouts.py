@@ -34,6 +34,12 @@ def naive() -> np.ndarray:
     return matrix
 
 
+def distance(weights: np.ndarray, poses: np.ndarray, joint: int) -> float:
+    """Return the mean distance in metres of a weighted sum of joints (17,) from a joint."""
+    derived = np.einsum("j,njc->nc", weights, poses)
+    return float(np.linalg.norm(derived - poses[:, joint], axis=-1).mean())
+
+
 def main(mocap: Annotated[Path, typer.Option(help="The motion-capture file.")]) -> None:
     """Print the table."""
     train, test = load_mocap(mocap, "train"), load_mocap(mocap, "test")
@@ -43,15 +49,8 @@ def main(mocap: Annotated[Path, typer.Option(help="The motion-capture file.")]) 
         joint = JOINT_NAMES.index(name)
         cells = []
         for matrix in (derivation(), naive()):
-            errors = [
-                np.linalg.norm(
-                    np.einsum("j,njc->nc", matrix[joint], part.positions) - part.positions[:, joint],
-                    axis=-1,
-                ).mean()
-                * 1e3
-                for part in (train, test)
-            ]
-            cells.append(" / ".join(f"{error:.0f}" for error in errors))
+            errors = [distance(matrix[joint], part.positions, joint) for part in (train, test)]
+            cells.append(" / ".join(f"{error * 1e3:.0f}" for error in errors))
         print(f"| {name} | {cells[0]} | {cells[1]} |")
 
 

@@ -1,0 +1,189 @@
+"""Messages to the core's arrays and back. Stamps are nanoseconds (int)."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point
+from std_msgs.msg import Header
+
+from pstmo_core.clip import Clip
+from pstmo_core.keypoints import KeypointError, KeypointFrame, keypoint_frame
+from pstmo_core.layouts import LayoutError, get_layout
+from pstmo_core.skeleton import EDGES, JOINT_NAMES
+from pstmo_core.skeletons import SkeletonFrame
+from pstmo_ros.msg import People2D, Person2D, Skeleton3D, SkeletonLayout, Skeletons3D
+
+#: Name of the skeleton's layout in Skeletons3D and SkeletonLayout.
+SKELETON_LAYOUT = "h36m17"
+_SECOND = 1_000_000_000
+_UNKNOWN_COVARIANCE = np.full(9, np.nan)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a message, or a person in it, cannot be used."""
+
+    reason: str
+    """One word, to count by: layout, image_size, points, scores or repeated_id."""
+    sentence: str
+    """What is wrong and what would be right."""
+
+
+class MessageError(ValueError):
+    """A message of which nothing can be used."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(fault.sentence for fault in faults))
+        self.faults = faults
+
+
+def stamp_ns(stamp: Time) -> int:
+    """Return a message's stamp in nanoseconds."""
+    return int(stamp.sec) * _SECOND + int(stamp.nanosec)
+
+
+def time_message(stamp: int) -> Time:
+    """Return nanoseconds as a message's stamp."""
+    return Time(sec=stamp // _SECOND, nanosec=stamp % _SECOND)
+
+
+def keypoints_from_message(
+    message: People2D, layout: str = ""
+) -> tuple[KeypointFrame, list[Fault]]:
+    """Convert keypoints of people to the core's.
+
+    Args:
+        message: people on any known layout.
+        layout: name of the layout; empty means what the message says.
+
+    Returns:
+        The people whose keypoints can be used, and why others cannot.
+
+    Raises:
+        MessageError: if nothing can be used. A message without people is right.
+    """
+    name = layout or message.layout
+    try:
+        joints = len(get_layout(name).joint_names)
+    except LayoutError as error:
+        raise MessageError([Fault("layout", str(error))]) from error
+    size = (int(message.width), int(message.height))
+    if min(size) <= 0:
+        sentence = f"the image size is {size[0]} x {size[1]}, but must be above 0 in pixels"
+        raise MessageError([Fault("image_size", sentence)])
+
+    people: dict[str, Person2D] = {}
+    faults: list[Fault] = []
+    for person in message.people:
+        fault = _fault(person, joints, name, people)
+        if fault is None:
+            people[person.id] = person
+        else:
+            faults.append(fault)
+    if faults and not people:
+        raise MessageError(faults)
+    points, scores = _stack(list(people.values()), joints)
+    stamp = stamp_ns(message.header.stamp)
+    try:
+        return keypoint_frame(stamp, tuple(people), points, scores, size, name), faults
+    except KeypointError as error:
+        raise MessageError([Fault("points", str(error))]) from error
+
+
+def _fault(person: Person2D, joints: int, layout: str, known: dict[str, Person2D]) -> Fault | None:
+    who = f"person {person.id!r}"
+    if person.id in known:
+        return Fault("repeated_id", f"{who} is there twice; only the first is used")
+    if len(person.points) != 2 * joints:
+        return Fault(
+            "points",
+            f"{who} has {len(person.points)} values in points, but the layout {layout} has "
+            f"{joints} points and so needs {2 * joints} (x0, y0, x1, y1, ...)",
+        )
+    if len(person.scores) not in (0, joints):
+        return Fault(
+            "scores",
+            f"{who} has {len(person.scores)} scores, but the layout {layout} needs {joints}, or "
+            "none, which says that every known point is sure",
+        )
+    return None
+
+
+def _stack(people: list[Person2D], joints: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return points (P, J, 2) and scores (P, J) of checked people."""
+    points = np.empty((len(people), joints, 2), np.float32)
+    scores = np.ones((len(people), joints), np.float32)
+    for row, person in enumerate(people):
+        points[row] = np.asarray(person.points, np.float32).reshape(joints, 2)
+        if len(person.scores):
+            scores[row] = np.asarray(person.scores, np.float32)
+    return points, scores
+
+
+def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> People2D:
+    """Return one frame of a clip, on the clip's layout; people without any point are absent.
+
+    Args:
+        clip: recorded keypoints.
+        index: frame of the clip; len(clip.stamps) or more says that nobody is there.
+        stamp: nanoseconds.
+        frame_id: the camera's optical frame.
+    """
+    message = People2D(
+        header=Header(stamp=time_message(stamp), frame_id=frame_id),
+        layout=clip.layout,
+        width=clip.width,
+        height=clip.height,
+    )
+    if index < len(clip.stamps):
+        present = np.isfinite(clip.keypoints[index]).all(-1).any(-1)
+        message.people = [
+            Person2D(
+                id=clip.ids[row],
+                points=_floats(clip.keypoints[index, row]),
+                scores=_floats(clip.scores[index, row]),
+            )
+            for row in np.flatnonzero(present).tolist()
+        ]
+    return message
+
+
+def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
+    """Return skeletons as a message; the place of the pelvis is not known yet."""
+    return Skeletons3D(
+        header=Header(stamp=time_message(frame.stamp), frame_id=frame_id),
+        newest_stamp=time_message(frame.newest),
+        layout=SKELETON_LAYOUT,
+        people=[
+            Skeleton3D(
+                id=name,
+                joints=_floats(frame.joints[row]),
+                confidence=_floats(frame.confidence[row]),
+                observed=float(frame.observed[row]),
+                root=Point(x=np.nan, y=np.nan, z=np.nan),
+                root_source=Skeleton3D.ROOT_NONE,
+                root_covariance=_UNKNOWN_COVARIANCE,
+            )
+            for row, name in enumerate(frame.ids)
+        ],
+    )
+
+
+def layout_message() -> SkeletonLayout:
+    """Return the names and edges of the skeletons' joints."""
+    edges = [index for edge in EDGES for index in edge]
+    return SkeletonLayout(name=SKELETON_LAYOUT, joint_names=list(JOINT_NAMES), edges=edges)
+
+
+def joints_of(skeleton: Skeleton3D) -> np.ndarray:
+    """Return the joints (J, 3) of a skeleton in a message."""
+    return np.asarray(skeleton.joints, np.float32).reshape(-1, 3)
+
+
+def _floats(values: np.ndarray) -> array[float]:
+    """Return an array's values as what messages hold, without a loop over them."""
+    return array("f", np.ascontiguousarray(values, np.float32).tobytes())

@@ -1,0 +1,31 @@
+"""Counts of what was dropped, by reason, and when it is time to say so again."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class DropCounter:
+    """Counts drops by reason; each reason is reported at once, then no more often than a period.
+
+    Args:
+        period: nanoseconds between two reports of one reason.
+    """
+
+    def __init__(self, period: int = 5_000_000_000) -> None:
+        self.counts: Counter[str] = Counter()
+        self._period = period
+        self._reported: dict[str, int] = {}
+
+    def add(self, reason: str, sentence: str, now: int, amount: int = 1) -> str | None:
+        """Count a drop and return the line to log, None if the reason was reported just now."""
+        self.counts[reason] += amount
+        last = self._reported.get(reason)
+        if last is not None and 0 <= now - last < self._period:
+            return None
+        self._reported[reason] = now
+        return f"{sentence} ({reason}: {self.counts[reason]} so far)"
+
+    def summary(self) -> str:
+        """Return all counts in a line, '' if there are none."""
+        return ", ".join(f"{reason} {count}" for reason, count in sorted(self.counts.items()))

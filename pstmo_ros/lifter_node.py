@@ -1,0 +1,275 @@
+"""The lifecycle node that lifts 2D keypoints of people to 3D skeletons."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from pstmo_core.errors import PstmoError
+from pstmo_core.runtime import load_runtime
+from pstmo_core.runtime.base import Runtime
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_ros.conversions import layout_message
+from pstmo_ros.drops import DropCounter
+from pstmo_ros.lifter_parameters import LifterParameters
+from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
+from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
+from pstmo_ros.parameters import Parameters
+from pstmo_ros.process import run_node
+from pstmo_ros.stream import Stream
+
+SILENCE_PERIOD = 0.2
+"""Seconds between two looks whether people have left while no message came."""
+_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+
+
+class LifterNode(LifecycleNode):
+    """Subscribes to People2D while active; publishes Skeletons3D, MarkerArray, SkeletonLayout.
+
+    Raises:
+        ConfigError: if a parameter that it was started with is wrong.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("lifter", **options)
+        self.parameters = Parameters(self, StreamConfig, LifterParameters, MarkerStyle)
+        self.drops = DropCounter()
+        self._own = self.parameters.read(LifterParameters)
+        self._runtime: Runtime | None = None
+        self._stream: Stream | None = None
+        self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
+        self._changed = False
+        self._release_on_deactivate: list[Callable[[], object]] = []
+        self._release_on_cleanup: list[Callable[[], object]] = []
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._survive_wrong_transitions()
+
+    def start(self) -> bool:
+        """Configure and activate; return whether the node is active."""
+        done = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == done and self.trigger_activate() == done
+
+    # Transitions. rclpy swallows exceptions in them without a word, hence _guarded.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("configure", self._configure, super().on_configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("activate", self._activate, super().on_activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("deactivate", self._deactivate, super().on_deactivate, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("clean up", self._release, super().on_cleanup, state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("shut down", self._release, super().on_shutdown, state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("recover", self._release, super().on_error, state)
+
+    def _guarded(
+        self,
+        verb: str,
+        action: Callable[[], None],
+        of_publishers: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
+    ) -> TransitionCallbackReturn:
+        try:
+            if verb == "activate":  # publishers first: activation publishes
+                of_publishers(state)
+                action()
+            else:
+                action()
+                of_publishers(state)
+        except PstmoError as error:
+            self._release()
+            self.get_logger().error(f"cannot {verb}: {error}")
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            self.get_logger().error(f"cannot {verb}:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        own = self._own = self.parameters.read(LifterParameters)
+        self._runtime = load_runtime(own.model or None, own.threads)
+        self._take_up_parameters()
+        self._skeletons = self._publisher(Skeletons3D, own.skeletons_topic, _RESULTS)
+        self._marker_arrays = self._publisher(MarkerArray, own.markers_topic, _RESULTS)
+        self._layout = self._publisher(SkeletonLayout, own.layout_topic, _LATCHED)
+        # A clock that jumps (a simulation that starts again) makes silence meaningless. Jumps of
+        # stamps alone, without /clock, are the streaming core's.
+        threshold = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._on_time_jump)
+        self._release_on_cleanup.append(jumps.unregister)
+        self.get_logger().info(f"configured: {self._runtime.describe()}")
+
+    def _activate(self) -> None:
+        own = self._own
+        self._layout.publish(layout_message())
+        reliability = ReliabilityPolicy[own.qos_reliability.upper()]
+        qos = QoSProfile(depth=own.qos_depth, reliability=reliability)
+        keypoints = self.create_subscription(People2D, own.keypoints_topic, self._on_keypoints, qos)
+        silence = self.create_timer(SILENCE_PERIOD, self._on_silence)
+        self._release_on_deactivate = [
+            lambda: self.destroy_subscription(keypoints),
+            lambda: self.destroy_timer(silence),
+        ]
+        self.get_logger().info(
+            f"active: {keypoints.topic_name} ({own.qos_reliability}) -> "
+            f"{self._skeletons.topic_name}, {self._marker_arrays.topic_name}"
+        )
+
+    def _deactivate(self) -> None:
+        _call_all(self._release_on_deactivate)
+        self._forget()
+        if dropped := self.drops.summary():
+            self.get_logger().info(f"dropped so far: {dropped}")
+
+    def _release(self) -> None:
+        _call_all(self._release_on_deactivate)
+        _call_all(self._release_on_cleanup)
+        self._stream = self._runtime = None
+
+    def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+        publisher = self.create_lifecycle_publisher(kind, topic, qos)
+        self._release_on_cleanup.append(lambda: self.destroy_lifecycle_publisher(publisher))
+        return publisher
+
+    def _survive_wrong_transitions(self) -> None:
+        """Answer a transition that the node's state does not allow.
+
+        rclpy raises in the service's callback instead, which ends the process and leaves the
+        client without an answer.
+        """
+        service = self._service_change_state
+        change_state = service.callback
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:  # rclpy's RCLError
+                self.get_logger().warning(f"refused a transition: {error}")
+                response.success = False
+                return response
+
+        service.callback = answer
+
+    # Data
+
+    def _on_keypoints(self, message: People2D) -> None:
+        stream = self._current_stream()
+        now = self.get_clock().now().nanoseconds
+        try:
+            skeletons = stream.take(message, self._own.layout, now)
+        except Exception:  # whatever one message does, the next ones are served
+            fault = f"a message could not be lifted:\n{traceback.format_exc()}"
+            if line := self.drops.add("internal", fault, now):
+                self.get_logger().error(line)
+            return
+        self._publish(skeletons, stream.people)
+
+    def _on_silence(self) -> None:
+        stream = self._current_stream()
+        self._publish(stream.silence(self.get_clock().now().nanoseconds), stream.people)
+
+    def _current_stream(self) -> Stream:
+        """Return the stream as the parameters say now."""
+        if self._changed:
+            self._take_up_parameters()
+        assert self._stream is not None  # subscription and timer live only while active
+        return self._stream
+
+    def _publish(self, messages: list[Skeletons3D], present: tuple[str, ...]) -> None:
+        for message in messages:
+            self._skeletons.publish(message)
+            if self._marker_arrays.get_subscription_count():  # drawing costs a third of lifting
+                self._marker_arrays.publish(self._markers.draw(message, present))
+
+    def _forget(self) -> None:
+        """Forget everybody and delete their markers."""
+        if self._stream is None:
+            return
+        header = Header(frame_id=self._stream.frame_id, stamp=self.get_clock().now().to_msg())
+        self._stream.reset()
+        deletions = self._markers.clear(header)
+        if deletions.markers:
+            self._marker_arrays.publish(deletions)
+
+    def _on_time_jump(self, jump: TimeJump) -> None:
+        del jump
+        self.get_logger().info("the clock jumped: everybody is forgotten")
+        self._forget()
+
+    # Parameters
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        try:
+            self.parameters.check(changes, configured=self._runtime is not None)
+            if self._runtime is not None:
+                config = self.parameters.read(StreamConfig, changes)
+                Stream(self._runtime, config, self.drops, self.get_logger().warning)
+        except PstmoError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        # They hold only after this callback, which cannot be heard of on all distributions: the
+        # next message takes them up.
+        self._changed = True
+        return SetParametersResult(successful=True)
+
+    def _take_up_parameters(self) -> None:
+        """Read all parameters; other settings of the stream start it anew."""
+        self._changed = False
+        if self._runtime is None:
+            return
+        self._own = self.parameters.read(LifterParameters)
+        self._markers.style = self.parameters.read(MarkerStyle)
+        config = self.parameters.read(StreamConfig)
+        if self._stream is None or config != self._stream.config:
+            self._forget()
+            warn = self.get_logger().warning
+            self._stream = Stream(self._runtime, config, self.drops, warn)
+
+
+def _call_all(releases: list[Callable[[], object]]) -> None:
+    while releases:
+        releases.pop()()
+
+
+def _work(node: LifterNode) -> int:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.get_parameter("autostart").value:
+            node.start()
+        executor.spin()
+    finally:
+        executor.shutdown()
+    return 0
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until Ctrl-C."""
+    return run_node(LifterNode, args, _work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

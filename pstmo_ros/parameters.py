@@ -1,0 +1,172 @@
+"""Parameters of nodes: declared from dataclasses, checked, and read back as these.
+
+A field is a parameter. Its metadata say what ROS tools show: `description`, `low` and `high` (both
+ends included), `choices`, `change` (when it can be changed). `StreamConfig` of the core is such a
+dataclass, so the node's streaming parameters have their one home there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    InvalidTopicNameException,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.validate_topic_name import validate_topic_name
+
+from pstmo_core.config import ConfigError
+
+Group = TypeVar("Group")
+
+RUNNING = "Can be changed while the node runs."
+UNCONFIGURED = "Can be changed while the node is unconfigured."
+NEVER = "Is read once, at the start."
+
+
+def parameter(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    change: str = RUNNING,
+) -> Any:
+    """Declare a field of a dataclass that is a parameter."""
+    metadata: dict[str, Any] = {"description": description, "change": change, "choices": choices}
+    if low is not None and high is not None:
+        metadata |= {"low": low, "high": high}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_choices(group: Any) -> None:
+    """Check ranges and choices of a parameter dataclass.
+
+    Raises:
+        ConfigError: if a value is out of its range, or not one of its choices.
+    """
+    for field in dataclasses.fields(group):
+        value, meta = getattr(group, field.name), field.metadata
+        wrong_choice = bool(meta.get("choices")) and value not in meta["choices"]
+        if wrong_choice or ("low" in meta and not meta["low"] <= value <= meta["high"]):
+            raise ConfigError(f"{field.name} is {value!r}, but must be {_rule(field)}")
+
+
+def check_topic(group: Any, name: str) -> None:
+    """Check that a field is the name of a topic.
+
+    Raises:
+        ConfigError: if it is none; says what is wrong with it.
+    """
+    topic = getattr(group, name)
+    try:
+        validate_topic_name(topic)
+    except (InvalidTopicNameException, ValueError) as error:
+        rule = "a topic's name: letters, digits, _ and / (keypoints, /camera/keypoints)"
+        raise ConfigError(f"{name} is {topic!r}, but must be {rule}. ({error})") from error
+
+
+class Parameters:
+    """The parameters of a node.
+
+    Args:
+        node: declares them.
+        groups: dataclasses whose fields are the parameters; no name twice.
+
+    Raises:
+        ConfigError: if a value that the node was started with is wrong.
+    """
+
+    def __init__(self, node: Node, *groups: type[Any]) -> None:
+        self._node = node
+        self._groups = groups
+        self._change: dict[str, str] = {}
+        for group in groups:
+            for field in dataclasses.fields(group):
+                self._change[field.name] = field.metadata.get("change", RUNNING)
+                _declare(node, field)
+        for group in groups:
+            self.read(group)
+
+    def read(self, group: type[Group], changes: Iterable[Parameter] = ()) -> Group:
+        """Return the values of one group, with changes that are only proposed.
+
+        Raises:
+            ConfigError: if they do not fit together.
+        """
+        proposed = {change.name: change.value for change in changes}
+        values = {
+            field.name: proposed.get(field.name, self._node.get_parameter(field.name).value)
+            for field in dataclasses.fields(group)  # type: ignore[arg-type]
+        }
+        return group(**{name: _plain(value) for name, value in values.items()})
+
+    def check(self, changes: Sequence[Parameter], *, configured: bool) -> None:
+        """Check changes before they are made.
+
+        Raises:
+            ConfigError: if a value is wrong, or cannot be changed now.
+        """
+        for change in changes:
+            if configured and self._change.get(change.name) == UNCONFIGURED:
+                raise ConfigError(
+                    f"{change.name} can be changed only while the node is unconfigured: run `ros2 "
+                    f"lifecycle set {self._node.get_fully_qualified_name()} deactivate`, then the "
+                    "same with cleanup, set it, then configure and activate"
+                )
+        for group in self._groups:
+            self.read(group, changes)
+
+
+def _declare(node: Node, field: dataclasses.Field[Any]) -> None:
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    try:
+        node.declare_parameter(field.name, default, _descriptor(field))
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        raise ConfigError(f"parameter {field.name} must be {_rule(field)}. ({error})") from error
+
+
+def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+    meta = field.metadata
+    change = meta.get("change", RUNNING)
+    descriptor = ParameterDescriptor(
+        name=field.name,
+        description=f"{meta['description']} {change}",
+        additional_constraints=f"must be {_rule(field)}",
+        read_only=change == NEVER,
+    )
+    if "low" in meta and isinstance(field.default, int):
+        descriptor.integer_range = [IntegerRange(from_value=meta["low"], to_value=meta["high"])]
+    elif "low" in meta:
+        low, high = float(meta["low"]), float(meta["high"])
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+def _rule(field: dataclasses.Field[Any]) -> str:
+    """Say what is right for a parameter."""
+    meta = field.metadata
+    if meta.get("choices"):
+        return "one of " + ", ".join(repr(choice) for choice in meta["choices"])
+    kinds = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number with a decimal point (1.0, not 1)",
+        str: "a text",
+        tuple: f"a list of {len(field.default) if isinstance(field.default, tuple) else 0} numbers "
+        "with a decimal point ([0.0, 0.0, 3.0])",
+    }
+    limits = f" between {meta['low']} and {meta['high']}" if "low" in meta else ""
+    return kinds[type(field.default)] + limits
+
+
+def _plain(value: Any) -> Any:
+    """Turn the lists and arrays of ROS parameters into tuples."""
+    return value if isinstance(value, (bool, int, float, str)) else tuple(value)

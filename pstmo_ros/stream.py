@@ -1,0 +1,107 @@
+"""From messages of keypoints to messages of skeletons, between subscriber and publisher."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from pstmo_core.runtime.base import Runtime
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_ros.conversions import MessageError, keypoints_from_message, skeletons_message
+from pstmo_ros.drops import DropCounter
+from pstmo_ros.msg import People2D, Skeletons3D
+
+#: What the streaming core counts and a user should hear of.
+_COUNTED = {
+    "late": "a frame came later than the parameter `reorder` allows and was ignored",
+    "repeated": "a stamp came a second time and its frame was ignored; each image needs its own",
+    "reset": "stamps jumped back by more than the parameter `reset`: everybody was forgotten and "
+    "the stream starts anew",
+    "too_few_joints": "a person with fewer known joints than the parameter `min_joints` was not "
+    "lifted",
+    "too_many_people": "there are more people than the parameter `max_people`, the others were "
+    "dropped",
+}
+
+
+class Stream:
+    """Lifts a stream of keypoint messages.
+
+    Args:
+        runtime: the network.
+        config: settings of the streaming core.
+        drops: counts what could not be used.
+        warn: takes a sentence for the log.
+
+    Raises:
+        ConfigError: if the settings do not fit the network.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        config: StreamConfig,
+        drops: DropCounter,
+        warn: Callable[[str], object],
+    ) -> None:
+        self.config = config
+        self.frame_id = ""
+        """Of the newest message that was used."""
+        self._lifter = StreamLifter(runtime, config)
+        self._drops = drops
+        self._warn = warn
+        self._told: Counter[str] = Counter()
+        self._newest: tuple[int, int] | None = None
+        """Stamp and arrival of the newest message, nanoseconds of two different clocks."""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The ids of all who have not left."""
+        return self._lifter.people
+
+    def take(self, message: People2D, layout: str, now: int) -> list[Skeletons3D]:
+        """Take in a message and return the skeletons that can now be published.
+
+        Args:
+            message: keypoints; what is wrong in it is counted and told, the rest is used.
+            layout: name of the layout of its points; empty means what the message says.
+            now: nanoseconds on the node's clock.
+        """
+        try:
+            frame, faults = keypoints_from_message(message, layout)
+        except MessageError as error:
+            frame, faults = None, error.faults
+        for fault in faults:
+            self._tell(fault.reason, f"dropped: {fault.sentence}", now)
+        if frame is None:
+            return []
+        self.frame_id = message.header.frame_id
+        self._newest = frame.stamp, now
+        answers = self._lifter.push(frame)
+        for reason, sentence in _COUNTED.items():
+            if new := self._lifter.counters[reason] - self._told[reason]:
+                self._tell(reason, sentence, now, new)
+                self._told[reason] += new
+        return [skeletons_message(answer, self.frame_id) for answer in answers]
+
+    def silence(self, now: int) -> list[Skeletons3D]:
+        """Return the skeletons to publish when no message has come until `now`.
+
+        The stream's stamps may be of another clock than the node's (a recording that is played
+        again), so the stream's time is its newest stamp plus what has passed here since then.
+        """
+        if self._newest is None:
+            return []
+        stamp, arrival = self._newest
+        answers = self._lifter.expire(stamp + max(0, now - arrival))
+        return [skeletons_message(answer, self.frame_id) for answer in answers]
+
+    def reset(self) -> None:
+        """Forget everybody and every frame."""
+        self._lifter.reset()
+        self._newest = None
+
+    def _tell(self, reason: str, sentence: str, now: int, amount: int = 1) -> None:
+        if line := self._drops.add(reason, sentence, now, amount):
+            self._warn(line)
