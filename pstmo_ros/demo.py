@@ -21,7 +21,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-from pstmo_core.clip import Clip, ClipError, load_clip, sample_path
+from pstmo_core.clip import Clip, load_clip, sample_path
 from pstmo_core.errors import PstmoError
 from pstmo_core.metrics import mpjpe, p_mpjpe
 from pstmo_core.render import render_clip
@@ -50,7 +50,7 @@ def main(args: Sequence[str] | None = None) -> int:
         print("draws the picture and the video ...", flush=True)
         for path in render_clip(clip, joints, folder):
             print(path)
-    except (PstmoError, ClipError, OSError, subprocess.SubprocessError) as error:
+    except (PstmoError, OSError, subprocess.SubprocessError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -15,8 +15,9 @@ from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from pstmo_core.colours import joint_colours
 from pstmo_core.config import ConfigError
-from pstmo_core.skeleton import EDGES, JOINTS, LEFT, RIGHT
+from pstmo_core.skeleton import EDGES
 from pstmo_ros.conversions import joints_of
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import check_choices, parameter
@@ -26,11 +27,6 @@ SPHERE_DIAMETER = 0.06
 """Metres."""
 LINE_WIDTH = 0.03
 """Metres."""
-
-# Okabe and Ito's colours, told apart by colour-blind people too, bright on RViz's dark ground.
-LEFT_COLOUR = (0.337, 0.706, 0.914)  # sky blue
-RIGHT_COLOUR = (0.902, 0.624, 0.0)  # orange
-MIDDLE_COLOUR = (0.9, 0.9, 0.9)
 _EDGES = np.array(EDGES)
 
 
@@ -117,7 +113,7 @@ class SkeletonMarkers:
 
     def _person(self, skeleton: Skeleton3D, header: Header) -> list[Marker]:
         joints = joints_of(skeleton) + self._root(skeleton)
-        colours = _joint_colours(np.asarray(skeleton.confidence), self.style.marker_min_alpha)
+        colours = _colours_of(np.asarray(skeleton.confidence), self.style.marker_min_alpha)
         known = np.isfinite(joints).all(-1)
         edges = _EDGES[known[_EDGES].all(-1)]
         # The vertices of a line take the colour of its side and the opacity of their own joint.
@@ -164,14 +160,10 @@ class SkeletonMarkers:
         return marker
 
 
-def _joint_colours(confidence: np.ndarray, min_alpha: float) -> np.ndarray:
+def _colours_of(confidence: np.ndarray, min_alpha: float) -> np.ndarray:
     """Return one colour (J, 4) a joint: its side's, as opaque as its confidence (J,)."""
-    colours = np.empty((JOINTS, 4))
-    colours[:, :3] = MIDDLE_COLOUR
-    colours[list(LEFT), :3] = LEFT_COLOUR
-    colours[list(RIGHT), :3] = RIGHT_COLOUR
-    colours[:, 3] = np.clip(np.nan_to_num(confidence, nan=0.0), min_alpha, 1.0)
-    return colours
+    alpha = np.clip(np.nan_to_num(confidence, nan=0.0), min_alpha, 1.0)
+    return np.column_stack([joint_colours(), alpha])
 
 
 def _duration(seconds: float) -> Duration:

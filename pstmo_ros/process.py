@@ -11,7 +11,6 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from pstmo_core.clip import ClipError
 from pstmo_core.errors import PstmoError
 
 AnyNode = TypeVar("AnyNode", bound=Node)
@@ -43,7 +42,7 @@ def run_node(
         if rclpy.ok():
             raise
         return 0
-    except (PstmoError, ClipError) as error:
+    except PstmoError as error:
         print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {error}", file=sys.stderr)
         return REFUSED
     finally:
