@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Sets up what is missing, then runs ruff, mypy and all tests: scripts/test.sh [pytest arguments].
+# Paths in the arguments are relative to the repository.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+"$here/setup.sh" test
+# shellcheck source=lib/environment.sh
+source "$here/lib/environment.sh"
+enter_environment
+cd "$root"
+
+failed=()
+check() {
+  local name=$1
+  shift
+  printf -- '--- %s\n' "$name"
+  "$@" || failed+=("$name")
+}
+
+# Without the first entry of sys.path, which is the repository: see pytest's settings in
+# pyproject.toml.
+run_pytest='import sys; sys.path = [p for p in sys.path if p]; import pytest; sys.exit(pytest.main())'
+
+check "ruff check" python -m ruff check .
+check "ruff format" python -m ruff format --check .
+check mypy python -m mypy
+check pytest python -c "$run_pytest" "$@"
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'test.sh: failed: %s\n' "$(IFS=,; echo "${failed[*]}")" >&2
+  exit 1
+fi
+echo "test.sh: everything passed"
