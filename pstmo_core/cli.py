@@ -135,6 +135,28 @@ def export(
     typer.echo(f"wrote {output}; largest difference from torch {difference:.1e} m")
 
 
+@app.command("import-official")
+def import_official(
+    file: Annotated[Path, typer.Argument(help="A .pth file written by the authors' code.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The safetensors to write.")],
+    step: Annotated[
+        float, typer.Option(help="Seconds between the frames that it was trained on.")
+    ] = 0.04,
+) -> None:
+    """Turn a checkpoint of the authors into a weight file of this project.
+
+    Stage I, stage II and the refine module are told apart by their weights. Nothing in the file is
+    executed. Their network for in-the-wild videos takes keypoints in COCO's order.
+    """
+    _require_training()
+    from pstmo_core.checkpoints import load_official, read_state_dict, save_weights
+
+    state = read_state_dict(file)
+    model, config = load_official(state, step)
+    save_weights(model, output)
+    typer.echo(f"wrote {output}: {type(model).__name__}, {config}")
+
+
 def _require_training() -> None:
     try:
         import torch  # noqa: F401
@@ -148,7 +170,7 @@ def main() -> None:
     """Run the command; errors of use end in one sentence and exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        app()
+        app(prog_name="pstmo")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except (PstmoError, OSError) as error:

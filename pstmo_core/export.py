@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -39,16 +40,19 @@ def export_onnx(model: STMO, path: Path | str) -> float:
     example = torch.randn(3, model.config.frames, *input_shape(model.config.encoding))
     model.use_explicit_attention()
     try:
-        torch.onnx.export(
-            model,
-            (example,),
-            str(partial),
-            input_names=[INPUT],
-            output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in (INPUT, *OUTPUTS)},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        with warnings.catch_warnings():
+            # The newer exporter gives opset 18 where 17 is asked for, which TensorRT 8 cannot read.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.onnx.export(
+                model,
+                (example,),
+                str(partial),
+                input_names=[INPUT],
+                output_names=list(OUTPUTS),
+                dynamic_axes={name: {0: "batch"} for name in (INPUT, *OUTPUTS)},
+                opset_version=OPSET,
+                dynamo=False,
+            )
     finally:
         model.use_explicit_attention(False)
     graph = onnx.load(partial)

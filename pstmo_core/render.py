@@ -250,7 +250,7 @@ def _write_video(path: Path, stage: _Stage, title: str | None) -> None:
     steps = steps[steps > 0]
     rate = min(1e9 / float(np.median(steps)), 120.0) if len(steps) else 25.0
     writer = imageio.get_writer(
-        path, format="FFMPEG", fps=rate, codec="libx264", pixelformat="yuv420p", quality=None,
+        path, fps=rate, codec="libx264", pixelformat="yuv420p", quality=None,
         macro_block_size=2, ffmpeg_log_level="error",
         output_params=["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart"],
     )  # fmt: skip

@@ -1,0 +1,108 @@
+"""The refine module (paper, Table 1, marked with an asterisk): an optional last step of stage II.
+
+It blends a lifted pose with the same pose moved onto the viewing rays of its 2D keypoints. For
+those rays `back_project` needs the camera's intrinsics and the true depth of the root, which a
+benchmark has and no application does: this module is for comparing numbers on benchmarks only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pstmo_core.config import CONFIG_VERSION, ConfigError
+from pstmo_core.skeleton import JOINTS, ROOT
+
+
+@dataclass(frozen=True)
+class RefineConfig:
+    """Shape of a refine module.
+
+    Raises:
+        ConfigError: if a value cannot be used.
+    """
+
+    hidden: int = 1024
+    """Width of the hidden layer."""
+    dropout: float = 0.5
+    """Dropout probability while training."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.hidden, int) or self.hidden < 1:
+            raise ConfigError(f"hidden is {self.hidden!r}, but must be a positive whole number")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"dropout is {self.dropout!r}, but must be at least 0 and below 1")
+
+    def to_json(self) -> str:
+        """Serialise for the metadata of weight files."""
+        return json.dumps({"config_version": CONFIG_VERSION, **dataclasses.asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> RefineConfig:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ConfigError: if the text is no configuration of this version.
+        """
+        try:
+            values = json.loads(text)
+            if values.pop("config_version") == CONFIG_VERSION:
+                return cls(**values)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ConfigError(f"not a refine configuration: {text[:80]!r}") from error
+        raise ConfigError("the refine configuration has another version: import the file again")
+
+
+class Refine(nn.Module):
+    """Weighs, joint by joint and for x and y alone, between two versions of a pose."""
+
+    def __init__(self, config: RefineConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or RefineConfig()
+        self.weigh = nn.Sequential(
+            nn.Linear(JOINTS * 6, self.config.hidden),
+            nn.ReLU(),
+            nn.Dropout(self.config.dropout),
+            nn.Linear(self.config.hidden, JOINTS * 2),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, lifted: Tensor, projected: Tensor) -> Tensor:
+        """Blend poses relative to the root, in metres.
+
+        Args:
+            lifted: (B, 17, 3), STMO's poses of the target frames.
+            projected: (B, 17, 3), the same on the rays of their keypoints, see `back_project`.
+
+        Returns:
+            (B, 17, 3), with the depth of `lifted`.
+        """
+        weights = self.weigh(torch.cat([lifted, projected], -1).flatten(1)).view(-1, JOINTS, 2)
+        blended = torch.lerp(projected[..., :2], lifted[..., :2], weights)
+        return torch.cat([blended, lifted[..., 2:]], -1)
+
+
+def back_project(
+    keypoints: Tensor, depths: Tensor, root_depth: Tensor, focal: Tensor, centre: Tensor
+) -> Tensor:
+    """Move poses onto the viewing rays of their keypoints.
+
+    Args:
+        keypoints: (..., 17, 2), in the unit of `focal` and `centre`.
+        depths: (..., 17) metres relative to the root; the root's own is taken as 0.
+        root_depth: (...,) metres, the root's true distance along the optical axis.
+        focal: (..., 2) focal lengths.
+        centre: (..., 2) principal point.
+
+    Returns:
+        (..., 17, 3) metres, relative to the root, in the camera's optical frame.
+    """
+    is_root = torch.arange(JOINTS, device=depths.device) == ROOT
+    depths = depths.masked_fill(is_root, 0.0) + root_depth[..., None]
+    rays = (keypoints - centre[..., None, :]) / focal[..., None, :]
+    points = torch.cat([rays * depths[..., None], depths[..., None]], -1)
+    return points - points[..., ROOT : ROOT + 1, :]
