@@ -27,6 +27,8 @@ app = typer.Typer(
     help="P-STMO: lifts 2D keypoints of people to 3D skeletons; trains, measures and exports the "
     "networks that do it.",
 )
+data_app = typer.Typer(no_args_is_help=True, help="Data files: what they are and hold.")
+app.add_typer(data_app, name="data")
 _INTERRUPTED = 130
 
 
@@ -82,6 +84,20 @@ def _report(prediction: Prediction, truth: np.ndarray | None) -> None:
 
 
 @app.command()
+def pretrain(
+    config: Annotated[
+        Path | None, typer.Argument(help="A run's YAML file, e.g. config/training/mpm27.yaml")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Values by name, e.g. masking.temporal_ratio=0.7 output=runs/mpm"),
+    ] = None,
+) -> None:
+    """Stage I: pre-train SEM and TEM by masked pose modelling, for `train ... encoder=FILE`."""
+    train(config, [*(overrides or []), "stage=pretrain"])
+
+
+@app.command()
 def train(
     config: Annotated[
         Path | None, typer.Argument(help="A run's YAML file, e.g. config/training/lifter27.yaml")
@@ -91,7 +107,7 @@ def train(
         typer.Argument(help="Values by name, e.g. optimiser.steps=1000 output=runs/short"),
     ] = None,
 ) -> None:
-    """Train a network on motion capture seen by virtual cameras.
+    """Stage II: train a network on motion capture seen by virtual cameras.
 
     A run that was stopped goes on from its last checkpoint when called again. Every value and its
     meaning: pstmo_core/training/config.py.
@@ -155,6 +171,21 @@ def import_official(
     model, config = load_official(state, step)
     save_weights(model, output)
     typer.echo(f"wrote {output}: {type(model).__name__}, {config}")
+
+
+@data_app.command("check")
+def data_check(
+    files: Annotated[list[Path], typer.Argument(help="npz files of a data set, or of a clip.")],
+) -> None:
+    """Say what data files are, what is in them, and what is wrong with them.
+
+    Knows Human3.6M, MPI-INF-3DHP, in-the-wild keypoints, motion capture and keypoint clips. Given
+    both poses and keypoints of Human3.6M, it checks that they fit. Nothing in a file is executed.
+    """
+    from pstmo_core.data.check import check_files
+
+    for report in check_files(files):
+        typer.echo(str(report))
 
 
 def _require_training() -> None:

@@ -11,6 +11,7 @@ import onnx
 import torch
 
 from pstmo_core.encoding import input_shape
+from pstmo_core.model.attention import use_explicit_attention
 from pstmo_core.model.stmo import STMO
 from pstmo_core.runtime.onnx import CONFIG_KEY, INPUT, OUTPUTS, OnnxRuntime
 
@@ -38,7 +39,7 @@ def export_onnx(model: STMO, path: Path | str) -> float:
     partial = path.with_name(path.name + ".partial")
     model = model.cpu().eval()
     example = torch.randn(3, model.config.frames, *input_shape(model.config.encoding))
-    model.use_explicit_attention()
+    use_explicit_attention(model)
     try:
         with warnings.catch_warnings():
             # The newer exporter gives opset 18 where 17 is asked for, which TensorRT 8 cannot read.
@@ -54,7 +55,7 @@ def export_onnx(model: STMO, path: Path | str) -> float:
                 dynamo=False,
             )
     finally:
-        model.use_explicit_attention(False)
+        use_explicit_attention(model, False)
     graph = onnx.load(partial)
     onnx.helper.set_model_props(graph, {CONFIG_KEY: model.config.to_json()})
     onnx.checker.check_model(graph, full_check=True)

@@ -55,6 +55,11 @@ def main(
             errors = " | ".join(f"{record[column]:.1f}" for column in COLUMNS)
             rows.append(f"| {name} | {seed} | {errors} |")
             print(rows[-1], flush=True)
+            _write(output, steps, rows)
+
+
+def _write(output: Path, steps: int, rows: list[str]) -> None:
+    """Write the table as far as it is; a second call of the script goes on from there."""
     head = "| variant | seed | " + " | ".join(c.replace("_", ", ") for c in COLUMNS) + " |"
     rule = "|---" * (len(COLUMNS) + 2) + "|"
     title = f"MPJPE in mm on the validation split, clean keypoints, after {steps} steps."

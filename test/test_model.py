@@ -9,6 +9,7 @@ import torch
 
 from pstmo_core.config import CONFIG_VERSION, STRIDES, ConfigError, ModelConfig
 from pstmo_core.encoding import input_shape
+from pstmo_core.model.attention import use_explicit_attention
 from pstmo_core.model.stmo import STMO
 
 SMALL = ModelConfig(frames=27, layers=1, width=32, feedforward=32, sem_width=32, heads=4)
@@ -68,7 +69,7 @@ def test_explicit_attention_equals_torchs_fused_kernel() -> None:
     model = STMO(SMALL).eval()
     frames = windows(SMALL)
     fused = model(frames)
-    model.use_explicit_attention()
+    use_explicit_attention(model)
     for expected, actual in zip(fused, model(frames), strict=True):
         torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
 

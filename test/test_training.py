@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pstmo_core.checkpoints import load_weights
+from pstmo_core.checkpoints import load_masked, load_weights
 from pstmo_core.config import ConfigError, ModelConfig
 from pstmo_core.data.sampler import Batch
 from pstmo_core.training.config import OptimiserConfig, RunConfig, load_run_config
@@ -61,6 +61,28 @@ def test_a_run_killed_at_any_step_and_resumed_ends_in_the_same_weights(
     assert resumed.state.step == 60
     for name, value in through.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_stage_two_starts_from_what_stage_one_learned(run: RunConfig) -> None:
+    pretraining = dataclasses.replace(run, output=run.output + "_mpm", stage="pretrain")
+    Trainer(pretraining).run()
+    history = json.loads((Path(pretraining.output) / "history.json").read_text())
+    assert history[-1]["score"] < 0.95 * history[0]["score"]
+    weights = Path(pretraining.output) / "best.safetensors"
+    tuning = Trainer(dataclasses.replace(run, encoder=str(weights)))
+    encoder = load_masked(weights)
+    for part in ("sem", "tem"):
+        expected = getattr(encoder, part).state_dict()
+        for name, value in getattr(tuning.model, part).state_dict().items():
+            torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
+    tuning.run()
+    assert load_weights(Path(run.output) / "best.safetensors").config == run.model
+
+
+def test_a_folder_with_a_run_of_other_settings_is_left_alone(run: RunConfig) -> None:
+    Trainer(run).run()
+    with pytest.raises(ConfigError, match="holds a run of other settings"):
+        Trainer(dataclasses.replace(run, seed=2)).run()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(run: RunConfig) -> None:

@@ -11,8 +11,9 @@ from torch.nn import functional
 class SelfAttention(nn.Module):
     """Multi-head self-attention with query, key and value in one product.
 
-    `explicit` selects matmul-softmax-matmul in place of torch's fused kernel; the ONNX export sets
-    it because TensorRT builds nothing reliable from the fused form.
+    `explicit` selects matmul-softmax-matmul in place of torch's fused kernel: for the ONNX export,
+    because TensorRT builds nothing reliable from the fused form, and for training in bf16 on CPUs,
+    where the fused form's backward pass is slow.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -36,3 +37,10 @@ class SelfAttention(nn.Module):
         else:
             mixed = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         return self.out(mixed.transpose(1, 2).reshape(-1, length, width))
+
+
+def use_explicit_attention(model: nn.Module, explicit: bool = True) -> None:
+    """Select plain matrix products for all attention in a model, or torch's fused kernel."""
+    for module in model.modules():
+        if isinstance(module, SelfAttention):
+            module.explicit = explicit

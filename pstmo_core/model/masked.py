@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from pstmo_core.config import ConfigError, ModelConfig
 from pstmo_core.encoding import input_shape
-from pstmo_core.model.attention import SelfAttention
 from pstmo_core.model.sem import SEM
 from pstmo_core.model.tem import NORM_EPS, TEM, TransformerLayer
 from pstmo_core.skeleton import JOINTS
@@ -115,12 +114,6 @@ class MaskedSTMO(nn.Module):
         order, count = _visible_first(temporal)
         tokens = self._encode(self._hide_joints(frames, spatial), order[:, :count])
         return _take(self._decode(tokens, order), order.argsort(dim=1))
-
-    def use_explicit_attention(self, explicit: bool = True) -> None:
-        """Select plain matrix products for attention, or torch's fused kernel."""
-        for module in self.modules():
-            if isinstance(module, SelfAttention):
-                module.explicit = explicit
 
     def _hide_joints(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Replace masked joints by the spatial padding embedding (equation 4)."""

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from pstmo_core.config import ModelConfig
 from pstmo_core.encoding import input_shape
-from pstmo_core.model.attention import SelfAttention
 from pstmo_core.model.mofa import MOFA
 from pstmo_core.model.sem import SEM
 from pstmo_core.model.tem import TEM
@@ -56,9 +55,3 @@ class STMO(nn.Module):
         tokens = self.tem(self.sem(frames))
         all_frames = self.head_all(tokens.flatten(0, 1)).view(-1, self.config.frames, JOINTS, 3)
         return all_frames, self.head_target(self.mofa(tokens))
-
-    def use_explicit_attention(self, explicit: bool = True) -> None:
-        """Select plain matrix products for attention (for export), or torch's fused kernel."""
-        for module in self.modules():
-            if isinstance(module, SelfAttention):
-                module.explicit = explicit

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from pstmo_core.config import ConfigError, ModelConfig
 from pstmo_core.data.sampler import SamplerConfig
+from pstmo_core.masking import Masking
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class RunConfig:
     """The motion-capture file."""
     output: str = "runs/lifter27"
     """Folder of checkpoints and logs."""
+    stage: str = "lift"
+    """`pretrain` is stage I, masked pose modelling; `lift` is stage II."""
+    encoder: str = ""
+    """Stage-I weights from which stage II starts; empty: from scratch."""
+    masking: Masking = field(default_factory=Masking)
+    """What stage I hides."""
     model: ModelConfig = field(default_factory=ModelConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -67,6 +74,13 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("bf16", "fp32"):
             raise ConfigError(f"precision is {self.precision!r}, but must be bf16 or fp32")
+        if self.stage not in ("pretrain", "lift"):
+            raise ConfigError(f"stage is {self.stage!r}, but must be pretrain or lift")
+
+    def goes_on_as(self, other: RunConfig) -> bool:
+        """Say whether a run of another configuration can go on where this one stopped."""
+        names = ("stage", "encoder", "masking", "model", "sampler", "precision", "seed")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
     def to_yaml(self) -> str:
         """Serialise; `load_run_config` reads it again."""

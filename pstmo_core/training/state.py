@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pstmo_core.checkpoints import Network
+
 
 @dataclass
 class TrainingState:
     """Everything that changes while a run trains."""
 
-    model: nn.Module
+    model: Network
     average: dict[str, Tensor]
     """Running average of the floating-point weights and buffers, by name."""
     optimiser: torch.optim.Optimizer
