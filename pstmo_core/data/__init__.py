@@ -1,1 +1,1 @@
-"""Motion capture, virtual cameras and the windows that training draws from them."""
+"""Motion capture, virtual cameras, the windows that training draws, and benchmark data sets."""

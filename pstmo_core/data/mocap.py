@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,12 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
             if names != JOINT_NAMES:
                 raise MocapError(f"{path}: joints are {names}, but must be {JOINT_NAMES}")
             relative = file["rel_pos"].astype(np.float32) * np.float32(file["rel_scale"])
+            positions = relative + file["root_pos"].astype(np.float32)[:, None]
+            if not np.isfinite(positions).all():
+                row = int(np.argwhere(~np.isfinite(positions))[0, 0])
+                raise MocapError(f"{path}: row {row} of root_pos is not finite; repair the file")
             mocap = Mocap(
-                positions=relative + file["root_pos"].astype(np.float32)[:, None],
+                positions=positions,
                 start=file["clip_start"].astype(np.int64),
                 length=file["clip_len"].astype(np.int64),
                 fps=float(file["fps"]),
@@ -86,7 +91,7 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
             return mocap if split is None else mocap.select(file["split"] == split)
     except FileNotFoundError as error:
         raise MocapError(f"{path}: no such motion-capture file") from error
-    except (OSError, KeyError, zipfile.BadZipFile, ValueError, EOFError) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         if isinstance(error, MocapError):
             raise
         raise MocapError(f"{path}: not a readable motion-capture file ({error})") from error
