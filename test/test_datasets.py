@@ -13,6 +13,7 @@ from pstmo_core.data import synthetic
 from pstmo_core.data.check import check_file, check_files
 from pstmo_core.data.h36m import KEPT, load_h36m, read_h36m_keypoints, read_h36m_poses
 from pstmo_core.data.h36m_cameras import CAMERAS, SUBJECTS, h36m_camera
+from pstmo_core.data.mocap import MocapError
 from pstmo_core.data.mpi_inf_3dhp import load_3dhp
 from pstmo_core.data.sequences import (
     COCO,
@@ -394,7 +395,7 @@ def test_check_names_the_clip_of_a_broken_row_of_motion_capture(
     content = read_npz(mocap_file)
     content["root_pos"][content["clip_start"][2] + 4, 1] = np.nan
     np.savez(tmp_path / "bad.npz", **content)
-    with pytest.raises(DatasetError, match=f"NaN .* in 1 rows, .* clip {content['clip_id'][2]}"):
+    with pytest.raises(MocapError, match=f"NaN .* in 1 rows, .* clip {content['clip_id'][2]}"):
         check_file(tmp_path / "bad.npz")
 
 

@@ -75,12 +75,8 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
             if names != JOINT_NAMES:
                 raise MocapError(f"{path}: joints are {names}, but must be {JOINT_NAMES}")
             relative = file["rel_pos"].astype(np.float32) * np.float32(file["rel_scale"])
-            positions = relative + file["root_pos"].astype(np.float32)[:, None]
-            if not np.isfinite(positions).all():
-                row = int(np.argwhere(~np.isfinite(positions))[0, 0])
-                raise MocapError(f"{path}: row {row} of root_pos is not finite; repair the file")
             mocap = Mocap(
-                positions=positions,
+                positions=relative + file["root_pos"].astype(np.float32)[:, None],
                 start=file["clip_start"].astype(np.int64),
                 length=file["clip_len"].astype(np.int64),
                 fps=float(file["fps"]),
@@ -88,6 +84,7 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
                 action=file["action"],
                 quality=file["skeleton"],
             )
+            _check_finite(mocap, path)
             return mocap if split is None else mocap.select(file["split"] == split)
     except FileNotFoundError as error:
         raise MocapError(f"{path}: no such motion-capture file") from error
@@ -95,3 +92,13 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
         if isinstance(error, MocapError):
             raise
         raise MocapError(f"{path}: not a readable motion-capture file ({error})") from error
+
+
+def _check_finite(mocap: Mocap, path: Path | str) -> None:
+    broken = np.flatnonzero(~np.isfinite(mocap.positions).all((1, 2)))
+    if len(broken):
+        clip = mocap.clip[np.searchsorted(mocap.start, broken[0], side="right") - 1]
+        raise MocapError(
+            f"{path}: has NaN or infinite positions in {len(broken)} rows, first in row "
+            f"{broken[0]}, clip {clip}: cut these frames out"
+        )
