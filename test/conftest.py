@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import Command
 
 from pstmo_core.config import ModelConfig
 from pstmo_core.runtime import Runtime
@@ -52,6 +53,21 @@ def shipped() -> Runtime:
     from pstmo_core.runtime import load_runtime
 
     return load_runtime()
+
+
+@pytest.fixture
+def pstmo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command `pstmo` in this process."""
+    from pstmo_core.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["pstmo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

@@ -6,25 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from command import Command
 
-from pstmo_core.cli import main
 from pstmo_core.clip import sample_path
 
 CONFIG = Path(__file__).parents[1] / "config" / "training" / "lifter27.yaml"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["pstmo", *map(str, arguments)])
-    with pytest.raises(SystemExit) as exit_info:
-        main()
-    return int(exit_info.value.code or 0)
-
-
 def test_train_export_evaluate_predict(
     mocap_file: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    pstmo: Command,
 ) -> None:
     folder = tmp_path / "run"
     settings = [
@@ -38,16 +30,14 @@ def test_train_export_evaluate_predict(
         "model.feedforward=32",
     ]
     weights, onnx, report = folder / "best.safetensors", tmp_path / "m.onnx", tmp_path / "r.json"
-    assert run(monkeypatch, "train", CONFIG, *settings) == 0
-    assert run(monkeypatch, "export", weights, "-o", onnx) == 0
+    assert pstmo("train", CONFIG, *settings)[0] == 0
+    assert pstmo("export", weights, "-o", onnx)[0] == 0
     evaluation = ("evaluate", weights, "--mocap", mocap_file, "--windows", 20, "-o", report)
-    assert run(monkeypatch, *evaluation) == 0
-    assert "| input | pose | class | MPJPE |" in capsys.readouterr().out
+    code, out, _ = pstmo(*evaluation)
+    assert code == 0 and "| input | pose | class | MPJPE |" in out
     rows = json.loads(report.read_text())["rows"]
     assert len(rows) == 9 and all(row["p_mpjpe"] <= row["mpjpe"] for row in rows)
-    assert (
-        run(monkeypatch, "predict", sample_path(), "-o", tmp_path / "o.npz", "--model", onnx) == 0
-    )
+    assert pstmo("predict", sample_path(), "-o", tmp_path / "o.npz", "--model", onnx)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -65,17 +55,16 @@ def test_what_is_missing_is_named_in_one_line_with_exit_code_2(
     sentence: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    pstmo: Command,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(monkeypatch, *arguments) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    code, _, err = pstmo(*arguments)
+    (line,) = err.strip().splitlines()
+    assert code == 2
     assert line.startswith("error: ") and sentence in line
 
 
 @pytest.mark.parametrize("command", ["predict", "train", "evaluate", "export"])
-def test_every_command_explains_itself(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, command, "--help") == 0
-    assert "Usage: pstmo " + command in capsys.readouterr().out
+def test_every_command_explains_itself(command: str, pstmo: Command) -> None:
+    code, out, _ = pstmo(command, "--help")
+    assert code == 0 and f"Usage: pstmo {command}" in out

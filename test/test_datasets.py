@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import Command
 
 from pstmo_core.data import synthetic
 from pstmo_core.data.check import check_file, check_files
@@ -417,23 +418,14 @@ def test_check_compares_keypoints_with_poses(h36m_files: tuple[Path, Path], tmp_
 def test_the_command_prints_a_report_or_one_sentence_and_exits_with_2(
     h36m_files: tuple[Path, Path],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    pstmo: Command,
 ) -> None:
-    from pstmo_core.cli import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["pstmo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return int(caught.value.code or 0), *capsys.readouterr()
-
-    code, out, _ = run("data", "check", *h36m_files)
+    code, out, _ = pstmo("data", "check", *h36m_files)
     assert code == 0 and "Human3.6M, poses" in out and "Human3.6M, keypoints" in out
     bad = changed(h36m_files[0], tmp_path, _set(*POSES)(_nan))
-    code, _, err = run("data", "check", bad)
+    code, _, err = pstmo("data", "check", bad)
     assert code == 2 and err.startswith(f"error: {bad}: S9 'Walking' has NaN")
     assert err.count("\n") == 1
     bad.write_bytes(bad.read_bytes()[:-100])
-    code, _, err = run("data", "check", bad)
+    code, _, err = pstmo("data", "check", bad)
     assert code == 2 and "truncated or damaged" in err and err.count("\n") == 1

@@ -6,21 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import Command
 
-from pstmo_core.cli import main
 from pstmo_core.clip import load_clip, sample_path
 from pstmo_core.metrics import mpjpe
 from pstmo_core.predict import predict
 from pstmo_core.runtime import Runtime
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.config import StreamConfig
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["pstmo", *map(str, arguments)])
-    with pytest.raises(SystemExit) as exit_info:
-        main()
-    return int(exit_info.value.code or 0)
 
 
 def test_every_frame_of_everybody_in_the_sample_is_lifted_near_the_truth(shipped: Runtime) -> None:
@@ -34,9 +27,9 @@ def test_every_frame_of_everybody_in_the_sample_is_lifted_near_the_truth(shipped
     assert np.median(error) < 0.08
 
 
-def test_the_command_writes_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_what_it_says(tmp_path: Path, pstmo: Command) -> None:
     output = tmp_path / "out.npz"
-    assert run(monkeypatch, "predict", sample_path(), "-o", output) == 0
+    assert pstmo("predict", sample_path(), "-o", output)[0] == 0
     clip = load_clip(sample_path())
     with np.load(output) as file:
         frames, people = len(clip.stamps), len(clip.ids)
@@ -63,27 +56,25 @@ def test_a_looped_recording_and_repeated_stamps_do_not_stop_it(shipped: Runtime)
 
 @pytest.mark.parametrize("text", ["", "not json", "{}"])
 def test_bad_input_ends_in_one_sentence_and_exit_code_2(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    text: str, tmp_path: Path, pstmo: Command
 ) -> None:
     clip = tmp_path / "clip.json"
     clip.write_text(text)
-    assert run(monkeypatch, "predict", clip, "-o", tmp_path / "out.npz") == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: ") and "clip.json" in lines[0]
+    code, _, err = pstmo("predict", clip, "-o", tmp_path / "out.npz")
+    lines = err.strip().splitlines()
+    assert (
+        code == 2 and len(lines) == 1 and lines[0].startswith("error: ") and "clip.json" in lines[0]
+    )
     assert not (tmp_path / "out.npz").exists()
 
 
-def test_a_missing_model_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_model_is_named(tmp_path: Path, pstmo: Command) -> None:
     arguments = ("predict", sample_path(), "-o", tmp_path / "o.npz", "--model", tmp_path / "m.onnx")
-    assert run(monkeypatch, *arguments) == 2
-    assert "no such model file" in capsys.readouterr().err
+    code, _, err = pstmo(*arguments)
+    assert code == 2 and "no such model file" in err
 
 
-def test_a_look_ahead_beyond_half_the_window_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_look_ahead_beyond_half_the_window_is_refused(tmp_path: Path, pstmo: Command) -> None:
     arguments = ("predict", sample_path(), "-o", tmp_path / "out.npz", "--look-ahead", "14")
-    assert run(monkeypatch, *arguments) == 2
-    assert "must be at most 13" in capsys.readouterr().err
+    code, _, err = pstmo(*arguments)
+    assert code == 2 and "must be at most 13" in err
