@@ -34,16 +34,20 @@ class Prediction:
     """What the streaming core counted."""
 
     def save(self, path: Path | str) -> None:
-        """Write an npz; stamps become seconds."""
-        np.savez_compressed(
-            path,
-            joints=self.joints,
-            stamps=self.stamps / 1e9,
-            confidence=self.confidence,
-            observed=self.observed,
-            ids=np.array(self.ids),
-            joint_names=np.array(JOINT_NAMES),
-        )
+        """Write an npz, whole or not at all; stamps become seconds."""
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(
+                file,
+                joints=self.joints,
+                stamps=self.stamps / 1e9,
+                confidence=self.confidence,
+                observed=self.observed,
+                ids=np.array(self.ids),
+                joint_names=np.array(JOINT_NAMES),
+            )
+        partial.replace(path)
 
 
 def predict(
