@@ -193,7 +193,8 @@ def _require_training() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise PstmoError(
-            "this command needs torch and its companions: pip install 'pstmo[train]'"
+            "this command needs torch and its companions: "
+            "pip install -e '.[train]' in the repository"
         ) from error
 
 

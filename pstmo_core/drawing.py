@@ -14,7 +14,9 @@ from pstmo_core.skeleton import EDGES
 try:
     import cv2
 except ImportError as error:
-    raise ImportError("pictures and videos need OpenCV: pip install 'pstmo[media]'") from error
+    raise ImportError(
+        "pictures and videos need OpenCV: pip install -e '.[media]' in the repository"
+    ) from error
 
 Colour = tuple[float, float, float]
 

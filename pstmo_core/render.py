@@ -20,7 +20,7 @@ try:
     from tqdm import tqdm
 except ImportError as error:
     raise ImportError(
-        "pictures and videos need imageio and tqdm: pip install 'pstmo[media]'"
+        "pictures and videos need imageio and tqdm: pip install -e '.[media]' in the repository"
     ) from error
 
 MOMENTS = 4
