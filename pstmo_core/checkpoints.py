@@ -48,20 +48,14 @@ _FOREIGN = "holds no pstmo configuration: not written by pstmo"
 _KINDS = (_LIFTER, _MASKED, _REFINE)
 
 
-def save_weights(model: Network, path: Path | str, *, half: bool = False) -> None:
-    """Write the weights and the configuration of a model, atomically.
-
-    `half` stores the weights in half the space; they are computed with in float32 all the same.
-    """
-    state = {
-        name: value.half() if half and value.is_floating_point() else value
-        for name, value in model.state_dict().items()
-    }
+def save_weights(model: Network, path: Path | str) -> None:
+    """Write the weights and the configuration of a model, atomically."""
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     key = next(kind.key for kind in _KINDS if isinstance(model, kind.network))
     metadata = {key: model.config.to_json()}
-    save_file({name: value.contiguous() for name, value in state.items()}, partial, metadata)
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, partial, metadata)
     os.replace(partial, path)
 
 

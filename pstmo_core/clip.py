@@ -89,9 +89,14 @@ class Clip:
         """Return the number of frames."""
         return len(self.stamps)
 
+    def present(self, index: int | slice) -> np.ndarray:
+        """Say who is in a frame (P,), or in frames (F, P): those of whom some point is known."""
+        there: np.ndarray = np.isfinite(self.keypoints[index]).all(-1).any(-1)
+        return there
+
     def frame(self, index: int) -> KeypointFrame:
-        """Return one frame on the Human3.6M layout, without people of whom no point is known."""
-        present = np.isfinite(self.keypoints[index]).all(-1).any(-1)
+        """Return one frame on the Human3.6M layout, of the people who are in it."""
+        present = self.present(index)
         return keypoint_frame(
             int(self.stamps[index]),
             tuple(self.ids[person] for person in np.flatnonzero(present)),

@@ -21,10 +21,12 @@ EDGES: tuple[tuple[int, int], ...] = tuple(
 )
 
 
-def mirror_order() -> np.ndarray:
-    """Return the joint order (17,) that swaps left and right."""
-    order = np.arange(JOINTS)
-    order[list(LEFT + RIGHT)] = RIGHT + LEFT
+def mirror_order(
+    left: tuple[int, ...] = LEFT, right: tuple[int, ...] = RIGHT, joints: int = JOINTS
+) -> np.ndarray:
+    """Return the joint order (17,), or (joints,) of another skeleton, that swaps left and right."""
+    order = np.arange(joints)
+    order[list(left + right)] = right + left
     return order
 
 

@@ -140,14 +140,13 @@ def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> Peop
         height=clip.height,
     )
     if index < len(clip.stamps):
-        present = np.isfinite(clip.keypoints[index]).all(-1).any(-1)
         message.people = [
             Person2D(
                 id=clip.ids[row],
                 points=_floats(clip.keypoints[index, row]),
                 scores=_floats(clip.scores[index, row]),
             )
-            for row in np.flatnonzero(present).tolist()
+            for row in np.flatnonzero(clip.present(index)).tolist()
         ]
     return message
 

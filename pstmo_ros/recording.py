@@ -59,7 +59,7 @@ class Recording:
         Raises:
             ValueError: if not every frame of the clip was heard, so that none can be named.
         """
-        people = _frames_with_people(clip)
+        people = np.flatnonzero(clip.present(slice(None)).any(-1))
         if len(people) != len(self.sent):
             raise ValueError(
                 f"the recorder heard {len(self.sent)} of {len(people)} frames with people"
@@ -81,8 +81,3 @@ class Recording:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
             return cls(**arrays)
-
-
-def _frames_with_people(clip: Clip) -> np.ndarray:
-    """Return the indices of the clip's frames in which somebody is."""
-    return np.flatnonzero(np.isfinite(clip.keypoints).all(-1).any((-2, -1)))

@@ -31,6 +31,9 @@ def derivation() -> np.ndarray:
     return matrix
 
 
+_DERIVATION = derivation()
+
+
 def derive(rays: Tensor, seen: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Replace the derived joints of the chosen (B,) windows.
 
@@ -39,7 +42,7 @@ def derive(rays: Tensor, seen: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         seen: (B, F, 17), 1.0 or 0.0; a derived joint is seen if all its sources are.
         chosen: (B,) bool.
     """
-    matrix = torch.as_tensor(derivation(), device=rays.device)
+    matrix = torch.as_tensor(_DERIVATION, device=rays.device)
     missing_sources = (1 - seen) @ (matrix != 0).float().T
     pick = chosen[:, None, None]
     return (

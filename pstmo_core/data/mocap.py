@@ -88,9 +88,9 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
             return mocap if split is None else mocap.select(file["split"] == split)
     except FileNotFoundError as error:
         raise MocapError(f"{path}: no such motion-capture file") from error
+    except MocapError:
+        raise
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
-        if isinstance(error, MocapError):
-            raise
         raise MocapError(f"{path}: not a readable motion-capture file ({error})") from error
 
 

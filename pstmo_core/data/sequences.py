@@ -14,6 +14,7 @@ import numpy as np
 
 from pstmo_core import skeleton
 from pstmo_core.errors import PstmoError
+from pstmo_core.layout_tables import POINT_NAMES
 
 #: Median distance of joints from the root: a child's is above, a giant's below (metres).
 BODY_SIZE = (0.15, 1.2)
@@ -42,9 +43,7 @@ class JointOrder:
 
     def mirror_order(self) -> np.ndarray:
         """Return the joint order (J,) that swaps left and right."""
-        order = np.arange(len(self.joint_names))
-        order[list(self.left + self.right)] = self.right + self.left
-        return order
+        return skeleton.mirror_order(self.left, self.right, len(self.joint_names))
 
 
 H36M = JointOrder(
@@ -69,14 +68,11 @@ MPI_INF_3DHP = JointOrder(
 )  # fmt: skip
 COCO = JointOrder(
     "coco17",
-    (
-        "nose", "leye", "reye", "lear", "rear", "lshoulder", "rshoulder", "lelbow", "relbow",
-        "lwrist", "rwrist", "lhip", "rhip", "lknee", "rknee", "lankle", "rankle",
-    ),
+    POINT_NAMES["coco17"],
     root=None,
     left=(1, 3, 5, 7, 9, 11, 13, 15),
     right=(2, 4, 6, 8, 10, 12, 14, 16),
-)  # fmt: skip
+)
 JOINT_ORDERS: dict[str, JointOrder] = {order.name: order for order in (H36M, MPI_INF_3DHP, COCO)}
 
 
