@@ -84,7 +84,8 @@ def load_encoder(model: STMO, masked: MaskedSTMO) -> None:
     Raises:
         CheckpointError: if the two networks' encoders differ in shape or input.
     """
-    names = ("frames", "layers", "width", "feedforward", "heads", "sem_width", "encoding")
+    shape = ("frames", "layers", "width", "feedforward", "heads")
+    names = (*shape, "sem", "sem_width", "sem_blocks", "encoding")
     pairs = {name: (getattr(masked.config, name), getattr(model.config, name)) for name in names}
     if wrong := [f"{name} {a!r} not {b!r}" for name, (a, b) in pairs.items() if a != b]:
         raise CheckpointError(f"the stage-I network is of another shape: {', '.join(wrong)}")

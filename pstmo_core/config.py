@@ -21,6 +21,7 @@ STRIDES: dict[int, tuple[int, ...]] = {
 }
 ENCODINGS = ("screen", "person")
 ANCHORS = ("centre", "first")
+SEMS = ("mlp", "fc", "transformer")
 
 
 class ConfigError(PstmoError):
@@ -38,7 +39,7 @@ class ModelConfig:
     frames: int = 27
     """Window length F, a key of `STRIDES`."""
     layers: int = 3
-    """Depth of TEM: 3 is P-STMO-S, 4 is P-STMO."""
+    """Depth of TEM: 3 is P-STMO-S, 4 is P-STMO; 0 leaves TEM out (paper, Table 3)."""
     width: int = 256
     """Width d of the Transformer tokens."""
     feedforward: int = 512
@@ -47,6 +48,13 @@ class ModelConfig:
     """Attention heads."""
     sem_width: int = 512
     """Hidden width of SEM's MLP block."""
+    sem: str = "mlp"
+    """Backbone of SEM (paper, Table 4): `mlp`, one linear layer `fc`, or a `transformer` over the
+    joints, whose tokens are a 17th of `width` wide."""
+    sem_blocks: int = 1
+    """Depth L of SEM: residual blocks of the MLP, layers of the Transformer."""
+    mofa: bool = True
+    """False leaves MOFA out (paper, Table 3): the target frame's token goes to the head."""
     dropout: float = 0.1
     """Dropout probability in SEM, TEM and MOFA while training."""
     encoding: str = "person"
@@ -60,10 +68,16 @@ class ModelConfig:
         _require(self.frames in STRIDES, "frames", self.frames, f"one of {list(STRIDES)}")
         _require(self.encoding in ENCODINGS, "encoding", self.encoding, f"one of {ENCODINGS}")
         _require(self.mofa_anchor in ANCHORS, "mofa_anchor", self.mofa_anchor, f"one of {ANCHORS}")
-        for name in ("layers", "width", "feedforward", "heads", "sem_width"):
+        _require(self.sem in SEMS, "sem", self.sem, f"one of {SEMS}")
+        for name in ("width", "feedforward", "heads", "sem_width", "sem_blocks"):
             value = getattr(self, name)
             _require(isinstance(value, int) and value > 0, name, value, "a positive whole number")
+        layers = self.layers
+        _require(isinstance(layers, int) and layers >= 0, "layers", layers, "0 or more")
         _require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
+        if self.sem == "transformer":
+            rule = f"a multiple of 17 x {self.heads} with a Transformer as SEM"
+            _require(self.width % (17 * self.heads) == 0, "width", self.width, rule)
         _require(0.0 <= self.dropout < 1.0, "dropout", self.dropout, "at least 0 and below 1")
         _require(self.step > 0.0, "step", self.step, "a time in seconds above 0")
 

@@ -40,6 +40,47 @@ def test_the_papers_networks_have_the_sizes_of_its_table_7(layers: int, millions
     assert count / 1e6 == pytest.approx(millions, abs=0.07)
 
 
+@pytest.mark.parametrize(
+    ("variant", "millions"),
+    [
+        ({"sem": "fc", "mofa": False}, 1.6),
+        ({"mofa": False}, 2.3),
+        ({"mofa": False, "sem_blocks": 2}, 2.8),
+        ({"mofa": False, "sem_blocks": 3}, 3.3),
+        (
+            {"mofa": False, "sem": "transformer", "sem_blocks": 3, "width": 544, "frames": 81}
+            | {"feedforward": 1088},
+            7.2,
+        ),
+    ],
+)
+def test_the_variants_of_sem_have_the_sizes_of_the_papers_table_4(
+    variant: dict[str, object], millions: float
+) -> None:
+    paper = ModelConfig(frames=243, encoding="screen", mofa_anchor="first")
+    model = STMO(dataclasses.replace(paper, **variant))  # type: ignore[arg-type]
+    counted = [model.sem, model.tem, model.head_target]
+    count = sum(
+        value.numel()
+        for part in counted
+        for name, value in part.named_parameters()
+        if "positions" not in name
+    )
+    assert count / 1e6 == pytest.approx(millions, abs=0.07)
+
+
+@pytest.mark.parametrize("sem", ["mlp", "fc", "transformer"])
+@pytest.mark.parametrize("rest", [{}, {"layers": 0}, {"mofa": False}, {"layers": 0, "mofa": False}])
+@pytest.mark.parametrize("encoding", ["screen", "person"])
+def test_any_part_of_the_network_can_be_left_out_or_replaced(
+    sem: str, rest: dict[str, object], encoding: str
+) -> None:
+    config = dataclasses.replace(SMALL, sem=sem, width=68, encoding=encoding, **rest)  # type: ignore[arg-type]
+    all_frames, target = STMO(config).eval()(windows(config))
+    assert all_frames.shape == (2, 27, 17, 3)
+    assert target.shape == (2, 17, 3)
+
+
 def test_sem_sees_one_frame_at_a_time() -> None:
     model = STMO(SMALL).eval()
     frames = windows(SMALL)
@@ -87,7 +128,9 @@ def test_a_configuration_survives_its_json() -> None:
         ({"encoding": "polar"}, "encoding is 'polar'"),
         ({"step": 0.0}, "step is 0.0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"layers": -1}, "layers is -1, but must be a positive whole number"),
+        ({"layers": -1}, "layers is -1, but must be 0 or more"),
+        ({"sem": "cnn"}, "sem is 'cnn'"),
+        ({"sem": "transformer"}, "must be a multiple of 17 x 4"),
     ],
 )
 def test_a_wrong_configuration_is_refused_with_a_sentence(

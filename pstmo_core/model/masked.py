@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from pstmo_core.config import ConfigError, ModelConfig
 from pstmo_core.encoding import input_shape
-from pstmo_core.model.sem import SEM
-from pstmo_core.model.tem import NORM_EPS, TEM, TransformerLayer
+from pstmo_core.model.sem import build_sem
+from pstmo_core.model.tem import TEM
+from pstmo_core.model.transformer import NORM_EPS, TransformerLayer
 from pstmo_core.skeleton import JOINTS
 
 Mask = Tensor | np.ndarray
@@ -40,6 +41,8 @@ class MaskedConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.layers == 0:
+            raise ConfigError("layers is 0, but stage I trains TEM and needs at least 1")
         for name, least in (("layers", 0), ("width", 1), ("feedforward", 1)):
             value = getattr(self, f"decoder_{name}")
             if not isinstance(value, int) or value < least:
@@ -71,8 +74,8 @@ class MaskedSTMO(nn.Module):
     def __init__(self, config: MaskedConfig) -> None:
         super().__init__()
         self.config = config
-        rows, channels = input_shape(config.encoding)
-        self.sem = SEM(rows * channels, config.sem_width, config.width, config.dropout)
+        channels = input_shape(config.encoding)[1]
+        self.sem = build_sem(config)
         self.tem = TEM(
             config.frames,
             config.layers,

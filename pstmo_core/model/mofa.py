@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pstmo_core.model.attention import SelfAttention
-from pstmo_core.model.tem import NORM_EPS
+from pstmo_core.model.transformer import NORM_EPS
 
 _KERNEL = 3
 _EMBEDDED_LAYERS = 3
@@ -84,3 +84,11 @@ class MOFA(nn.Module):
                 tokens = tokens + self.positions[index]
             tokens = layer(tokens)
         return tokens[:, 0]
+
+
+class TargetFrame(nn.Module):
+    """What stands in MOFA's place where it is left out (paper, Table 3)."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, F, width) -> the target frame's (B, width)."""
+        return tokens[:, tokens.shape[1] // 2]

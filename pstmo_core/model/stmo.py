@@ -5,9 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pstmo_core.config import ModelConfig
-from pstmo_core.encoding import input_shape
-from pstmo_core.model.mofa import MOFA
-from pstmo_core.model.sem import SEM
+from pstmo_core.model.mofa import MOFA, TargetFrame
+from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM
 from pstmo_core.skeleton import JOINTS
 
@@ -34,11 +33,14 @@ class STMO(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        rows, channels = input_shape(config.encoding)
         shape = (config.width, config.feedforward, config.heads, config.dropout)
-        self.sem = SEM(rows * channels, config.sem_width, config.width, config.dropout)
-        self.tem = TEM(config.frames, config.layers, *shape)
-        self.mofa = MOFA(config.frames, config.strides, *shape, config.mofa_anchor)
+        self.sem = build_sem(config)
+        self.tem = TEM(config.frames, config.layers, *shape) if config.layers else nn.Identity()
+        self.mofa = (
+            MOFA(config.frames, config.strides, *shape, config.mofa_anchor)
+            if config.mofa
+            else TargetFrame()
+        )
         self.head_all = PoseHead(config.width)
         self.head_target = PoseHead(config.width)
 

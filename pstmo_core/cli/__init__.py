@@ -1,0 +1,26 @@
+"""The command `pstmo`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from pstmo_core.cli import convert, data, evaluate, predict, train  # noqa: F401  (add commands)
+from pstmo_core.cli.app import app
+from pstmo_core.errors import PstmoError
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command; errors of use end in one sentence and exit code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        app(prog_name="pstmo")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    except (PstmoError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

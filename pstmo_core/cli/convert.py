@@ -1,0 +1,46 @@
+"""`pstmo export` and `pstmo import-official`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import app, require_training
+
+
+@app.command()
+def export(
+    weights: Annotated[Path, typer.Argument(help="A safetensors file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file to write.")],
+) -> None:
+    """Write a network as ONNX, checked against torch."""
+    require_training()
+    from pstmo_core.checkpoints import load_weights
+    from pstmo_core.export import export_onnx
+
+    difference = export_onnx(load_weights(weights), output)
+    typer.echo(f"wrote {output}; largest difference from torch {difference:.1e} m")
+
+
+@app.command("import-official")
+def import_official(
+    file: Annotated[Path, typer.Argument(help="A .pth file written by the authors' code.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The safetensors to write.")],
+    step: Annotated[
+        float, typer.Option(help="Seconds between the frames that it was trained on.")
+    ] = 0.04,
+) -> None:
+    """Turn a checkpoint of the authors into a weight file of this project.
+
+    Stage I, stage II and the refine module are told apart by their weights. Nothing in the file is
+    executed. Their network for in-the-wild videos takes keypoints in COCO's order.
+    """
+    require_training()
+    from pstmo_core.checkpoints import load_official, read_state_dict, save_weights
+
+    state = read_state_dict(file)
+    model, config = load_official(state, step)
+    save_weights(model, output)
+    typer.echo(f"wrote {output}: {type(model).__name__}, {config}")

@@ -1,0 +1,27 @@
+"""`pstmo data check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import group
+
+data_app = group("data", "Data files: what they are and hold.")
+
+
+@data_app.command("check")
+def data_check(
+    files: Annotated[list[Path], typer.Argument(help="npz files of a data set, or of a clip.")],
+) -> None:
+    """Say what data files are, what is in them, and what is wrong with them.
+
+    Knows Human3.6M, MPI-INF-3DHP, in-the-wild keypoints, motion capture and keypoint clips. Given
+    both poses and keypoints of Human3.6M, it checks that they fit. Nothing in a file is executed.
+    """
+    from pstmo_core.data.check import check_files
+
+    for report in check_files(files):
+        typer.echo(str(report))
