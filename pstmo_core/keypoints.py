@@ -30,6 +30,9 @@ class KeypointFrame:
     """Image width in pixels."""
     height: int
     """Image height in pixels."""
+    focal: float = 0.0
+    """Focal length in pixels of the camera, whose principal point is the image's middle; 0 where
+    it is not known. `pstmo_core.camera` makes such frames of any calibrated camera's."""
 
 
 def keypoint_frame(

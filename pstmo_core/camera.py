@@ -1,0 +1,132 @@
+"""A calibrated camera: from pixels, lens distortion and all, to viewing rays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints import KeypointFrame
+
+#: Distortion models by their names in ROS, with the numbers of coefficients that they may have.
+DISTORTION_MODELS: dict[str, tuple[int, ...]] = {
+    "plumb_bob": (4, 5),
+    "rational_polynomial": (8, 12, 14),
+    "equidistant": (4,),
+}
+
+
+class CameraError(PstmoError):
+    """A calibration that cannot be used; says what is wrong with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """Intrinsics of a camera. Its frame is optical: x right, y down, z forward.
+
+    Raises:
+        CameraError: if a value cannot be one of a calibration.
+    """
+
+    width: int
+    """Image width in pixels."""
+    height: int
+    """Image height in pixels."""
+    focal: tuple[float, float]
+    """Focal lengths along x and y in pixels."""
+    centre: tuple[float, float]
+    """Principal point in pixels."""
+    distortion: tuple[float, ...] = ()
+    """Coefficients of `model`, in the order of ROS and OpenCV; empty: none."""
+    model: str = "plumb_bob"
+    """A key of `DISTORTION_MODELS`."""
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise CameraError(
+                f"the camera's image size is {self.width} x {self.height}, but must be above 0"
+            )
+        numbers = (*self.focal, *self.centre, *self.distortion)
+        if min(self.focal) <= 0 or not np.isfinite(numbers).all():
+            raise CameraError(
+                f"focal lengths are {self.focal} and the principal point is {self.centre}: the "
+                "camera is not calibrated"
+            )
+        if any(self.distortion):
+            self._check_distortion()
+
+    def _check_distortion(self) -> None:
+        if self.model not in DISTORTION_MODELS:
+            raise CameraError(
+                f"the distortion model is {self.model!r}, but must be one of "
+                f"{', '.join(DISTORTION_MODELS)}"
+            )
+        counts = DISTORTION_MODELS[self.model]
+        if len(self.distortion) not in counts:
+            raise CameraError(
+                f"there are {len(self.distortion)} coefficients of distortion, but {self.model} "
+                f"has {' or '.join(map(str, counts))}"
+            )
+
+    def scaled_to(self, width: int, height: int) -> Camera:
+        """Return the same camera for an image that was resized.
+
+        Raises:
+            CameraError: if the sides were not resized alike.
+        """
+        if (width, height) == (self.width, self.height):
+            return self
+        scale = width / self.width
+        if abs(height - scale * self.height) > 1:
+            raise CameraError(
+                f"keypoints lie in an image of {width} x {height} pixels, but the camera's "
+                f"calibration is for {self.width} x {self.height}, which is no resized form of it"
+            )
+        return replace(
+            self,
+            width=width,
+            height=height,
+            focal=(self.focal[0] * scale, self.focal[1] * scale),
+            centre=(self.centre[0] * scale, self.centre[1] * scale),
+        )
+
+    def rays(self, points: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) to rays (..., 2): x / z and y / z, distortion undone; float32."""
+        if any(self.distortion):
+            return self._undistorted(points)
+        rays = (points - np.array(self.centre)) / np.array(self.focal)
+        return rays.astype(np.float32)
+
+    def _undistorted(self, points: np.ndarray) -> np.ndarray:
+        try:
+            import cv2
+        except ImportError as error:
+            raise CameraError(
+                "the lens distortion of this camera is undone by OpenCV, which is not installed: "
+                "pip install opencv-python-headless"
+            ) from error
+        matrix = np.array([[self.focal[0], 0, self.centre[0]], [0, self.focal[1], self.centre[1]],
+                           [0, 0, 1]])  # fmt: skip
+        flat = np.ascontiguousarray(points, np.float64).reshape(-1, 1, 2)
+        if not len(flat):
+            return np.zeros(points.shape, np.float32)
+        distortion = np.array(self.distortion)
+        if self.model == "equidistant":
+            rays = cv2.fisheye.undistortPoints(flat, matrix, distortion)
+        else:
+            rays = cv2.undistortPoints(flat, matrix, distortion)
+        return rays.reshape(points.shape).astype(np.float32)
+
+    def ideal(self, frame: KeypointFrame) -> KeypointFrame:
+        """Move keypoints to where a camera without faults would see them.
+
+        That camera has no distortion, its principal point in the middle of the image and one focal
+        length, `focal[0]`, which the new frame states. Nothing else of a calibration is needed
+        after this.
+        """
+        camera = self.scaled_to(frame.width, frame.height)
+        middle = np.array([frame.width, frame.height], np.float32) / 2
+        points = camera.rays(frame.points) * np.float32(camera.focal[0]) + middle
+        points = np.where(frame.scores[..., None] > 0, points, frame.points)
+        return replace(frame, points=points.astype(np.float32), focal=camera.focal[0])
