@@ -92,10 +92,10 @@ class Tracker:
 
     def _forget_everybody(self) -> None:
         self._ids: list[str] = []
-        self._points = np.zeros((0, JOINTS, 2))
-        self._seen = np.zeros((0, JOINTS), bool)
-        self._velocity = np.zeros((0, 2))
-        self._last = np.zeros(0, np.int64)
+        self._points: np.ndarray = np.zeros((0, JOINTS, 2))
+        self._seen: np.ndarray = np.zeros((0, JOINTS), bool)
+        self._velocity: np.ndarray = np.zeros((0, 2))
+        self._last: np.ndarray = np.zeros(0, np.int64)
         self._stamp: int | None = None
 
     def _drop_the_old(self, stamp: int) -> None:
