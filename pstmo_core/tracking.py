@@ -61,6 +61,7 @@ class Tracker:
         self._assign = linear_sum_assignment
         self._config = config or TrackerConfig()
         self._given = 0
+        self._stamp: int | None = None
         self._forget_everybody()
 
     def identify(self, stamp: int, points: np.ndarray, seen: np.ndarray) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ class Tracker:
         self._seen: np.ndarray = np.zeros((0, JOINTS), bool)
         self._velocity: np.ndarray = np.zeros((0, 2))
         self._last: np.ndarray = np.zeros(0, np.int64)
-        self._stamp: int | None = None
+        self._stamp = None
 
     def _drop_the_old(self, stamp: int) -> None:
         self._keep(stamp - self._last <= self._config.expire * 1e9)
