@@ -1,0 +1,1 @@
+"""Rendered people before a virtual camera: for tests and demonstrations, with the truth known."""
