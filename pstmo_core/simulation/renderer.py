@@ -49,6 +49,10 @@ class Renderer:
         self._grain = rng.normal(0, noise, (2 * view.height, view.width, 1)).astype(np.float32)
         self._rng = rng
 
+    def dress_anew(self) -> None:
+        """Give everybody other clothes."""
+        self._looks = [Look.draw(self._rng) for _ in self._looks]
+
     def render(self, joints: np.ndarray) -> np.ndarray:
         """Return the image (H, W, 3) uint8 BGR of people with joints (P, 17, 3), metres, world."""
         image = self._room.copy()
