@@ -22,8 +22,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from pstmo_core.data.mocap import load_mocap
+from pstmo_core.detection.crops import apply_maps, boxes_of, crop_maps
 from pstmo_core.simulation import networks
-from pstmo_core.simulation.crops import apply_maps, boxes_of, crop_maps
 from pstmo_core.simulation.images import LabelledImage, draw_images
 from pstmo_core.skeleton import mirror_order
 

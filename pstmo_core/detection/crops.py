@@ -35,3 +35,14 @@ def apply_maps(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
 def undo_maps(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map points (P, J, 2) of crops back to the image."""
     return (points - maps[:, None, :, 2]) @ np.linalg.inv(maps[:, :, :2]).swapaxes(1, 2)
+
+
+def warp_crops(image: np.ndarray, maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Cut crops (P, height, width, 3) out of an image; beyond its edges it is black."""
+    import cv2
+
+    width, height = size
+    crops = np.empty((len(maps), height, width, 3), np.uint8)
+    for crop, to_crop in zip(crops, maps, strict=True):
+        cv2.warpAffine(image, to_crop, size, dst=crop, flags=cv2.INTER_LINEAR)
+    return crops

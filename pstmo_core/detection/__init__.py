@@ -1,0 +1,1 @@
+"""From images to 2D keypoints, by detectors of several kinds."""
