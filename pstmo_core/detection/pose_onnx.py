@@ -1,7 +1,7 @@
 """A top-down pose network from an ONNX file: crops of people in, keypoints out.
 
-Two kinds of output are known. SimCC, as RTMPose's exports have it: two outputs, for x and y, with
-the likelihood of each bin, (N, J, W * bins) and (N, J, H * bins). Heatmaps: one output (N, J, h, w).
+Two kinds of output are known. SimCC, as RTMPose's exports have it: two outputs with the likelihood
+of each bin of x and of y, (N, J, W * bins) and (N, J, H * bins). Heatmaps: one output (N, J, h, w).
 """
 
 from __future__ import annotations
@@ -83,14 +83,12 @@ class PoseNetwork:
             Points (P, J, 2) in pixels of the image, and scores (P, J) from 0 to 1, float32.
         """
         maps = crop_maps(boxes, self._size, self.file.padding)
-        crops = warp_crops(image, maps, self._size)[..., ::-1].astype(np.float32)
-        crops = (crops - np.array(self.file.mean, np.float32)) / np.array(
-            self.file.deviation, np.float32
-        )
-        tensor = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
+        rgb = warp_crops(image, maps, self._size)[..., ::-1]
+        normal = (rgb - np.array(self.file.mean)) / np.array(self.file.deviation)
+        tensor = np.ascontiguousarray(normal.transpose(0, 3, 1, 2), np.float32)
         outputs = self._session.run(None, {self._input.name: tensor})
         if self.file.output == "simcc":
-            points, scores = decode_simcc(*outputs, self._size, self.file.logits)
+            points, scores = decode_simcc(outputs[0], outputs[1], self._size, self.file.logits)
         else:
             points, scores = decode_heatmaps(outputs[0], self._size)
         return undo_maps(maps, points).astype(np.float32), scores.astype(np.float32)
