@@ -1,0 +1,1 @@
+"""Recordings to 3D, file by file: `pstmo lift`."""
