@@ -44,12 +44,12 @@ def write_bvh(
     Raises:
         PstmoError: if no frame is known, or SciPy is not installed.
     """
-    known: np.ndarray = np.isfinite(joints).all((1, 2))
+    known: np.ndarray = np.all(np.isfinite(joints), axis=(1, 2))
     if not known.any():
         raise PstmoError(f"{path}: no frame of this person was lifted, nothing to write")
     bodies = _held(joints, known) * _FROM_CAMERA
     places = np.zeros((len(joints), 3)) if roots is None else roots * _FROM_CAMERA
-    at: np.ndarray = np.isfinite(places).all(-1)
+    at: np.ndarray = np.all(np.isfinite(places), axis=-1)
     places = _held(places, at) if at.any() else np.zeros_like(places)
     lengths = np.median(np.linalg.norm(_bones(bodies), axis=-1), axis=0)
     angles = joint_angles(bodies)
