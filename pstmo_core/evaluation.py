@@ -44,35 +44,24 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class _Windows:
+class EncodedWindows:
+    """Windows as a network sees them, and the poses that it should give."""
+
     frames: Tensor
+    """(N, F, rows, channels), encoded."""
     truth: np.ndarray
+    """(N, F, 17, 3) metres relative to the root."""
 
 
-class Evaluation:
-    """The windows of one split, encoded once, on which networks are measured."""
+class WindowEvaluation:
+    """Windows, encoded once, in named sets, on which networks are measured."""
 
-    def __init__(
-        self,
-        mocap: Path | str,
-        split: str,
-        model: ModelConfig,
-        device: torch.device,
-        *,
-        windows: int = 1000,
-        camera_known: bool = True,
-        faults: DetectorNoise | None = None,
-    ) -> None:
-        clips = load_mocap(mocap, split)
-        self.sets: dict[str, _Windows] = {}
-        for quality in sorted(set(clips.quality.tolist())):
-            part = Clips.of(clips.select(clips.quality == quality))
-            drawn = _draw(part, model, windows, camera_known, faults)
-            self.sets[quality] = _Windows(drawn[0].to(device), drawn[1].numpy())
+    def __init__(self, sets: dict[str, EncodedWindows], model: ModelConfig) -> None:
+        self.sets = sets
         self.model = model
 
     def measure(self, network: STMO, look_ahead: int | None = None) -> dict[str, Scores]:
-        """Measure a network in evaluation mode, one entry a quality class.
+        """Measure a network in evaluation mode, one entry a set.
 
         Args:
             network: the network.
@@ -88,12 +77,35 @@ class Evaluation:
         return scores
 
     def summary(self, network: STMO) -> dict[str, float]:
-        """Return MPJPE (mm) by class and head, and their mean as `score`, for choosing."""
+        """Return MPJPE (mm) by set and head, and their mean as `score`, for choosing."""
         centre, newest = self.measure(network), self.measure(network, look_ahead=0)
         record = {f"centre_{name}": scores.mpjpe for name, scores in centre.items()}
         record |= {f"newest_{name}": scores.mpjpe for name, scores in newest.items()}
         record["score"] = float(np.mean(list(record.values())))
         return {name: round(value, 2) for name, value in record.items()}
+
+
+class Evaluation(WindowEvaluation):
+    """The windows of one split of the motion capture, a set for each quality class."""
+
+    def __init__(
+        self,
+        mocap: Path | str,
+        split: str,
+        model: ModelConfig,
+        device: torch.device,
+        *,
+        windows: int = 1000,
+        camera_known: bool = True,
+        faults: DetectorNoise | None = None,
+    ) -> None:
+        clips = load_mocap(mocap, split)
+        sets = {}
+        for quality in sorted(set(clips.quality.tolist())):
+            part = Clips.of(clips.select(clips.quality == quality))
+            drawn = _draw(part, model, windows, camera_known, faults)
+            sets[quality] = EncodedWindows(drawn[0].to(device), drawn[1].numpy())
+        super().__init__(sets, model)
 
 
 @torch.inference_mode()

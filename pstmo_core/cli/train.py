@@ -36,11 +36,17 @@ def train(
 ) -> None:
     """Stage II: train a network on motion capture seen by virtual cameras.
 
-    A run that was stopped goes on from its last checkpoint when called again. Every value and its
-    meaning: pstmo_core/training/config.py.
+    A run that was stopped, by Ctrl-C too, goes on from its last checkpoint when called again.
+
+    On several GPUs or in several processes: torchrun --nproc-per-node 2 -m pstmo_core.cli train ...
+
+    Every value and its meaning: pstmo_core/training/config.py. More: docs/training.md.
     """
     require_training()
     from pstmo_core.training.config import load_run_config
+    from pstmo_core.training.distributed import join_processes
     from pstmo_core.training.engine import Trainer
 
-    Trainer(load_run_config(config, overrides or [])).run()
+    run = load_run_config(config, overrides or [])
+    with join_processes(run.device) as processes:
+        Trainer(run, processes).run()

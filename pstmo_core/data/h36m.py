@@ -35,6 +35,13 @@ TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")
 SPLITS: dict[str, tuple[str, ...]] = {"train": TRAIN_SUBJECTS, "test": TEST_SUBJECTS}
 FPS = 50.0
+#: The 15 actions in the order of the columns of the paper's Table 1, and what these are called.
+ACTIONS: dict[str, str] = {
+    "Directions": "Dir.", "Discussion": "Disc.", "Eating": "Eat", "Greeting": "Greet",
+    "Phoning": "Phone", "Photo": "Photo", "Posing": "Pose", "Purchases": "Pur.",
+    "Sitting": "Sit", "SittingDown": "SitD.", "Smoking": "Smoke", "Waiting": "Wait",
+    "WalkDog": "WalkD.", "Walking": "Walk", "WalkTogether": "WalkT.",
+}  # fmt: skip
 CAPTURED_JOINTS = 32
 DROPPED = (4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31)
 #: The 17 of the 32 captured joints that are `H36M`, shoulders re-parented to the thorax.

@@ -13,31 +13,85 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from pstmo_core.config import ConfigError, ModelConfig
+from pstmo_core.data.datasets import DatasetConfig
 from pstmo_core.data.sampler import SamplerConfig
 from pstmo_core.masking import Masking
 
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW with warm-up, a long constant stretch and a linear decay to zero.
+    """The optimiser, its learning rate over time, and how a batch is worked through.
 
-    The constant stretch lets a run be cut short or prolonged: only the decay must follow.
+    The defaults are this project's: AdamW with warm-up, a long constant stretch and a linear decay
+    to zero. The constant stretch lets a run be cut short or prolonged: only the decay must follow.
+    The authors' are `kind=amsgrad schedule=exponential`, with `batch=160 epochs=80
+    learning_rate=7e-4` for stage II and 1e-4 for stage I.
+
+    Raises:
+        ConfigError: if a value cannot be used.
     """
 
+    kind: str = "adamw"
+    """`adamw`, or `amsgrad`: Adam with AMSGrad and without weight decay, as the authors train."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
+    """AdamW's; the other kind has none."""
     batch: int = 64
+    """Windows a step, those of all processes and micro-batches together."""
+    accumulate: int = 1
+    """Micro-batches in which each process works through its share of the batch."""
     steps: int = 30_000
+    epochs: int = 0
+    """Length of the run in epochs; 0: it is `steps` long."""
+    epoch_steps: int = 0
+    """Steps of an epoch; 0: as many whole batches as the data have. Virtual cameras have no end, so
+    with them epochs need this."""
+    schedule: str = "constant_decay"
+    """`constant_decay`, see above, or `exponential`: times `epoch_decay` after each epoch."""
     warmup_steps: int = 200
     decay_steps: int = 8_000
+    epoch_decay: float = 0.97
     clip_gradient: float = 1.0
     average: float = 0.999
     """Decay of the running average of the weights; the average is what is kept."""
     multi_frame_weight: float = 1.0
     """Weight lambda of the multi-frame loss (paper, section 3.4.2)."""
 
+    def __post_init__(self) -> None:
+        _require_one_of("optimiser.kind", self.kind, ("adamw", "amsgrad"))
+        _require_one_of("optimiser.schedule", self.schedule, ("constant_decay", "exponential"))
+        for name, least in (("batch", 1), ("accumulate", 1), ("epochs", 0), ("epoch_steps", 0)):
+            if getattr(self, name) < least:
+                value = getattr(self, name)
+                raise ConfigError(f"optimiser.{name} is {value}, but must be at least {least}")
+
+    def over(self, windows: int | None) -> OptimiserConfig:
+        """Return this with `steps` and `epoch_steps` as they are for a source of training windows.
+
+        Args:
+            windows: windows of an epoch; None: the source has no end.
+
+        Raises:
+            ConfigError: if epochs matter and are not known, or are shorter than a batch.
+        """
+        if self.epoch_steps == 0 and windows is not None and windows < self.batch:
+            raise ConfigError(
+                f"optimiser.batch is {self.batch}, but the training data have only {windows} "
+                "windows: use a smaller batch"
+            )
+        length = self.epoch_steps or (windows or 0) // self.batch
+        if length == 0 and (self.epochs or self.schedule == "exponential"):
+            raise ConfigError(
+                "these training data have no end and so no epochs, which optimiser.epochs and "
+                "optimiser.schedule=exponential count: set optimiser.epoch_steps"
+            )
+        steps = self.epochs * length if self.epochs else self.steps
+        return dataclasses.replace(self, steps=steps, epoch_steps=length)
+
     def rate_at(self, step: int) -> float:
-        """Return the learning rate at a step."""
+        """Return the learning rate at a step; `over` must have set an exponential one's epochs."""
+        if self.schedule == "exponential":
+            return self.learning_rate * self.epoch_decay ** (step // self.epoch_steps)
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
         cool = min(1.0, (self.steps - step) / max(1, self.decay_steps))
         return self.learning_rate * warm * max(0.0, cool)
@@ -49,19 +103,26 @@ class RunConfig:
 
     mocap: str = "cmu_h36m17.npz"
     """The motion-capture file."""
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    """A data set of sequences to train on, instead of motion capture before virtual cameras."""
     output: str = "runs/lifter27"
     """Folder of checkpoints and logs."""
     stage: str = "lift"
-    """`pretrain` is stage I, masked pose modelling; `lift` is stage II."""
+    """`pretrain` is stage I, masked pose modelling; `lift` is stage II; `refine` trains the refine
+    module on the poses of `lifter`."""
     encoder: str = ""
     """Stage-I weights from which stage II starts; empty: from scratch."""
+    lifter: str = ""
+    """Stage-II weights whose poses the refine module refines."""
     masking: Masking = field(default_factory=Masking)
     """What stage I hides."""
+    decoder_layers: int = 0
+    """Depth L_D of stage I's decoder (paper, Table 7); 0: a layer less than TEM, as the paper's."""
     model: ModelConfig = field(default_factory=ModelConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     precision: str = "bf16"
-    """Arithmetic of the forward pass: bf16 or fp32."""
+    """Arithmetic of the forward pass: bf16, fp16 (with a scaled loss) or fp32."""
     device: str = "auto"
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""
@@ -70,17 +131,25 @@ class RunConfig:
     """Steps between checkpoints, each with an evaluation on the validation split."""
     validation_windows: int = 1000
     """Windows a quality class in that evaluation."""
+    log_every: int = 10
+    """Steps between entries in TensorBoard."""
 
     def __post_init__(self) -> None:
-        if self.precision not in ("bf16", "fp32"):
-            raise ConfigError(f"precision is {self.precision!r}, but must be bf16 or fp32")
-        if self.stage not in ("pretrain", "lift"):
-            raise ConfigError(f"stage is {self.stage!r}, but must be pretrain or lift")
+        _require_one_of("precision", self.precision, ("bf16", "fp16", "fp32"))
+        for name, least in (("seed", 0), ("save_every", 1), ("log_every", 1)):
+            if getattr(self, name) < least:
+                value = getattr(self, name)
+                raise ConfigError(f"{name} is {value}, but must be at least {least}")
+        _require_one_of("stage", self.stage, ("pretrain", "lift", "refine"))
 
     def goes_on_as(self, other: RunConfig) -> bool:
         """Say whether a run of another configuration can go on where this one stopped."""
-        names = ("stage", "encoder", "masking", "model", "sampler", "precision", "seed")
-        return all(getattr(self, name) == getattr(other, name) for name in names)
+        names = (
+            "stage", "encoder", "lifter", "masking", "decoder_layers", "model", "sampler",
+            "dataset", "precision", "seed",
+        )  # fmt: skip
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        return same and self.optimiser.kind == other.optimiser.kind
 
     def to_yaml(self) -> str:
         """Serialise; `load_run_config` reads it again."""
@@ -102,6 +171,11 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
         raise ConfigError(f"{path}: no such configuration file") from error
     except (dacite.DaciteError, OmegaConfBaseException, YAMLError, TypeError) as error:
         raise ConfigError(f"{path or 'overrides'}: {error}") from error
+
+
+def _require_one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} is {value!r}, but must be one of {', '.join(choices)}")
 
 
 def _plain(config: object) -> dict[str, object]:

@@ -1,27 +1,36 @@
-"""The training loop of both stages."""
+"""The training loop of all stages."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
+import math
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pstmo_core.checkpoints import pick_device, save_weights
 from pstmo_core.config import ConfigError
-from pstmo_core.data.mocap import load_mocap
-from pstmo_core.data.sampler import Batch, Sampler
-from pstmo_core.data.windows import Clips
+from pstmo_core.data.sampler import Batch
 from pstmo_core.model.attention import use_explicit_attention
 from pstmo_core.training.config import RunConfig, load_run_config
-from pstmo_core.training.stages import make_stage
+from pstmo_core.training.distributed import Processes
+from pstmo_core.training.interruption import Interruption
+from pstmo_core.training.journal import Journal, write_history, write_whole
+from pstmo_core.training.optimiser import make_optimiser
+from pstmo_core.training.seeds import Use, mixed_seed
+from pstmo_core.training.sources import make_source
+from pstmo_core.training.stages import Place, make_stage
 from pstmo_core.training.state import TrainingState, start_average, update_average
 
 _log = logging.getLogger(__name__)
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 class NonFiniteLossError(RuntimeError):
@@ -31,24 +40,33 @@ class NonFiniteLossError(RuntimeError):
 class Trainer:
     """Trains one network as a run configuration says; a folder with checkpoints is gone on with."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, processes: Processes | None = None) -> None:
+        """Load the data and make the network.
+
+        Args:
+            config: the run's.
+            processes: those that train together, see `join_processes`; None: this one alone.
+
+        Raises:
+            PstmoError: if the settings do not fit one another or the data.
+        """
         self.config = config
+        self.processes = processes or Processes(pick_device(config.device))
         self.folder = Path(config.output)
-        self.device = pick_device(config.device)
+        self.device = self.processes.device
         if config.threads:
             torch.set_num_threads(config.threads)
+        self._check_batch()
         torch.manual_seed(config.seed)
         self.stage = make_stage(config, self.device)
         model = self.stage.build().to(self.device)
         use_explicit_attention(model, self.device.type == "cpu")  # faster there in bf16
-        generator = torch.Generator(self.device).manual_seed(config.seed)
-        clips = Clips.of(load_mocap(config.mocap, "train"), self.device)
-        self.sampler = Sampler(clips, config.model, config.sampler, generator)
-        rate = config.optimiser
-        optimiser = torch.optim.AdamW(
-            model.parameters(), rate.learning_rate, (0.9, 0.99), weight_decay=rate.weight_decay
-        )
-        self.state = TrainingState(model, start_average(model), optimiser, generator)
+        self.source = make_source(config, self.device)
+        self.plan = config.optimiser.over(self.source.windows)
+        self._network = self.processes.wrap(model)
+        optimiser = make_optimiser(model, self.plan)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "fp16")
+        self.state = TrainingState(model, start_average(model), optimiser, scaler)
 
     @property
     def model(self) -> nn.Module:
@@ -61,51 +79,151 @@ class Trainer:
         Raises:
             NonFiniteLossError: if the loss stops being a number.
             ConfigError: if the folder holds a run of other settings.
+            KeyboardInterrupt: after SIGINT or SIGTERM; the step was ended and the state saved.
         """
+        self._go_on()
+        steps = self.plan.steps
+        with contextlib.ExitStack() as stack:
+            interruption = stack.enter_context(Interruption(patient=self.processes.count > 1))
+            bar, journal = self._open(stack)
+            while self.state.step < steps:
+                loss = self.train_step(*self.draw())
+                bar.update()
+                shown = f"loss {loss * self.stage.scale:.3g} {self.stage.unit}"
+                bar.set_postfix_str(shown, refresh=False)
+                if journal:
+                    journal.step(self.state.step, loss, self.plan.rate_at(self.state.step - 1))
+                    if self.state.step % self.config.save_every == 0 or self.state.step == steps:
+                        self._keep(journal)
+                if self.processes.any(interruption.asked) and self.state.step < steps:
+                    self._stop()
+
+    def _open(self, stack: contextlib.ExitStack) -> tuple[tqdm, Journal | None]:
+        """Return the progress bar and the journal, which the first process alone has."""
+        first, step, plan = self.processes.first, self.state.step, self.plan
+        bar = tqdm(total=plan.steps, initial=step, unit="step", smoothing=0.05, disable=not first)
+        stack.enter_context(bar)
+        if not first:
+            return bar, None
+        stack.enter_context(logging_redirect_tqdm())  # what is logged has lines of its own
+        journal = Journal(self.folder, step, self.config.log_every, plan.batch)
+        return bar, stack.enter_context(journal)
+
+    def draw(self) -> list[Batch]:
+        """Return this process's micro-batches of the step that is to be taken."""
+        count = self.plan.batch
+        return [
+            self.source.draw(self.state.step, count, self._place(index).part)
+            for index in range(self.plan.accumulate)
+        ]
+
+    def train_step(self, *batches: Batch) -> float:
+        """Take one optimiser step.
+
+        Args:
+            batches: this process's micro-batches, as `draw` returns them.
+
+        Returns:
+            The loss, the mean over all micro-batches of all processes.
+
+        Raises:
+            NonFiniteLossError: in all processes, if it is no number; no step was taken.
+        """
+        config, state = self.plan, self.state
+        for group in state.optimiser.param_groups:
+            group["lr"] = config.rate_at(state.step)
+        state.optimiser.zero_grad()
+        own = self._add_gradients(batches)
+        loss = float(self.processes.total(own))
+        if not math.isfinite(loss):
+            self._refuse(batches, own, loss)
+        state.scaler.unscale_(state.optimiser)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_gradient)
+        state.scaler.step(state.optimiser)
+        state.scaler.update()
+        state.step += 1
+        update_average(state.average, self.model, config.average, state.step)
+        return loss
+
+    def _add_gradients(self, batches: tuple[Batch, ...]) -> Tensor:
+        """Add up gradients of the mean over the whole batch; return this process's part of it.
+
+        Each micro-batch is weighed by its share of what the mean counts. Gradients are averaged
+        over the processes with the last one, so its share is taken times their number.
+        """
+        processes, scaler = self.processes, self.state.scaler
+        weights = torch.stack([self.stage.weight(batch) for batch in batches])
+        shares = weights / processes.total(weights.sum()).clamp(min=1.0)
+        loss = torch.zeros((), device=self.device)
+        for index, batch in enumerate(batches):
+            last = index == len(batches) - 1
+            with self._no_averaging() if not last else contextlib.nullcontext():
+                part = self._loss(batch, index) * shares[index]
+                scaler.scale(part * processes.count).backward()
+            loss += part.detach()
+        return loss
+
+    def _no_averaging(self) -> contextlib.AbstractContextManager[None]:
+        if isinstance(self._network, DistributedDataParallel):
+            return self._network.no_sync()
+        return contextlib.nullcontext()
+
+    def _loss(self, batch: Batch, index: int) -> Tensor:
+        """Return the loss of a micro-batch, the forward pass in the run's precision."""
+        seed = self.config.seed
+        place = self._place(index)
+        torch.manual_seed(
+            mixed_seed(seed, Use.NETWORK, self.state.step, self.processes.rank, index)
+        )
+        precision = self.config.precision
+        with torch.autocast(self.device.type, _TYPES[precision], enabled=precision != "fp32"):
+            return self.stage.loss(self._network, batch, place)
+
+    def _place(self, index: int) -> Place:
+        """Say which windows a micro-batch has.
+
+        They lie a stride apart, so that each part is a fair sample of a batch that was drawn in
+        sections, as `SamplerConfig.join_share` makes the sampler do.
+        """
+        processes, accumulate = self.processes, self.plan.accumulate
+        part = slice(processes.rank + processes.count * index, None, processes.count * accumulate)
+        return Place(self.state.step, self.plan.batch, part)
+
+    def _check_batch(self) -> None:
+        batch, accumulate = self.config.optimiser.batch, self.config.optimiser.accumulate
+        count = self.processes.count
+        if batch % (count * accumulate):
+            raise ConfigError(
+                f"optimiser.batch is {batch}, but must be a multiple of {count * accumulate}: "
+                f"{count} processes times {accumulate} micro-batches (optimiser.accumulate)"
+            )
+
+    def _go_on(self) -> None:
+        """Load the last checkpoint, if there is one, and store the configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        last, stored = self.folder / "last.pt", self.folder / "run.yaml"
-        if last.exists():
+        stored = self.folder / "run.yaml"
+        if self._last.exists():
             if not load_run_config(stored, []).goes_on_as(self.config):
                 raise ConfigError(
                     f"{self.folder} holds a run of other settings (see {stored}): name another "
                     "folder as `output`, or delete that one"
                 )
-            self.state.load(last)
-            _log.info("going on from step %d of %s", self.state.step, last)
-        stored.write_text(self.config.to_yaml())
-        steps = self.config.optimiser.steps
-        with tqdm(total=steps, initial=self.state.step, unit="step", smoothing=0.05) as bar:
-            while self.state.step < steps:
-                loss = self.train_step(self.sampler.draw(self.config.optimiser.batch))
-                bar.update()
-                shown = f"loss {loss * self.stage.scale:.3g} {self.stage.unit}"
-                bar.set_postfix_str(shown, refresh=False)
-                if self.state.step % self.config.save_every == 0 or self.state.step == steps:
-                    self._keep(last)
-
-    def train_step(self, batch: Batch) -> float:
-        """Take one optimiser step on a batch and return its loss."""
-        config, state = self.config.optimiser, self.state
-        for group in state.optimiser.param_groups:
-            group["lr"] = config.rate_at(state.step)
-        half = self.config.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            loss = self.stage.loss(self.model, batch, state.generator)
-        if not torch.isfinite(loss):
-            path = self.folder / f"non_finite_batch_{state.step}.pt"
-            torch.save({"frames": batch.frames, "poses": batch.poses}, path)
-            raise NonFiniteLossError(
-                f"the loss at step {state.step} is {loss}: batch saved in {path}"
+            self.state.load(self._last)
+            if self.processes.first:
+                _log.info("going on from step %d of %s", self.state.step, self._last)
+        if not self.processes.agree(self.state.step):  # they have all read it now
+            raise ConfigError(
+                f"the processes find different checkpoints in {self.folder}: name a folder that "
+                "all machines share as `output`"
             )
-        state.optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_gradient)
-        state.optimiser.step()
-        state.step += 1
-        update_average(state.average, self.model, config.average, state.step)
-        return loss.item()
+        if self.processes.first:
+            write_whole(stored, self.config.to_yaml())
 
-    def _keep(self, last: Path) -> None:
+    @property
+    def _last(self) -> Path:
+        return self.folder / "last.pt"
+
+    def _keep(self, journal: Journal) -> None:
         """Evaluate the averaged weights, keep them if they are the best, and save the state."""
         averaged = copy.deepcopy(self.state.model)
         averaged.load_state_dict(self.state.average)
@@ -113,9 +231,34 @@ class Trainer:
         record["step"] = self.state.step
         self.state.history.append(record)
         _log.info("step %d: %s", self.state.step, json.dumps(record))
+        journal.evaluation(record)
         if record["score"] < self.state.best:
             self.state.best = record["score"]
             save_weights(averaged, self.folder / "best.safetensors")
         save_weights(averaged, self.folder / "last.safetensors")
-        self.state.save(last)
-        (self.folder / "history.json").write_text(json.dumps(self.state.history, indent=1) + "\n")
+        self.state.save(self._last)
+        write_history(self.folder, self.state.history)
+
+    def _stop(self) -> None:
+        """End an interrupted run so that it can go on."""
+        if self.processes.first:
+            self.state.save(self._last)
+            _log.info(
+                "stopped after step %d, saved in %s: the same command goes on from there",
+                self.state.step,
+                self._last,
+            )
+        raise KeyboardInterrupt
+
+    def _refuse(self, batches: tuple[Batch, ...], own: Tensor, loss: float) -> None:
+        """Save the batch of a loss that is no number, in the process that it came up in."""
+        name = f"non_finite_batch_{self.state.step}"
+        name += f"_rank{self.processes.rank}" if self.processes.count > 1 else ""
+        path = self.folder / f"{name}.pt"
+        if not torch.isfinite(own):
+            frames = torch.cat([batch.frames for batch in batches])
+            poses = torch.cat([batch.poses for batch in batches])
+            torch.save({"frames": frames, "poses": poses}, path)
+        raise NonFiniteLossError(
+            f"the loss at step {self.state.step} is {loss}: batch saved in {path}"
+        )

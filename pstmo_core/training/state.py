@@ -1,4 +1,7 @@
-"""What must be kept to go on with a run exactly where it stopped."""
+"""What must be kept to go on with a run exactly where it stopped.
+
+No state of a random generator is among it: see `pstmo_core.training.seeds`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.checkpoints import Network
+from pstmo_core.checkpoints import CheckpointError, Network
+
+_FORMAT = 2
 
 
 @dataclass
@@ -20,8 +25,8 @@ class TrainingState:
     average: dict[str, Tensor]
     """Running average of the floating-point weights and buffers, by name."""
     optimiser: torch.optim.Optimizer
-    generator: torch.Generator
-    """Source of the batches."""
+    scaler: torch.amp.GradScaler
+    """Scale of the loss under fp16; does nothing under others."""
     step: int = 0
     best: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)
@@ -32,11 +37,11 @@ class TrainingState:
         partial = path.with_name(path.name + ".partial")
         torch.save(
             {
+                "format": _FORMAT,
                 "model": self.model.state_dict(),
                 "average": self.average,
                 "optimiser": self.optimiser.state_dict(),
-                "generator": self.generator.get_state(),
-                "torch_rng": torch.get_rng_state(),
+                "scaler": self.scaler.state_dict(),
                 "step": self.step,
                 "best": self.best,
                 "history": self.history,
@@ -46,14 +51,22 @@ class TrainingState:
         os.replace(partial, path)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote, into the same kind of model and optimiser."""
+        """Read what `save` wrote, into the same kind of model and optimiser.
+
+        Raises:
+            CheckpointError: if another version of this program wrote it.
+        """
         device = next(self.model.parameters()).device
         saved = torch.load(path, map_location=device, weights_only=True)
+        if saved.get("format") != _FORMAT:
+            raise CheckpointError(
+                f"{path}: written by another version of this program, which a run cannot go on "
+                "from: name another folder as `output`, or delete that one"
+            )
         self.model.load_state_dict(saved["model"])
         self.average = saved["average"]
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.generator.set_state(saved["generator"].cpu())
-        torch.set_rng_state(saved["torch_rng"].cpu())
+        self.scaler.load_state_dict(saved["scaler"])
         self.step, self.best, self.history = saved["step"], saved["best"], saved["history"]
 
 

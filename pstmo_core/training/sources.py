@@ -1,0 +1,65 @@
+"""Where the windows of a training step come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from pstmo_core.data.mocap import load_mocap
+from pstmo_core.data.sampler import Batch, Sampler
+from pstmo_core.data.windows import Clips
+from pstmo_core.training.dataset_source import dataset_source
+from pstmo_core.training.seeds import Use, mixed_seed
+
+if TYPE_CHECKING:
+    from pstmo_core.training.config import RunConfig
+
+
+class Source(Protocol):
+    """Training windows by step.
+
+    The batch of a step is the same however many processes share it: what is random in it comes
+    from the run's seed and the step (or epoch) alone, see `pstmo_core.training.seeds`.
+    """
+
+    windows: int | None
+    """Windows of an epoch, which is `windows // count` steps long; None: there is no end."""
+
+    def draw(self, step: int, count: int, part: slice) -> Batch:
+        """Return some windows of a step's batch.
+
+        Args:
+            step: the step, from 0 on.
+            count: windows of the whole batch, those of all processes together.
+            part: which of them to return; the slice may have a stride.
+        """
+        ...
+
+
+class VirtualCameras:
+    """Motion capture before virtual cameras, every window drawn anew (docs/data.md)."""
+
+    windows: int | None = None
+
+    def __init__(self, sampler: Sampler, seed: int) -> None:
+        self._sampler = sampler
+        self._seed = seed
+        self._drawn: tuple[tuple[int, int], Batch] | None = None
+
+    def draw(self, step: int, count: int, part: slice) -> Batch:
+        """See `Source.draw`; the whole batch is drawn, once a step, and the part cut out of it."""
+        if self._drawn is None or self._drawn[0] != (step, count):
+            self._sampler.generator.manual_seed(mixed_seed(self._seed, Use.WINDOWS, step))
+            self._drawn = (step, count), self._sampler.draw(count)
+        batch = self._drawn[1]
+        return Batch(batch.frames[part], batch.poses[part])
+
+
+def make_source(config: RunConfig, device: torch.device) -> Source:
+    """Return the source that a run configuration names, its data on a device."""
+    if config.dataset.kind:
+        return dataset_source(config, device)
+    clips = Clips.of(load_mocap(config.mocap, "train"), device)
+    sampler = Sampler(clips, config.model, config.sampler, torch.Generator(device))
+    return VirtualCameras(sampler, config.seed)
