@@ -55,8 +55,37 @@ def encode_pixels(
     if encoding == "screen":
         points = np.where(seen[..., None] > 0, points, size / 2)
         return screen(points, size[..., 0], size[..., 1], np)
-    scale = focal or ASSUMED_FOCAL * size.max(-1, keepdims=True)
-    return person(((points - size / 2) / scale).astype(np.float32), seen, np)
+    return person(((points - size / 2) / _scale(size, focal)).astype(np.float32), seen, np)
+
+
+def decode_poses(
+    poses: np.ndarray, frames: np.ndarray, size: np.ndarray, focal: float, encoding: str
+) -> np.ndarray:
+    """Turn encoded 2D poses, such as stage I restores, back into pixels.
+
+    Args:
+        poses: (B, F, 17, 2), the first two channels of the joints' rows.
+        frames: (B, F, rows, channels), the encoded frames that the poses belong to: under `person`
+            their last row says where the person is and how large.
+        size: (B, 2) image width and height in pixels.
+        focal: focal length in pixels as it was given to `encode_pixels`.
+        encoding: name of the encoding.
+
+    Returns:
+        (B, F, 17, 2) pixels.
+    """
+    size = size[:, None, None].astype(np.float32)
+    width, height = size[..., :1], size[..., 1:]
+    if encoding == "screen":
+        return (poses + np.concatenate([np.ones_like(width), height / width], -1)) * width / 2
+    place = frames[..., -1:, :]
+    rays = poses * (TYPICAL_SIZE * np.exp(place[..., 2:])) + place[..., :2]
+    return rays * _scale(size, focal) + size / 2
+
+
+def _scale(size: np.ndarray, focal: float) -> Any:
+    """Return the focal length in pixels, the usual one for the image's size where not known."""
+    return focal or ASSUMED_FOCAL * size.max(-1, keepdims=True)
 
 
 def screen(pixels: Array, width: Array, height: Array, xp: Any) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from pstmo_core import encoding
@@ -63,3 +64,16 @@ def test_a_known_focal_length_replaces_the_assumed_one(
     other = encoding.encode_pixels(points, seen, size, 2 * encoding.ASSUMED_FOCAL * 1280, "person")
     np.testing.assert_allclose(assumed, given, atol=1e-6)
     np.testing.assert_allclose(assumed[..., 17, :2], 2 * other[..., 17, :2], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["person", "screen"])
+@pytest.mark.parametrize("focal", [0.0, 900.0])
+def test_decoding_poses_gives_back_the_pixels(
+    walk: tuple[np.ndarray, np.ndarray], name: str, focal: float
+) -> None:
+    points, size = walk[1][None, :27], np.array([[1280.0, 720.0]])
+    frames = encoding.encode_pixels(
+        points, np.ones(points.shape[:-1], np.float32), size, focal, name
+    )
+    pixels = encoding.decode_poses(frames[..., :17, :2], frames, size, focal, name)
+    np.testing.assert_allclose(pixels, points, atol=0.01)

@@ -1,0 +1,200 @@
+"""`pstmo figures attention`, `reconstruction` and `skeletons`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pstmo_core.cli.app import group, require_training
+from pstmo_core.clip import Clip, load_clip, sample_path
+from pstmo_core.errors import PstmoError
+from pstmo_core.streaming.config import StreamConfig
+
+if TYPE_CHECKING:
+    from pstmo_core.masking import Masks
+
+figures_app = group("figures", "Figures of the paper, for looking inside a network: PNG or SVG.")
+
+_Output = Annotated[Path, typer.Option("--output", "-o", help="The .png or .svg to write.")]
+_ClipPath = Annotated[
+    Path | None, typer.Argument(help="A clip as of `pstmo predict`; the shipped sample by default.")
+]
+_Person = Annotated[str | None, typer.Option(help="Id of the person; the first by default.")]
+_Frame = Annotated[
+    int | None,
+    typer.Option(help="Frame of the clip in the window's centre; the person's middle by default."),
+]
+_Focal = Annotated[float, typer.Option(help="Focal length in pixels; 0 assumes a usual one.")]
+_Fps = Annotated[float | None, typer.Option(help="Frame rate, if the clip has none.")]
+_Size = Annotated[tuple[int, int] | None, typer.Option(help="Image width and height, likewise.")]
+_Layout = Annotated[str | None, typer.Option(help="Layout of the points, likewise.")]
+_Ratio = Annotated[
+    float | None, typer.Option(help="Stage I: share of the frames that are hidden; the paper's.")
+]
+_Joints = Annotated[
+    int | None, typer.Option(help="Stage I: joints hidden in each visible frame; the paper's.")
+]
+_Seed = Annotated[int, typer.Option(help="Stage I: of the masks.")]
+
+
+class _Part(str, Enum):
+    tem = "tem"
+    mofa = "mofa"
+    decoder = "decoder"
+
+
+@figures_app.command()
+def attention(
+    weights: Annotated[Path, typer.Argument(help="A safetensors file of stage I or II.")],
+    output: _Output,
+    clip: _ClipPath = None,
+    part: Annotated[_Part | None, typer.Option(help="One part; all by default.")] = None,
+    layer: Annotated[int | None, typer.Option(help="One layer, from 0 on.")] = None,
+    person: _Person = None,
+    frame: _Frame = None,
+    focal: _Focal = StreamConfig.focal,
+    temporal_ratio: _Ratio = None,
+    joints: _Joints = None,
+    seed: _Seed = 0,
+    fps: _Fps = None,
+    size: _Size = None,
+    layout: _Layout = None,
+) -> None:
+    """Draw what the heads attend to in one window (Figures 7 to 10).
+
+    The file tells the stage. Stage II: TEM and MOFA. Stage I: TEM over the visible frames, and the
+    decoder over all, the visible before the hidden.
+    """
+    _require_drawing(output)
+    require_training()
+    from pstmo_core.figures.attention import draw_attention
+    from pstmo_core.figures.attention_maps import choose_maps, load_either_stage, maps_of
+    from pstmo_core.figures.canvas import save
+    from pstmo_core.figures.clip_windows import cut_window
+    from pstmo_core.model.masked import MaskedSTMO
+
+    recorded, name = _load(clip, fps, size, layout)
+    network = load_either_stage(weights)
+    window = cut_window(recorded, network.config, person, frame, focal)
+    masks = _draw_masks(network.config.frames, temporal_ratio, joints, seed)
+    maps = choose_maps(maps_of(network, window.frames, masks), part and part.value, layer)
+    stage = "I" if isinstance(network, MaskedSTMO) else "II"
+    subject = f"{window.person} at {window.time:.2f} s of {name}"
+    title = f"Attention in stage {stage}, {weights.name}: {subject}"
+    save(draw_attention(maps, window.offsets, title), output)
+    typer.echo(f"wrote {output}")
+
+
+@figures_app.command()
+def reconstruction(
+    weights: Annotated[Path, typer.Argument(help="A safetensors file of stage I.")],
+    output: _Output,
+    clip: _ClipPath = None,
+    columns: Annotated[int, typer.Option(min=1, help="Frames of the window to show.")] = 9,
+    person: _Person = None,
+    frame: _Frame = None,
+    focal: _Focal = StreamConfig.focal,
+    temporal_ratio: _Ratio = None,
+    joints: _Joints = None,
+    seed: _Seed = 0,
+    fps: _Fps = None,
+    size: _Size = None,
+    layout: _Layout = None,
+) -> None:
+    """Draw a window's 2D poses, what stage I sees of them, and what it restores (Figure 6)."""
+    _require_drawing(output)
+    require_training()
+    from pstmo_core.checkpoints import load_masked
+    from pstmo_core.figures.canvas import save
+    from pstmo_core.figures.clip_windows import cut_window
+    from pstmo_core.figures.reconstruction import draw_reconstruction, reconstruct
+
+    recorded, name = _load(clip, fps, size, layout)
+    network = load_masked(weights)
+    window = cut_window(recorded, network.config, person, frame, focal)
+    masks = _draw_masks(network.config.frames, temporal_ratio, joints, seed)
+    result = reconstruct(network, window, masks)
+    title = f"Stage I, {weights.name}: {window.person} at {window.time:.2f} s of {name}"
+    save(draw_reconstruction(result, columns, title), output)
+    typer.echo(f"mean distance from the input: {result.summary()}")
+    typer.echo(f"wrote {output}")
+
+
+@figures_app.command()
+def skeletons(
+    output: _Output,
+    clip: _ClipPath = None,
+    model: Annotated[
+        Path | None, typer.Option(help="An ONNX file; the shipped network by default.")
+    ] = None,
+    frame: Annotated[
+        list[int] | None, typer.Option(help="A frame to show; may be given several times.")
+    ] = None,
+    person: Annotated[
+        list[str] | None, typer.Option(help="Likewise, a person; all by default.")
+    ] = None,
+    look_ahead: Annotated[
+        int, typer.Option(help="Frames of the window after the target; 0 is live use.")
+    ] = StreamConfig.look_ahead,
+    focal: _Focal = StreamConfig.focal,
+    fps: _Fps = None,
+    size: _Size = None,
+    layout: _Layout = None,
+) -> None:
+    """Draw keypoints and the skeletons lifted from them, as `pstmo predict` does (Figure 11)."""
+    _require_drawing(output)
+    from pstmo_core.figures.canvas import save
+    from pstmo_core.figures.clip_windows import find_person
+    from pstmo_core.figures.skeletons import choose_moments, draw_skeletons
+    from pstmo_core.predict import predict
+    from pstmo_core.runtime import load_runtime, shipped_model
+
+    recorded, name = _load(clip, fps, size, layout)
+    runtime = load_runtime(model)
+    people = [find_person(recorded, one) for one in person or recorded.ids]
+    lifted = predict(recorded, runtime, StreamConfig(look_ahead=look_ahead, focal=focal)).joints
+    moments = choose_moments(lifted, people, frame or [])
+    title = f"{name} lifted by {(model or shipped_model()).name}, look-ahead {look_ahead}"
+    save(draw_skeletons(recorded, lifted, people, moments, title), output)
+    typer.echo(f"wrote {output}")
+
+
+def _load(
+    path: Path | None, fps: float | None, size: tuple[int, int] | None, layout: str | None
+) -> tuple[Clip, str]:
+    """Return a clip, the shipped sample without a path, and what to call it."""
+    path = path or sample_path()
+    return load_clip(path, fps=fps, size=size, layout=layout), path.name
+
+
+def _draw_masks(frames: int, temporal_ratio: float | None, joints: int | None, seed: int) -> Masks:
+    """Draw the masks of one window; None takes the default of `Masking`."""
+    from torch import Generator
+
+    from pstmo_core.masking import Masking
+
+    masking = Masking(
+        Masking.temporal_ratio if temporal_ratio is None else temporal_ratio,
+        Masking.joints if joints is None else joints,
+    )
+    return masking.draw(1, frames, Generator().manual_seed(seed))
+
+
+def _require_drawing(output: Path) -> None:
+    """Say how to get Matplotlib where it is missing, and which files it writes.
+
+    Raises:
+        PstmoError: if it cannot be imported, or the output's name says no known format.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise PstmoError(
+            "figures need Matplotlib: pip install -e '.[figures]' in the repository"
+        ) from error
+    from pstmo_core.figures.canvas import check_suffix
+
+    check_suffix(output)
