@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from pstmo_core.cli import convert, data, evaluate, predict, train  # noqa: F401  (add commands)
+from pstmo_core.cli import (  # noqa: F401  (add commands)
+    bench,
+    bench_latency,
+    convert,
+    data,
+    engine,
+    evaluate,
+    experiments,
+    figures,
+    predict,
+    train,
+)
 from pstmo_core.cli.app import app
 from pstmo_core.errors import PstmoError
 

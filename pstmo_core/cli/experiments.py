@@ -1,0 +1,114 @@
+"""`pstmo experiments`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import group, require_training
+
+experiments_app = group("experiments", "The paper's tables and this project's ablations.")
+
+_Mocap = Annotated[Path | None, typer.Option(help="The motion-capture file.")]
+_Data = Annotated[
+    Path, typer.Option(help="Folder of the licensed data sets' files, under their usual names.")
+]
+
+
+@experiments_app.command("list")
+def experiments_list(
+    rows: Annotated[bool, typer.Option("--rows", help="With the names of their rows.")] = False,
+) -> None:
+    """Say which experiments there are."""
+    require_training()
+    from pstmo_core.experiments.catalogue import experiment_names, load_experiment
+
+    for name in experiment_names():
+        experiment = load_experiment(name)
+        typer.echo(f"{name:18} {experiment.title}")
+        for row in experiment.rows if rows else []:
+            typer.echo(f"    {row.name}")
+
+
+@experiments_app.command("run")
+def experiments_run(
+    name: Annotated[str, typer.Argument(help="An experiment's name, or its YAML file.")],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ROW]... [NAME=VALUE]...",
+            help="Rows, where not all are to be run; settings of all trainings by name, e.g. "
+            "optimiser.steps=100",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row.")] = 1,
+    mocap: _Mocap = None,
+    data: _Data = Path(),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of trainings and results.")
+    ] = Path("runs/experiments"),
+) -> None:
+    """Train and measure the rows of a table: stage I, stage II, evaluation.
+
+    What has a result is not run again, and what was stopped goes on. Rows and tables share the
+    trainings that they have in common.
+    """
+    require_training()
+    from pstmo_core.experiments.catalogue import load_experiment
+    from pstmo_core.experiments.run import Place, run_experiment
+
+    experiment = load_experiment(name)
+    overrides = [argument for argument in arguments or [] if "=" in argument]
+    rows = [experiment.row(argument) for argument in arguments or [] if "=" not in argument]
+    place = Place(output, mocap, data, overrides)
+    run_experiment(experiment, place, rows or experiment.rows, seeds, typer.echo)
+
+
+@experiments_app.command("report")
+def experiments_report(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments; all of the catalogue by default.")
+    ] = None,
+    mocap: _Mocap = None,
+    data: _Data = Path(),
+    runs: Annotated[Path, typer.Option(help="Folder of trainings and results.")] = Path(
+        "runs/experiments"
+    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a Markdown file.")
+    ] = None,
+) -> None:
+    """Print the tables: the paper's numbers, and under them what was measured."""
+    require_training()
+    from pstmo_core.experiments.catalogue import experiment_names, load_experiment
+    from pstmo_core.experiments.report import table
+    from pstmo_core.experiments.run import Place
+
+    place = Place(runs, mocap, data)
+    tables = [table(load_experiment(name), place) for name in names or experiment_names()]
+    _show("\n".join(["# Experiments\n", *tables]), output)
+
+
+@experiments_app.command("complexity")
+def experiments_complexity(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a Markdown file.")
+    ] = None,
+) -> None:
+    """Count the parameters and MACs of the networks of Tables 3 to 7; no data needed."""
+    require_training()
+    from pstmo_core.experiments.catalogue import load_experiment
+    from pstmo_core.experiments.report import complexity_page
+
+    _show(complexity_page([load_experiment(f"table{number}") for number in range(3, 8)]), output)
+
+
+def _show(text: str, output: Path | None) -> None:
+    from pstmo_core.training.journal import write_whole
+
+    if output is None:
+        typer.echo(text)
+    else:
+        write_whole(output, text)

@@ -1,0 +1,242 @@
+"""Running a row of an experiment: stage I, stage II, the refine module, the measurements.
+
+A training lies in a folder that is named by a digest of its settings, so rows and tables that need
+the same one share it. What is there is not done again, and a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pstmo_core.checkpoints import load_weights, pick_device
+from pstmo_core.data.datasets import DatasetConfig
+from pstmo_core.data.noise import DetectorNoise
+from pstmo_core.dataset_evaluation import EvaluationProtocol
+from pstmo_core.errors import PstmoError
+from pstmo_core.evaluation import Evaluation
+from pstmo_core.experiments.catalogue import Condition, Experiment, Measuring, Row
+from pstmo_core.training.config import RunConfig
+from pstmo_core.training.engine import Trainer
+from pstmo_core.training.journal import write_whole
+from pstmo_core.weights_evaluation import evaluate_weights
+
+#: Settings that a training's result does not depend on, or that name other trainings and places.
+_INCIDENTAL = (
+    "output", "encoder", "lifter", "device", "threads", "save_every", "validation_windows",
+    "log_every",
+)  # fmt: skip
+_FILES = {"h36m": ("poses", "keypoints"), "mpi_inf_3dhp": ("train", "test")}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data are and results go."""
+
+    output: Path = Path("runs/experiments")
+    mocap: Path | None = None
+    """The motion-capture file; None: as the configuration says."""
+    data: Path = Path()
+    """Folder of the licensed data sets' files, under their usual names."""
+    overrides: list[str] = field(default_factory=list)
+    """Changes of every training's settings, such as `optimiser.steps=100`."""
+
+    def located(self, config: RunConfig) -> RunConfig:
+        """Return a configuration with the paths of its data files."""
+        names = _FILES.get(config.dataset.kind, ())
+        paths: dict[str, Any] = {
+            name: str(self.data / getattr(config.dataset, name)) for name in names
+        }
+        return dataclasses.replace(
+            config,
+            mocap=str(self.mocap or config.mocap),
+            dataset=dataclasses.replace(config.dataset, **paths),
+        )
+
+    def absent(self, experiment: Experiment, row: Row) -> list[Path]:
+        """Return the data files of a row that are not there."""
+        config = self.located(experiment.lifting(row, self.overrides))
+        names = _FILES.get(config.dataset.kind)
+        paths = [getattr(config.dataset, name) for name in names] if names else [config.mocap]
+        return [Path(path) for path in paths if not Path(path).is_file()]
+
+    def result(self, experiment: Experiment, row: Row, seed: int) -> Path:
+        """Return where the result of a row and seed lies."""
+        folder = re.sub(r"[^a-z0-9]+", "-", row.name.lower()).strip("-")
+        return self.output / "results" / experiment.name / folder / f"seed{seed}.json"
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One training and the digest of all that its outcome depends on."""
+
+    config: RunConfig
+    key: str
+
+    @property
+    def weights(self) -> Path:
+        return Path(self.config.output) / "best.safetensors"
+
+    def finish(self) -> None:
+        """Train, unless that was done."""
+        done = Path(self.config.output) / "finished"
+        if not done.exists():
+            Trainer(self.config).run()
+            done.touch()
+
+
+def run_experiment(
+    experiment: Experiment,
+    place: Place,
+    rows: list[Row],
+    seeds: int,
+    say: Callable[[str], object] = lambda line: None,
+) -> None:
+    """Run rows of an experiment, as far as their results are missing.
+
+    Args:
+        experiment: the table.
+        place: where data and results are.
+        rows: which of its rows.
+        seeds: how often each, from the seeds 1, 2, ...
+        say: is told what is being done.
+
+    Raises:
+        PstmoError: if data are absent or a setting cannot be used.
+    """
+    for row in rows:
+        if absent := place.absent(experiment, row):
+            raise PstmoError(
+                f"{experiment.name}, {row.name}: not run, data absent: "
+                f"{', '.join(map(str, absent))}; name the files' folder as --data, or the motion "
+                "capture as --mocap (docs/data.md)"
+            )
+    for seed in range(1, seeds + 1):  # a table of all rows first, its spread later
+        for number, row in enumerate(rows, 1):
+            done = (seed - 1) * len(rows) + number
+            say(f"[{done}/{seeds * len(rows)}] {experiment.name}: {row.name}, seed {seed}")
+            run_row(experiment, row, seed, place, say)
+
+
+def run_row(
+    experiment: Experiment,
+    row: Row,
+    seed: int,
+    place: Place,
+    say: Callable[[str], object] = lambda line: None,
+) -> None:
+    """Train and measure one row from one seed, and write the result.
+
+    Stage I and stage II have the same seed, so that the spread over seeds is that of both.
+    """
+    trainings = _trainings(experiment, row, seed, place)
+    path = place.result(experiment, row, seed)
+    measuring = json.dumps(dataclasses.asdict(experiment.measuring), sort_keys=True)
+    key = _digest(trainings[-1].key, measuring)
+    if path.exists() and json.loads(path.read_text())["key"] == key:
+        return
+    for training in trainings:
+        say(f"    {training.config.stage} in {training.config.output}")
+        training.finish()
+    say("    measuring")
+    refine = trainings.pop() if trainings[-1].config.stage == "refine" else None
+    lifting = trainings[-1]
+    result = {
+        "experiment": experiment.name,
+        "row": row.name,
+        "seed": seed,
+        "key": key,
+        "overrides": place.overrides,
+        "weights": str(lifting.weights),
+        "conditions": {
+            name: _measure(experiment.measuring, condition, lifting, refine)
+            for name, condition in experiment.measuring.conditions.items()
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(result, indent=1) + "\n")
+
+
+def _trainings(experiment: Experiment, row: Row, seed: int, place: Place) -> list[_Training]:
+    """Return what must be trained for a row, in order; each starts from the one before."""
+    overrides = [*place.overrides, f"seed={seed}"]
+    steps = [
+        (experiment.masked(row, overrides), ""),
+        (experiment.lifting(row, overrides), "encoder"),
+        (experiment.refined(row, overrides), "lifter"),
+    ]
+    trainings: list[_Training] = []
+    for config, source in steps:
+        if config is None:
+            continue
+        before = trainings[-1] if trainings else None
+        config = place.located(config)
+        key = _key(config, before.key if before else "")
+        folder = place.output / "trainings" / f"{config.stage}_{key}"
+        links: dict[str, Any] = {source: str(before.weights)} if before else {}
+        config = dataclasses.replace(config, output=str(folder), **links)
+        trainings.append(_Training(config, key))
+    return trainings
+
+
+def _key(config: RunConfig, source: str) -> str:
+    """Digest what a training's outcome depends on; of data files the name counts, not the place."""
+    tree = dataclasses.asdict(config)
+    for name in _INCIDENTAL:
+        tree.pop(name, None)
+    tree["mocap"] = Path(config.mocap).name if config.dataset.kind in ("", "mocap") else ""
+    for name in ("poses", "keypoints", "train", "test"):
+        tree["dataset"][name] = Path(tree["dataset"][name]).name
+    if config.stage != "pretrain":
+        del tree["masking"], tree["decoder_layers"]
+    return _digest(json.dumps(tree, sort_keys=True), source)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _measure(
+    measuring: Measuring, condition: Condition, lifting: _Training, refine: _Training | None
+) -> dict[str, Any]:
+    """Measure a network under a condition: `mean` with one value a metric, and `groups` of them."""
+    config = lifting.config
+    if measuring.windows:
+        faults = DetectorNoise(clean_share=0.0) if condition.faults else None
+        device = pick_device(config.device)
+        evaluation = Evaluation(
+            config.mocap, "test", config.model, device, windows=measuring.windows, faults=faults
+        )
+        network = load_weights(lifting.weights).to(device)
+        scores = evaluation.measure(network, condition.look_ahead)
+        return {"groups": {name: dataclasses.asdict(value) for name, value in scores.items()}}
+    dataset = measuring.dataset if measuring.dataset.kind else config.dataset
+    report = evaluate_weights(
+        lifting.weights,
+        dataset,
+        _protocol(measuring, condition, dataset),
+        mocap=config.mocap,
+        refine=refine.weights if refine else "",
+        device=config.device,
+    )
+    # Human3.6M's custom is the mean over actions, MPI-INF-3DHP's over frames.
+    custom = "frames" if dataset.kind == "mpi_inf_3dhp" else "actions"
+    return {"mean": report["mean"][custom], "groups": report["action"]}
+
+
+def _protocol(
+    measuring: Measuring, condition: Condition, dataset: DatasetConfig
+) -> EvaluationProtocol:
+    return EvaluationProtocol(
+        # Another data set than the one trained on is cut as the network's time step asks.
+        tds=0 if measuring.dataset.kind else dataset.tds,
+        flip=measuring.flip,
+        look_ahead=condition.look_ahead,
+        corruption=condition.corruption,
+    )
