@@ -167,6 +167,11 @@ def shrink(image: np.ndarray, factor: int) -> np.ndarray:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
+def fit(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an image resized to a width and height."""
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
 def bgr(colour: Colour | np.ndarray) -> tuple[int, int, int]:
     """Return a colour as OpenCV wants it."""
     red, green, blue = (round(255 * float(part)) for part in colour)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,16 +62,30 @@ def render_clip(
         RenderError: if the joints do not fit the clip.
         OSError: if a file cannot be written.
     """
-    expected = (*clip.keypoints.shape[:2], JOINTS, 3)
-    if joints.shape != expected:
-        raise RenderError(f"joints have the shape {joints.shape}, but the clip asks for {expected}")
+    stage = _Stage.of(clip, joints)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    stage = _Stage.of(clip, np.asarray(joints, dtype=np.float64))
     video, picture = directory / "clip.mp4", directory / "clip.png"
     imageio.imwrite(picture, _picture(stage, title)[..., ::-1])
     _write_video(video, stage, title)
     return video, picture
+
+
+def render_video(
+    clip: Clip, joints: np.ndarray, path: Path | str, images: Iterable[np.ndarray] | None = None
+) -> None:
+    """Write only the video, to `path`, the keypoints on the clip's images.
+
+    Args:
+        clip: the input.
+        joints: as of `render_clip`.
+        path: of an mp4.
+        images: F images (H, W, 3) uint8 BGR of the clip's size; without them the ground is plain.
+
+    Raises:
+        RenderError, OSError: as of `render_clip`.
+    """
+    _write_video(Path(path), _Stage.of(clip, joints), None, images)
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,12 @@ class _Stage:
 
     @classmethod
     def of(cls, clip: Clip, joints: np.ndarray) -> _Stage:
+        expected = (*clip.keypoints.shape[:2], JOINTS, 3)
+        if joints.shape != expected:
+            raise RenderError(
+                f"joints have the shape {joints.shape}, but the clip asks for {expected}"
+            )
+        joints = np.asarray(joints, dtype=np.float64)
         pixels, scores = get_layout(clip.layout).convert(clip.keypoints, clip.scores)
         pixels = np.where(scores[..., None] > 0, pixels, np.nan)
         truth = np.full_like(joints, np.nan) if clip.truth is None else clip.truth
@@ -113,9 +135,12 @@ class _Stage:
     def seconds(self, frame: int) -> float:
         return float(self.clip.stamps[frame] - self.clip.stamps[0]) / 1e9
 
-    def input_panel(self, frame: int, size: tuple[int, int]) -> np.ndarray:
-        """Draw the keypoints of a frame on a panel of the image's aspect."""
-        image = drawing.canvas(size[0] * _FINE, size[1] * _FINE, drawing.PANEL)
+    def input_panel(
+        self, frame: int, size: tuple[int, int], photo: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw the keypoints of a frame on a panel of the image's aspect, or on the image."""
+        fine = (size[0] * _FINE, size[1] * _FINE)
+        image = drawing.canvas(*fine, drawing.PANEL) if photo is None else drawing.fit(photo, fine)
         scale = image.shape[1] / self.clip.width
         thickness = _FINE * max(2.0, max(size) / 160)
         for raw, pixels in zip(self.clip.keypoints[frame], self.pixels[frame], strict=True):
@@ -174,10 +199,12 @@ def _fit(clip: Clip, width: int, height: int) -> tuple[int, int]:
     return max(2, round(clip.width * scale)), max(2, round(clip.height * scale))
 
 
-def _video_frame(stage: _Stage, frame: int, title: str | None) -> np.ndarray:
+def _video_frame(
+    stage: _Stage, frame: int, title: str | None, photo: np.ndarray | None = None
+) -> np.ndarray:
     size = _fit(stage.clip, 720, 480)
     height, side = max(size[1], 400), 400
-    panels = [stage.input_panel(frame, size)]
+    panels = [stage.input_panel(frame, size, photo)]
     panels += [stage.view_panel(frame, view, (side, height)) for view in stage.views]
     image = drawing.canvas(
         sum(panel.shape[1] + _EDGE for panel in panels) + _EDGE, height + _HEADER + _FOOTER
@@ -244,7 +271,9 @@ def _write_margins(image: np.ndarray, stage: _Stage, title: str | None, words: s
         drawing.write(image, meaning, (left + 26, height - 14), size=15, colour=drawing.FAINT)
 
 
-def _write_video(path: Path, stage: _Stage, title: str | None) -> None:
+def _write_video(
+    path: Path, stage: _Stage, title: str | None, photos: Iterable[np.ndarray] | None = None
+) -> None:
     """Write H.264 that browsers play: even sizes, 4:2:0, the index in front."""
     steps = np.diff(stage.clip.stamps)
     steps = steps[steps > 0]
@@ -254,8 +283,10 @@ def _write_video(path: Path, stage: _Stage, title: str | None) -> None:
         macro_block_size=2, ffmpeg_log_level="error",
         output_params=["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart"],
     )  # fmt: skip
+    shown = itertools.repeat(None) if photos is None else photos
     with writer:
-        for frame in tqdm(range(len(stage.clip)), desc="video", unit="frame", disable=None):
-            image = _video_frame(stage, frame, title)
+        frames = tqdm(range(len(stage.clip)), desc="video", unit="frame", disable=None, leave=False)
+        for frame, photo in zip(frames, shown, strict=False):
+            image = _video_frame(stage, frame, title, photo)
             even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
             writer.append_data(np.ascontiguousarray(even[..., ::-1]))

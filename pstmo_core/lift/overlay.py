@@ -1,0 +1,29 @@
+"""A video of an input: its images with the keypoints on them, and the skeletons beside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pstmo_core.clip import Clip
+from pstmo_core.errors import PstmoError
+from pstmo_core.lift.sources import Images
+from pstmo_core.lift.whole import whole_file
+from pstmo_core.predict import Prediction
+
+
+def write_overlay(
+    path: Path, clip: Clip, prediction: Prediction, images: Images | None = None
+) -> list[Path]:
+    """Write an mp4. The images are read a second time; without them the ground is plain.
+
+    Raises:
+        PstmoError: if OpenCV or imageio is not installed.
+    """
+    try:
+        from pstmo_core.render import render_video
+    except ImportError as error:
+        raise PstmoError(str(error)) from error
+    shown = None if images is None else (image for _, image in images.frames())
+    with whole_file(path) as partial:
+        render_video(clip, prediction.joints, partial, images=shown)
+    return [path]

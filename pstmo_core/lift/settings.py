@@ -1,0 +1,133 @@
+"""What a user asks of `pstmo lift`, the same for all its inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pstmo_core.config import ConfigError
+from pstmo_core.detection.options import DetectorOptions
+from pstmo_core.runtime import shipped_model
+from pstmo_core.streaming.config import StreamConfig
+
+#: Kinds of output by the suffix that asks for them; bags are folders.
+FORMATS = {".npz": "npz", ".json": "json", ".bvh": "bvh", ".mcap": "mcap", ".db3": "sqlite3"}
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """Settings of a lift. They go to worker processes and other machines, so they are plain values.
+
+    Raises:
+        ConfigError: if values do not fit together.
+    """
+
+    formats: tuple[str, ...] = ("npz",)
+    """Some of `FORMATS`' values."""
+    overlay: bool = False
+    """Also an mp4 of keypoints and skeletons."""
+    model: str = ""
+    """Path of the network; empty: the shipped one."""
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    camera_info: str = ""
+    """Path of a calibration."""
+    fps: float | None = None
+    """Overrules what the input says."""
+    size: tuple[int, int] | None = None
+    """Image width and height of keypoint files that do not say them."""
+    layout: str | None = None
+    """Likewise."""
+    topic: str = ""
+    """Of a bag with several."""
+    images: int | None = None
+    """Number of images to take from a camera; None: until Ctrl-C."""
+    detector: str = "simulation"
+    detector_options: DetectorOptions = field(default_factory=DetectorOptions)
+    threads: int = 1
+    """Of the lifter's inference."""
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in self.formats if name not in FORMATS.values()]
+        if wrong or not self.formats:
+            raise ConfigError(
+                f"the format is {wrong or 'missing'}, but must be one of "
+                f"{', '.join(FORMATS.values())}"
+            )
+        if {"mcap", "sqlite3"} <= set(self.formats):
+            raise ConfigError("a bag is either mcap or sqlite3: ask for one of them")
+        if self.camera_info and self.stream.focal:
+            raise ConfigError("the calibration says the focal length: leave out --focal")
+        if self.fps is not None and not 0 < self.fps < 1e4:
+            raise ConfigError(f"fps is {self.fps}, but must be a number above 0")
+
+    @property
+    def bag(self) -> str:
+        """The storage of the bag to write, empty where none is."""
+        return next((name for name in self.formats if name in ("mcap", "sqlite3")), "")
+
+    def of_detection(self) -> dict[str, Any]:
+        """Return, as JSON has it, what decides on the keypoints that are found in images."""
+        found = {
+            "detector": self.detector,
+            "options": dataclasses.asdict(self.detector_options),
+            "fps": self.fps,
+            "tracking": [self.stream.min_score, self.stream.expire],
+        }
+        return _recorded(found)
+
+    def of_output(self) -> dict[str, Any]:
+        """Return, as JSON has it, what decides on the outputs."""
+        model = self.model or str(shipped_model())
+        return _recorded(dataclasses.asdict(self) | {"model": model, "threads": None})
+
+
+def detector_options(assignments: list[str]) -> DetectorOptions:
+    """Read options of a detector from texts NAME=VALUE.
+
+    Raises:
+        ConfigError: if one is not known, or its value is of another kind.
+    """
+    defaults = {f.name: f.default for f in dataclasses.fields(DetectorOptions)}
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, _, value = text.partition("=")
+        if name not in defaults:
+            raise ConfigError(
+                f"no option of detectors is {name!r}: known are {', '.join(defaults)}"
+            )
+        try:
+            values[name] = _value(value, defaults[name])
+        except ValueError as error:
+            kind = type(defaults[name]).__name__
+            raise ConfigError(f"{name} is {value!r}, but must be a {kind}") from error
+    return DetectorOptions(**values)
+
+
+def _value(text: str, default: object) -> Any:
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if isinstance(default, tuple):
+        return tuple(float(part) for part in text.split(","))
+    if isinstance(default, int):
+        return int(text)
+    return float(text) if isinstance(default, float) else text
+
+
+def _recorded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as JSON has them; with a path of a file go its size and its time of change."""
+
+    def state(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: state(part) for name, part in value.items()}
+        if isinstance(value, str) and value and Path(value).is_file():
+            stat = Path(value).stat()
+            return [value, stat.st_size, stat.st_mtime_ns]
+        return value
+
+    recorded: dict[str, Any] = json.loads(json.dumps(state(values)))
+    return recorded

@@ -1,0 +1,206 @@
+"""What an input is, and the images of those that hold images, one after the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pstmo_core.camera import Camera
+from pstmo_core.errors import PstmoError
+
+KEYPOINTS, VIDEO, CAMERA, FOLDER, BAG = "keypoints", "video", "camera", "folder", "bag"
+_KEYPOINTS = (".npz", ".json")
+_BAGS = (".mcap", ".db3")
+_VIDEOS = (
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".ogv",
+)  # fmt: skip
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_USUAL_RATE = 25.0
+
+#: Stamp in nanoseconds, and image (H, W, 3) uint8 BGR.
+Frame = tuple[int, np.ndarray]
+
+
+class SourceError(PstmoError):
+    """An input that cannot be read; says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of one camera. They are read again each time that `frames` is called."""
+
+    frames: Callable[[], Iterator[Frame]]
+    """Raises SourceError where an image cannot be read."""
+    count: int | None = None
+    """Number of images that the input claims to have; None where it is not known."""
+    live: bool = False
+    """Whether they come from a camera now, and end when the user says so."""
+    camera: Camera | None = None
+    """The calibration that came with them, if one did."""
+    frame_id: str = ""
+    """Name of the camera's optical frame, where the input is a bag."""
+
+
+def kind_of(source: str) -> str:
+    """Say what an input is: keypoints, video, camera, folder or bag.
+
+    Raises:
+        SourceError: if it is missing, empty or of no known kind.
+    """
+    if source.isdecimal():
+        return CAMERA
+    path = Path(source)
+    if not path.exists():
+        raise SourceError(f"{source}: there is no such file or folder")
+    if path.is_dir():
+        if (path / "metadata.yaml").exists():
+            return BAG
+        if image_files(path):
+            return FOLDER
+        raise SourceError(
+            f"{source}: the folder holds neither images ({', '.join(_IMAGES)}) nor a bag's "
+            "metadata.yaml"
+        )
+    if not path.stat().st_size:
+        raise SourceError(f"{source}: the file is empty; copy or record it again")
+    kinds = {KEYPOINTS: _KEYPOINTS, BAG: _BAGS, VIDEO: _VIDEOS}
+    for kind, suffixes in kinds.items():
+        if path.suffix.lower() in suffixes:
+            return kind
+    known = ", ".join((*_KEYPOINTS, *_BAGS, *_VIDEOS))
+    raise SourceError(
+        f"{source}: is of no known kind; lifted are files that end in {known}, folders of images, "
+        "bags and numbers of cameras"
+    )
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder, in the order of the numbers in their names."""
+    images = [file for file in folder.iterdir() if file.suffix.lower() in _IMAGES]
+
+    def order(file: Path) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", file.name)
+        return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+    return sorted(images, key=order)
+
+
+def folder_images(folder: Path, fps: float | None) -> Images:
+    """Return the images of a folder, taken at `fps` frames a second.
+
+    Raises:
+        SourceError: if `fps` is not given.
+    """
+    if fps is None:
+        raise SourceError(f"{folder}: images do not say when they were taken, give --fps")
+    cv2 = _opencv()
+    files = image_files(folder)
+
+    def frames() -> Iterator[Frame]:
+        for index, file in enumerate(files):
+            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            if image is None:
+                raise SourceError(f"{file}: is no image that can be read; remove or replace it")
+            yield round(index * 1e9 / fps), image
+
+    return Images(frames, len(files))
+
+
+def video_images(path: Path, fps: float | None) -> Images:
+    """Return the images of a video at its own time stamps, or at `fps` frames a second.
+
+    Raises:
+        SourceError: if it cannot be opened.
+    """
+    capture = _open_video(path)
+    count = int(capture.get(_opencv().CAP_PROP_FRAME_COUNT))
+    capture.release()
+
+    def frames() -> Iterator[Frame]:
+        return _video_frames(path, fps)
+
+    return Images(frames, count if count > 0 else None)
+
+
+def camera_images(index: int, clock: Callable[[], int], frames: int | None) -> Images:
+    """Return the images of a connected camera as they come.
+
+    Args:
+        index: the camera's number.
+        clock: gives the time in nanoseconds at which an image has come.
+        frames: number of images to take; None: until the user interrupts.
+
+    Raises:
+        SourceError: if there is no such camera.
+    """
+    cv2 = _opencv()
+
+    def images() -> Iterator[Frame]:
+        capture = cv2.VideoCapture(index)
+        try:
+            if not capture.isOpened():
+                raise SourceError(f"{index}: there is no camera of this number, or it is in use")
+            taken = 0
+            while frames is None or taken < frames:
+                there, image = capture.read()
+                if not there:
+                    raise SourceError(f"{index}: the camera sends no images any more")
+                taken += 1
+                yield clock(), image
+        finally:
+            capture.release()
+
+    return Images(images, frames, live=True)
+
+
+def _open_video(path: Path) -> Any:
+    cv2 = _opencv()
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise SourceError(
+            f"{path}: is no video that can be decoded, or its beginning or index is lost; copy or "
+            "record it again"
+        )
+    return capture
+
+
+def _video_frames(path: Path, fps: float | None) -> Iterator[Frame]:
+    cv2 = _opencv()
+    capture = _open_video(path)
+    try:
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        step = 1e9 / (fps or (rate if 0 < rate < 1e4 else _USUAL_RATE))
+        index, last = 0, -1
+        while True:
+            there, image = capture.read()
+            if not there:
+                return
+            own = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+            # Some files have no stamps, or the same one again and again.
+            stamp = round(index * step) if fps else own if own > last else last + round(step)
+            yield stamp, image
+            index, last = index + 1, stamp
+    finally:
+        capture.release()
+
+
+def _opencv() -> ModuleType:
+    # What FFmpeg and OpenCV print of a damaged file would be between the user and our sentence.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    try:
+        import cv2
+    except ImportError as error:
+        raise SourceError(
+            f"videos, cameras and images need OpenCV, which is not installed for {sys.executable}: "
+            "pip install opencv-python-headless"
+        ) from error
+    return cv2

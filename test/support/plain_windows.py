@@ -1,0 +1,103 @@
+"""A stream's windows once more, by plain loops that keep nothing: what the streaming core must do.
+
+Rules and words as in `pstmo_core.streaming`: one frame, person, moment and joint at a time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pstmo_core.config import ModelConfig
+from pstmo_core.encoding import encode_pixels
+from pstmo_core.keypoints import KeypointFrame
+from pstmo_core.runtime import Runtime
+from pstmo_core.skeletons import SkeletonFrame
+from pstmo_core.streaming.config import StreamConfig
+
+NS = 1_000_000_000
+
+
+class Sighting(NamedTuple):
+    points: np.ndarray
+    seen: np.ndarray
+
+
+History = dict[int, Sighting]
+"""A person's sightings by stamp."""
+
+
+class PlainStream:
+    """Who was seen when, as far as the streaming core may know it."""
+
+    def __init__(self, config: StreamConfig) -> None:
+        self.config = config
+        self.people: dict[str, History] = {}
+        self.before: dict[str, History] = {}
+        """`people` before the last frame came."""
+        self.sizes: dict[int, tuple[int, int]] = {}
+        self.newest = -(10**18)
+
+    def push(self, frame: KeypointFrame) -> None:
+        self.before = {name: dict(history) for name, history in self.people.items()}
+        for name, history in list(self.people.items()):
+            if frame.stamp - max(history) > self.config.expire * NS:
+                del self.people[name]
+        self.newest = max(self.newest, frame.stamp)
+        self.sizes[frame.stamp] = (frame.width, frame.height)
+        for name, points, scores in zip(frame.ids, frame.points, frame.scores, strict=True):
+            seen = scores >= self.config.min_score
+            if seen.sum() >= self.config.min_joints:
+                self.people.setdefault(name, {})[frame.stamp] = Sighting(points, seen)
+
+    def lift(self, answer: SkeletonFrame, runtime: Runtime, flushed: bool) -> np.ndarray:
+        """What an answer's joints must be: (P, 17, 3)."""
+        people = self.before if answer.newest < self.newest and not flushed else self.people
+        model = runtime.config
+        windows = [window(people[name], answer.stamp, self.config, model) for name in answer.ids]
+        points, seen = (np.array(parts, np.float32) for parts in zip(*windows, strict=True))
+        size = np.array([self.sizes[answer.stamp]] * len(windows), np.float32)
+        frames = encode_pixels(points, seen, size, self.config.focal, model.encoding)
+        index = model.frames - 1 - self.config.look_ahead
+        joints = runtime.lift(frames, None if index == model.target else index)
+        joints[:, 0] = 0
+        joints[~seen.any(1).astype(bool)] = np.nan
+        return joints
+
+
+def window(
+    history: History, target: int, config: StreamConfig, model: ModelConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (F, 17, 2) and whether they are known (F, 17) for a person's window."""
+    points = np.zeros((model.frames, 17, 2), np.float32)
+    known = np.zeros((model.frames, 17), np.float32)
+    stamps = sorted(history)
+    for place in range(model.frames):
+        steps = place - (model.frames - 1 - config.look_ahead)
+        moment = target + steps * round(model.step * NS)
+        moment = min(max(moment, stamps[0]), stamps[-1])
+        nearest = min(stamps, key=lambda stamp: (abs(stamp - moment), stamp))
+        near = abs(nearest - moment) <= config.tolerance * NS
+        for joint in range(17):
+            if near and history[nearest].seen[joint]:
+                value = history[nearest].points[joint]
+            else:
+                value = between(history, stamps, joint, moment, config)
+            if value is not None:
+                points[place, joint], known[place, joint] = value, 1
+    return points, known
+
+
+def between(
+    history: History, stamps: list[int], joint: int, moment: int, config: StreamConfig
+) -> np.ndarray | None:
+    """A joint interpolated between its sightings round a moment, if they are close enough."""
+    sightings = [stamp for stamp in stamps if history[stamp].seen[joint]]
+    earlier = [stamp for stamp in sightings if stamp <= moment]
+    later = [stamp for stamp in sightings if stamp >= moment]
+    if not earlier or not later or later[0] - earlier[-1] > config.max_gap * NS:
+        return None
+    start, end = history[earlier[-1]].points[joint], history[later[0]].points[joint]
+    weight = (moment - earlier[-1]) / max(later[0] - earlier[-1], 1)
+    return start + np.float32(weight) * (end - start)

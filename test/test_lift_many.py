@@ -1,0 +1,142 @@
+"""`pstmo lift` of many files: nothing is lifted twice, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clip_files import write_clips
+from command import Command
+from lift_by_dying import die_once
+
+from pstmo_core.lift.jobs import Job, Result, plan
+from pstmo_core.lift.pool import lift_in_processes
+from pstmo_core.lift.settings import LiftSettings
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def times(folder: Path) -> dict[str, int]:
+    """Return when each output was written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("clip?.npz")}
+
+
+def started(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start the command `pstmo` in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "pstmo_core.cli", *arguments]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+
+def wait_for_outputs(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("*.lift.json"))) < count and time.monotonic() < deadline:
+        assert process.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.002)
+
+
+def test_what_is_done_is_skipped_until_input_or_settings_change(
+    tmp_path: Path, pstmo: Command
+) -> None:
+    clips = write_clips(tmp_path / "in", 2)
+    arguments = ("lift", *clips, "-o", tmp_path / "out", "--format", "npz")
+    assert pstmo(*arguments)[0] == 0
+    first = times(tmp_path / "out")
+    assert len(first) == 2
+    assert "was done already" in pstmo(*arguments)[1]
+    assert times(tmp_path / "out") == first
+    write_clips(tmp_path / "in", 1)
+    assert pstmo(*arguments)[0] == 0
+    second = times(tmp_path / "out")
+    assert second["clip0.npz"] > first["clip0.npz"] and second["clip1.npz"] == first["clip1.npz"]
+    assert pstmo(*arguments, "--look-ahead", 2)[0] == 0
+    third = times(tmp_path / "out")
+    assert all(third[name] > second[name] for name in second)
+    (tmp_path / "out" / "clip1.npz").unlink()
+    assert pstmo(*arguments, "--look-ahead", 2)[0] == 0
+    assert times(tmp_path / "out").keys() == third.keys()
+
+
+def test_a_killed_run_goes_on_and_each_file_is_lifted_once(tmp_path: Path, pstmo: Command) -> None:
+    clips = write_clips(tmp_path / "in", 8, 200)
+    out = tmp_path / "out"
+    arguments = ("lift", *map(str, clips), "-o", str(out), "--format", "npz")
+    with started(*arguments) as process:
+        wait_for_outputs(process, out, 2)
+        process.send_signal(signal.SIGKILL)
+    done = {path.name.removesuffix(".lift.json") for path in out.glob("*.lift.json")}
+    assert 2 <= len(done) < len(clips)
+    before = times(out)
+    assert pstmo(*arguments)[0] == 0
+    after = times(out)
+    assert len(after) == len(clips) and not list(out.glob("*partial*"))
+    assert {name for name in after if before.get(name) == after[name]} == {
+        f"{name}.npz" for name in done
+    }
+
+
+def test_ctrl_c_leaves_whole_files_only(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "in", 8, 200)
+    out = tmp_path / "out"
+    arguments = ("lift", *map(str, clips), "-o", str(out), "--format", "npz", "--workers", "2")
+    with started(*arguments) as process:
+        wait_for_outputs(process, out, 1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    written = list(out.glob("clip?.npz"))
+    assert 1 <= len(written) < len(clips) and not list(out.glob("*partial*"))
+    for path in written:
+        with np.load(path) as file:
+            assert all(len(file[name]) for name in file.files)
+
+
+def test_two_workers_give_the_bits_of_one_and_a_bad_file_stops_nobody(
+    tmp_path: Path, pstmo: Command
+) -> None:
+    clips = write_clips(tmp_path / "in", 3)
+    bad = tmp_path / "in" / "bad.npz"
+    bad.write_bytes(b"noise")
+    for folder, workers in (("one", 1), ("two", 2)):
+        arguments = ("lift", *clips, bad, "-o", tmp_path / folder, "--format", "npz")
+        code, _, err = pstmo(*arguments, "--workers", workers)
+        assert code == 1 and err.count("error: ") == 1 and "bad.npz: is not an npz file" in err
+    for clip in clips:
+        with np.load(tmp_path / "one" / clip.name) as a, np.load(tmp_path / "two" / clip.name) as b:
+            for name in a.files:
+                np.testing.assert_array_equal(a[name], b[name])
+    assert not (tmp_path / "two" / "bad.npz").exists()
+
+
+def test_a_worker_that_dies_costs_nothing_but_time(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "in", 3)
+    clips[1] = clips[1].rename(clips[1].with_name("doomed.npz"))
+    jobs, _ = plan(list(map(str, clips)), tmp_path / "out", ["npz"])
+    (tmp_path / "out").mkdir()
+    results: list[Result] = []
+    shares: list[float] = []
+    lift_in_processes(jobs, LiftSettings(), False, 2, results.append, shares.append, run=die_once)
+    assert (tmp_path / "out" / "died").exists()
+    assert sorted(result.job.source for result in results) == sorted(map(str, clips))
+    assert all(not result.error and Path(result.outputs[0]).exists() for result in results)
+    assert shares[-1] == len(jobs)
+
+
+def test_two_inputs_of_one_name_are_refused(tmp_path: Path, pstmo: Command) -> None:
+    a, b = write_clips(tmp_path / "a", 1)[0], write_clips(tmp_path / "b", 1)[0]
+    code, _, err = pstmo("lift", a, b, "-o", tmp_path / "out", "--format", "json")
+    assert code == 2 and "would both become" in err
+
+
+def test_a_folder_that_is_no_bag_is_never_replaced_by_one(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "in", 2)
+    (tmp_path / "out" / "clip0").mkdir(parents=True)
+    with pytest.raises(Exception, match="is there and is no bag"):
+        plan(list(map(str, clips)), tmp_path / "out", ["mcap"])
+    jobs, formats = plan([str(clips[0])], tmp_path / "one.json", [])
+    assert jobs == [Job(str(clips[0]), str(tmp_path / "one"))] and formats == ("json",)
