@@ -1,5 +1,9 @@
-"""Starts the lifter and brings it to active; on demand also a player of a clip, and RViz."""
+"""Starts the lifter, or a detector of keypoints in images and the lifter, and activates them.
 
+On demand also a virtual camera, a player of a clip, and RViz.
+"""
+
+import shlex
 import shutil
 
 from launch import LaunchContext, LaunchDescription
@@ -24,6 +28,7 @@ from lifecycle_msgs.msg import Transition
 
 PACKAGE = "pstmo_ros"
 AS_FILE = "empty: as the parameter file says."
+AS_DETECTOR_FILE = "empty: as the detector's parameter file says."
 IF_UNSTATED = "of a clip that does not state it."
 SWITCH = ("true", "false")
 NO_RVIZ = (
@@ -44,8 +49,23 @@ def arguments() -> list:
         ("namespace", "", "Namespace of the nodes."),
         ("keypoints_topic", "", f"Topic of the 2D keypoints; {AS_FILE}"),
         ("model", "", f"Path of the ONNX model; {AS_FILE}"),
+        ("backend", "", f"auto, tensorrt, onnxruntime or torch; {AS_FILE}"),
+        ("precision", "", f"fp32, bf16 or fp16; {AS_FILE}"),
         ("look_ahead", "", f"Frames of the window after the shown one; {AS_FILE}"),
         ("layout", "", f"Layout of the 2D keypoints, whatever messages say; {AS_FILE}"),
+        ("image", "", "Topic of images, in which a detector finds the keypoints; empty: none."),
+        ("camera_info", "", "Topic of the camera's calibration; empty: camera_info beside image."),
+        (
+            "detector_params_file",
+            config_file("detector.yaml"),
+            "Parameter file of the detector.",
+        ),
+        ("detector", "", f"Kind: rtm, mediapipe, onnx or simulation; {AS_DETECTOR_FILE}"),
+        ("pose_model", "", f"Path of the detector's pose network; {AS_DETECTOR_FILE}"),
+        ("person_model", "", f"Path of the network that finds people; {AS_DETECTOR_FILE}"),
+        ("download", "", f"Whether the detector rtm may download its files; {AS_DETECTOR_FILE}"),
+        ("image_transport", "", f"auto, raw or compressed; {AS_DETECTOR_FILE}"),
+        ("people", "2", "People before the virtual camera."),
         ("log_level", "info", "Log level of the nodes."),
         ("rviz_config", config_file("lifter.rviz"), "Configuration of RViz."),
         ("player", "", "Clip to play: a path (npz or JSON), or 'sample'; empty: none."),
@@ -58,7 +78,9 @@ def arguments() -> list:
         ("clip_layout", "", f"Layout of the points, for example coco17, {IF_UNSTATED}"),
     ]
     switches = [
-        ("activate", "true", "Whether the lifter is configured and activated."),
+        ("activate", "true", "Whether lifter and detector are configured and activated."),
+        ("composed", "true", "Whether detector, lifter and virtual camera run in one process."),
+        ("virtual_camera", "false", "Whether rendered people are shown on the image topic."),
         ("use_sim_time", "false", "Whether time comes from /clock."),
         ("rviz", "false", "Whether RViz is started."),
         ("loop", "false", "Whether the clip is played again and again."),
@@ -85,11 +107,11 @@ def is_true(context: LaunchContext, name: str) -> bool:
     return IfCondition(LaunchConfiguration(name)).evaluate(context)
 
 
-def common(name: str) -> dict:
-    """Return what this package's nodes have in common."""
-    return {
+def common(name: str = "") -> dict:
+    """Return what this package's nodes have in common; no name for a process of several nodes."""
+    named = {"name": name} if name else {}
+    return named | {
         "package": PACKAGE,
-        "name": name,
         "namespace": LaunchConfiguration("namespace"),
         "output": "screen",
         "emulate_tty": True,
@@ -97,18 +119,105 @@ def common(name: str) -> dict:
     }
 
 
-def lifter(context: LaunchContext) -> list:
-    """Return the lifter and what brings it to active."""
-    own = given(context, keypoints_topic=str, model=str, look_ahead=int, layout=str)
-    node = LifecycleNode(
-        executable="lifter_node",
-        parameters=[
-            LaunchConfiguration("params_file"),
-            own | given(context, use_sim_time=bool),
-        ],
-        **common("lifter"),
+def nodes(context: LaunchContext) -> list:
+    """Return the lifter, with a detector if there are images, and what brings them to active."""
+    lifting = lifter_parameters(context)
+    if not image_topic(context):
+        return managed(context, "lifter_node", "lifter", lifting)
+    detecting = detector_parameters(context)
+    if not is_true(context, "composed"):
+        return [
+            *managed(context, "lifter_node", "lifter", lifting),
+            *managed(context, "detector_node", "detector", detecting),
+        ]
+    # Events of launch reach one lifecycle node a process, so the two activate themselves.
+    own = {"autostart": is_true(context, "activate")}
+    node = common()
+    if is_true(context, "virtual_camera"):
+        node["arguments"] = [composed_camera(context), *node["arguments"]]
+    return [Node(executable="image_lifter", parameters=[*detecting, *lifting, own], **node)]
+
+
+def lifter_parameters(context: LaunchContext) -> list:
+    """Return the parameters of the lifter."""
+    texts = dict.fromkeys(("keypoints_topic", "model", "backend", "precision", "layout"), str)
+    own = given(context, **texts, look_ahead=int, use_sim_time=bool)
+    if image_topic(context):
+        own["camera_info_topic"] = text(camera_info_topic(context))
+    return [LaunchConfiguration("params_file"), own]
+
+
+def detector_parameters(context: LaunchContext) -> list:
+    """Return the parameters of the detector."""
+    own = given(
+        context,
+        detector=str,
+        pose_model=str,
+        person_model=str,
+        download=bool,
+        image_transport=str,
+        keypoints_topic=str,
+        use_sim_time=bool,
     )
+    own["image_topic"] = text(image_topic(context))
+    if is_true(context, "virtual_camera"):
+        own.setdefault("detector", text("simulation"))
+    return [LaunchConfiguration("detector_params_file"), own]
+
+
+def text(value: str) -> ParameterValue:
+    """Return a parameter that is a text, whatever it looks like."""
+    return ParameterValue(value, value_type=str)
+
+
+def image_topic(context: LaunchContext) -> str:
+    """Return the topic of the images, empty if there are none."""
+    topic = LaunchConfiguration("image").perform(context)
+    return topic or ("image_raw" if is_true(context, "virtual_camera") else "")
+
+
+def camera_info_topic(context: LaunchContext) -> str:
+    """Return the topic of the calibration, by custom beside that of the images."""
+    if topic := LaunchConfiguration("camera_info").perform(context):
+        return topic
+    raw = image_topic(context).removesuffix("/compressed")
+    return "/".join([*raw.split("/")[:-1], "camera_info"])
+
+
+def managed(context: LaunchContext, executable: str, name: str, parameters: list) -> list:
+    """Return a lifecycle node in a process of its own and what brings it to active."""
+    node = LifecycleNode(executable=executable, parameters=parameters, **common(name))
     return [*(bring_up(node) if is_true(context, "activate") else []), node]
+
+
+def virtual_camera(context: LaunchContext) -> list:
+    """Return the virtual camera, if it is asked for and not in the process of the others."""
+    if not is_true(context, "virtual_camera") or is_true(context, "composed"):
+        return []
+    return [
+        Node(
+            executable="virtual_camera",
+            parameters=[given(context, people=int, use_sim_time=bool)],
+            remappings=camera_remappings(context),
+            **common("virtual_camera"),
+        )
+    ]
+
+
+def composed_camera(context: LaunchContext) -> str:
+    """Return the argument with which the virtual camera runs in the process of the others."""
+    own = ["-r", f"__ns:=/{LaunchConfiguration('namespace').perform(context).strip('/')}"]
+    for name in ("people", "use_sim_time"):
+        own += ["-p", f"{name}:={LaunchConfiguration(name).perform(context)}"]
+    for name, topic in camera_remappings(context):
+        own += ["-r", f"{name}:={topic}"]
+    return "--virtual-camera=" + shlex.join(own)
+
+
+def camera_remappings(context: LaunchContext) -> list:
+    """Return what puts the virtual camera's topics where the others listen."""
+    topics = {"image_raw": image_topic(context), "camera_info": camera_info_topic(context)}
+    return [(name, topic) for name, topic in topics.items() if name != topic]
 
 
 def bring_up(node: LifecycleNode) -> list:
@@ -175,5 +284,5 @@ def rviz(context: LaunchContext) -> list:
 
 def generate_launch_description() -> LaunchDescription:
     """Return everything to launch."""
-    made_by = [OpaqueFunction(function=make) for make in (lifter, player, rviz)]
+    made_by = [OpaqueFunction(function=make) for make in (nodes, virtual_camera, player, rviz)]
     return LaunchDescription([*arguments(), *made_by])

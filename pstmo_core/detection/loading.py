@@ -1,0 +1,51 @@
+"""Makes a detector by its kind."""
+
+from __future__ import annotations
+
+from pstmo_core.config import ConfigError
+from pstmo_core.detection.base import Detector, DetectorError
+from pstmo_core.detection.options import KINDS, DetectorOptions
+
+
+def load_detector(kind: str, options: DetectorOptions | None = None) -> Detector:
+    """Load a detector.
+
+    Args:
+        kind: one of `KINDS`. `rtm`: RTMPose and RTMO through rtmlib; `mediapipe`: MediaPipe Tasks;
+            `onnx`: a top-down pose network that the options describe; `simulation`: the shipped
+            one, for the virtual camera's images only.
+        options: files and what they expect; by default all defaults.
+
+    Raises:
+        DetectorError: if a library or file is missing or cannot be used; says where to get it.
+        ConfigError: if there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"there is no detector {kind!r}: known are {', '.join(KINDS)}")
+    options = options or DetectorOptions()
+    try:
+        return _load(kind, options)
+    except ImportError as error:
+        if error.name != "cv2":
+            raise
+        raise DetectorError(
+            "detectors need OpenCV, which is not installed: pip install opencv-python-headless"
+        ) from error
+
+
+def _load(kind: str, options: DetectorOptions) -> Detector:
+    if kind == "simulation":
+        from pstmo_core.detection.simulation import SimulationDetector
+
+        return SimulationDetector(options.detector_threads)
+    if kind == "rtm":
+        from pstmo_core.detection.rtm import RtmDetector
+
+        return RtmDetector(options)
+    if kind == "mediapipe":
+        from pstmo_core.detection.mediapipe import MediapipeDetector
+
+        return MediapipeDetector(options)
+    from pstmo_core.detection.described import DescribedDetector
+
+    return DescribedDetector(options)

@@ -1,0 +1,214 @@
+"""The lifecycle node that finds 2D keypoints of people in images: always in the newest one."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from pstmo_core.detection import Detections, Detector, DetectorOptions, load_detector
+from pstmo_core.errors import PstmoError
+from pstmo_core.images import ImageError
+from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
+from pstmo_ros.drops import DropCounter
+from pstmo_ros.image_topic import find_images
+from pstmo_ros.images import ImageDecoder
+from pstmo_ros.lifecycle import GuardedNode
+from pstmo_ros.mailbox import Mailbox
+from pstmo_ros.msg import People2D, Person2D
+from pstmo_ros.parameters import Parameters
+from pstmo_ros.process import run_node
+
+SEARCH_PERIOD = 0.5
+"""Seconds between two looks whether images are published, and of which type."""
+_PATIENCE = 10.0
+"""Seconds that the image at hand may take when the node is deactivated."""
+_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class DetectorNode(GuardedNode):
+    """Subscribes to images while active; publishes People2D, without ids, at the images' stamps.
+
+    A thread of its own looks at the newest image; images that come while it is busy are replaced
+    by newer ones, counted and reported. The camera's calibration is not passed on: who needs it
+    (the lifter) subscribes to it.
+
+    Args:
+        load: makes the detector of a kind with options.
+
+    Raises:
+        ConfigError: if a parameter that it was started with is wrong.
+    """
+
+    def __init__(
+        self, load: Callable[[str, DetectorOptions], Detector] = load_detector, **options: Any
+    ) -> None:
+        super().__init__("detector", **options)
+        self._load = load
+        self.parameters = Parameters(self, DetectorParameters, DetectorFiles)
+        self.drops = DropCounter()
+        self._own = self.parameters.read(DetectorParameters)
+        self._detector: Detector | None = None
+        self._mailbox: Mailbox[Image | CompressedImage] = Mailbox()
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+
+    def destroy_node(self) -> None:
+        """End the thread before the node."""
+        self._release()
+        super().destroy_node()
+
+    # Transitions
+
+    def _configure(self) -> None:
+        own = self._own = self.parameters.read(DetectorParameters)
+        self._detector = self._load(own.detector, self.parameters.read(DetectorFiles))
+        self._decoder = ImageDecoder()
+        self._keypoints = self._publisher(People2D, own.keypoints_topic, _RESULTS)
+        self.get_logger().info(f"configured: {self._detector.describe()}")
+        if own.detector == "simulation":
+            self.get_logger().warning(
+                "the detector simulation knows the virtual camera's people only: for a real "
+                "camera, set detector"
+            )
+        self.get_logger().info(self._decoder.describe())
+
+    def _activate(self) -> None:
+        """Listen to images, as soon as their type is known."""
+        mailbox = self._mailbox = Mailbox()
+        worker = threading.Thread(target=self._work, args=(mailbox,), daemon=True)
+        worker.start()
+        self._release_on_deactivate.append(lambda: self._end(worker, mailbox))
+        if not self._listen():
+            search = self._search = self.create_timer(SEARCH_PERIOD, self._on_search)
+            self._release_on_deactivate.append(lambda: self.destroy_timer(search))
+            topic = self.resolve_topic_name(self._own.image_topic)
+            self.get_logger().info(f"active: waits for somebody who publishes images on {topic}")
+
+    def _deactivate(self) -> None:
+        super()._deactivate()
+        if dropped := self.drops.summary():
+            self.get_logger().info(f"not looked at so far: {dropped}")
+
+    def _release(self) -> None:
+        super()._release()
+        self._detector = None
+
+    def _on_search(self) -> None:
+        if self._listen():
+            self._search.cancel()
+
+    def _listen(self) -> bool:
+        """Subscribe to the images, if it is known where and what they are."""
+        found = find_images(self, self._own.image_topic, self._own.image_transport)
+        if found is None:
+            return False
+        kind, topic = found
+        images = self.create_subscription(kind, topic, self._on_image, _NEWEST)
+        self._release_on_deactivate.append(lambda: self.destroy_subscription(images))
+        self.get_logger().info(
+            f"active: {images.topic_name} ({kind.__name__}) -> {self._keypoints.topic_name}"
+        )
+        return True
+
+    # Images
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        if self._mailbox.put(message):
+            sentence = "images come faster than they are looked at: the newest is taken"
+            if line := self.drops.add("replaced", sentence, time.monotonic_ns()):
+                self.get_logger().info(line)
+
+    def _work(self, mailbox: Mailbox[Image | CompressedImage]) -> None:
+        """Look at one image after the other until the mailbox is closed."""
+        period = 1 / self._own.max_image_rate if self._own.max_image_rate else 0.0
+        while (message := mailbox.take()) is not None:
+            began = time.monotonic()
+            try:
+                self._look_at(message)
+            except PstmoError as error:
+                reason = "image" if isinstance(error, ImageError) else "detector"
+                self._report(reason, str(error))
+            except Exception:  # whatever one image does, the next ones are looked at
+                if not self.context.ok():  # the end came meanwhile
+                    return
+                self._report("internal", f"an image was not looked at:\n{traceback.format_exc()}")
+            if period:
+                mailbox.sleep(began + period - time.monotonic())
+
+    def _look_at(self, message: Image | CompressedImage) -> None:
+        assert self._detector is not None  # the thread ends before the detector is given back
+        image = self._decoder.decode(message)
+        found = self._detector.detect(image)
+        size = (image.shape[1], image.shape[0])
+        self._keypoints.publish(people_message(message.header, found, self._detector.layout, size))
+
+    def _end(self, worker: threading.Thread, mailbox: Mailbox[Any]) -> None:
+        mailbox.close()
+        worker.join(_PATIENCE)
+        if worker.is_alive():
+            self.get_logger().error(f"the detector has not answered for {_PATIENCE:.0f} s")
+
+    def _report(self, reason: str, fault: str) -> None:
+        if line := self.drops.add(reason, fault, time.monotonic_ns()):
+            self.get_logger().error(line)
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        try:
+            self.parameters.check(changes, configured=self._detector is not None)
+        except PstmoError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+
+def people_message(
+    header: Header, found: Detections, layout: str, size: tuple[int, int]
+) -> People2D:
+    """Return what was found in an image of some width and height; nobody has an id."""
+    return People2D(
+        header=header,
+        layout=layout,
+        width=size[0],
+        height=size[1],
+        people=[
+            Person2D(points=_floats(points), scores=_floats(scores))
+            for points, scores in zip(found.points, found.scores, strict=True)
+        ],
+    )
+
+
+def _floats(values: np.ndarray) -> array[float]:
+    return array("f", np.ascontiguousarray(values, np.float32).tobytes())
+
+
+def _spin(node: DetectorNode) -> int:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.get_parameter("autostart").value:
+            node.start()
+        executor.spin()
+    finally:
+        executor.shutdown()
+    return 0
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until Ctrl-C."""
+    return run_node(DetectorNode, args, _spin)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

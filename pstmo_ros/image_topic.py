@@ -1,0 +1,36 @@
+"""Where images are published, and as which type."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+_TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
+_COMPRESSED = "/compressed"
+
+
+def find_images(node: Node, topic: str, transport: str) -> tuple[type, str] | None:
+    """Return the type and topic of images.
+
+    Args:
+        node: sees the graph.
+        topic: where images are, or where an image_transport publisher has its raw ones.
+        transport: `raw`, `compressed`, or `auto`: as the graph has it.
+
+    Returns:
+        None if it is to be found on the graph and nobody publishes images there yet.
+    """
+    if transport == "raw":
+        return Image, topic
+    by_custom = topic if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
+    if transport == "compressed":
+        return CompressedImage, by_custom
+    published: dict[str, set[str]] = {}
+    for candidate in (topic, by_custom):
+        infos = node.get_publishers_info_by_topic(node.resolve_topic_name(candidate))
+        published[candidate] = {info.topic_type for info in infos}
+    for candidate, kinds in published.items():
+        for name, kind in _TYPES.items():  # raw first, as it costs no decompression
+            if name in kinds:
+                return kind, candidate
+    return None

@@ -1,0 +1,120 @@
+"""A lifecycle node whose transitions say what went wrong, and that survives wrong requests."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
+
+from pstmo_core.errors import PstmoError
+
+
+class GuardedNode(LifecycleNode):
+    """A node defines `_configure` and `_activate`, and of what they make, how it is given back.
+
+    A `PstmoError` in a transition is one line in the log and refuses it; rclpy swallows exceptions
+    without a word.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._release_on_deactivate: list[Callable[[], object]] = []
+        self._release_on_cleanup: list[Callable[[], object]] = []
+        self._survive_wrong_transitions()
+
+    def start(self) -> bool:
+        """Configure and activate; return whether the node is active."""
+        done = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == done and self.trigger_activate() == done
+
+    def _configure(self) -> None:
+        """Get ready."""
+
+    def _activate(self) -> None:
+        """Begin to work; lifecycle publishers are active already."""
+
+    def _deactivate(self) -> None:
+        """End what `_activate` began; lifecycle publishers are still active."""
+        call_all(self._release_on_deactivate)
+
+    def _release(self) -> None:
+        """Give back everything, from any state; may be called again."""
+        call_all(self._release_on_deactivate)
+        call_all(self._release_on_cleanup)
+
+    def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+        """Return a publisher that speaks while the node is active, until clean-up."""
+        publisher = self.create_lifecycle_publisher(kind, topic, qos)
+        self._release_on_cleanup.append(lambda: self.destroy_lifecycle_publisher(publisher))
+        return publisher
+
+    # Transitions
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("configure", self._configure, super().on_configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("activate", self._activate, super().on_activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("deactivate", self._deactivate, super().on_deactivate, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("clean up", self._release, super().on_cleanup, state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("shut down", self._release, super().on_shutdown, state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._guarded("recover", self._release, super().on_error, state)
+
+    def _guarded(
+        self,
+        verb: str,
+        action: Callable[[], None],
+        of_publishers: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
+    ) -> TransitionCallbackReturn:
+        try:
+            if verb == "activate":  # publishers first: activation publishes
+                of_publishers(state)
+                action()
+            else:
+                action()
+                of_publishers(state)
+        except PstmoError as error:
+            self._release()
+            self.get_logger().error(f"cannot {verb}: {error}")
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            self.get_logger().error(f"cannot {verb}:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _survive_wrong_transitions(self) -> None:
+        """Answer a transition that the node's state does not allow.
+
+        rclpy raises in the service's callback instead, which ends the process and leaves the
+        client without an answer.
+        """
+        service = self._service_change_state
+        change_state = service.callback
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:  # rclpy's RCLError
+                self.get_logger().warning(f"refused a transition: {error}")
+                response.success = False
+                return response
+
+        service.callback = answer
+
+
+def call_all(releases: list[Callable[[], object]]) -> None:
+    """Call and remove each, last first."""
+    while releases:
+        releases.pop()()

@@ -1,0 +1,176 @@
+"""Images of every encoding that cameras send become the same BGR pixels; wrong ones are refused."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from pstmo_core.images import ENCODINGS, ImageError, RawImage, decode_compressed, decode_image
+
+WIDTH, HEIGHT = 10, 6
+
+
+@pytest.fixture(scope="module")
+def bgr() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def smooth() -> np.ndarray:
+    """Colours that change slowly, as chroma is stored for two pixels at once."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH] * 8.0
+    return np.stack([90 + x, 100 + y, 160 - x], -1).astype(np.uint8)
+
+
+def padded(rows: np.ndarray, extra: int) -> tuple[bytes, int]:
+    """Return rows (H, n) of bytes, each followed by rubbish, and the step."""
+    rubbish = np.full((len(rows), extra), 0xAB, np.uint8)
+    return np.concatenate([rows, rubbish], 1).tobytes(), rows.shape[1] + extra
+
+
+def raw(values: np.ndarray, encoding: str, extra: int = 0, big_endian: bool = False) -> RawImage:
+    kind = values.dtype.newbyteorder(">" if big_endian else "<")
+    rows = np.frombuffer(values.astype(kind).tobytes(), np.uint8).reshape(len(values), -1)
+    data, step = padded(rows, extra)
+    return RawImage(data, WIDTH, HEIGHT, encoding, step, big_endian)
+
+
+def of_channels(bgr: np.ndarray, encoding: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels in an encoding of separate channels, and the BGR that they stand for."""
+    alpha = np.full((HEIGHT, WIDTH, 1), 77, np.uint8)
+    if encoding.startswith(("mono", "8uc1", "16uc1")):
+        plain, wanted = bgr[..., :1], np.repeat(bgr[..., :1], 3, -1)
+    else:
+        plain, wanted = (bgr[..., ::-1] if encoding.startswith("rgb") else bgr), bgr
+        if "a" in encoding or encoding == "8uc4":
+            plain = np.concatenate([plain, alpha], -1)
+    if "16" in encoding:
+        return plain.astype(np.uint16) * 257, wanted
+    return plain, wanted
+
+
+CHANNELS = [name for name in ENCODINGS if not name.startswith(("yu", "uy", "nv"))]
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("extra", [0, 1, 64])
+@pytest.mark.parametrize("encoding", CHANNELS)
+def test_channels_are_told_apart_whatever_padding_and_byte_order(
+    bgr: np.ndarray, encoding: str, extra: int, big_endian: bool
+) -> None:
+    values, wanted = of_channels(bgr, encoding)
+    decoded = decode_image(raw(values, encoding, extra, big_endian))
+    assert decoded.dtype == np.uint8 and decoded.flags.c_contiguous
+    np.testing.assert_array_equal(decoded, wanted)
+
+
+def test_capitals_do_not_matter(bgr: np.ndarray) -> None:
+    np.testing.assert_array_equal(decode_image(raw(bgr, "8UC3")), bgr)
+
+
+def test_the_16_bits_are_scaled_to_the_nearest_level() -> None:
+    values = np.arange(0, 65536, 1093, np.uint16)[: WIDTH * HEIGHT].reshape(HEIGHT, WIDTH, 1)
+    wanted = np.rint(values.astype(float) * 255 / 65535)
+    np.testing.assert_array_equal(decode_image(raw(values, "mono16"))[..., :1], wanted)
+
+
+def yuv_planes(bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Y (H, W), U and V (H, W) of BT.601 in video range, by its definition."""
+    b, g, r = np.moveaxis(bgr.astype(float), -1, 0)
+    y = 16 + 0.257 * r + 0.504 * g + 0.098 * b
+    u = 128 - 0.148 * r - 0.291 * g + 0.439 * b
+    v = 128 + 0.439 * r - 0.368 * g - 0.071 * b
+    planes = (np.rint(plane).astype(np.uint8) for plane in (y, u, v))
+    return tuple(planes)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("extra", [0, 1, 32])
+@pytest.mark.parametrize("encoding", ["yuv422", "uyvy", "yuv422_yuy2", "yuyv"])
+def test_packed_yuv_is_read_in_its_order(smooth: np.ndarray, encoding: str, extra: int) -> None:
+    y, u, v = yuv_planes(smooth)
+    chroma = np.where(np.arange(WIDTH) % 2 == 0, u, v)
+    pair = (chroma, y) if encoding in ("yuv422", "uyvy") else (y, chroma)
+    decoded = decode_image(raw(np.stack(pair, -1), encoding, extra))
+    np.testing.assert_allclose(decoded.astype(int), smooth, atol=16)
+    assert np.abs(decoded.astype(int) - smooth).mean() < 5
+
+
+@pytest.mark.parametrize("extra", [0, 1, 22])
+@pytest.mark.parametrize("encoding", ["nv12", "nv21"])
+def test_planar_yuv_is_read_in_its_order(smooth: np.ndarray, encoding: str, extra: int) -> None:
+    y, u, v = yuv_planes(smooth)
+    order = (u, v) if encoding == "nv12" else (v, u)
+    chroma = np.stack([plane[::2, ::2] for plane in order], -1).reshape(HEIGHT // 2, WIDTH)
+    decoded = decode_image(raw(np.concatenate([y, chroma]), encoding, extra))
+    np.testing.assert_allclose(decoded.astype(int), smooth, atol=20)
+    assert np.abs(decoded.astype(int) - smooth).mean() < 7
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda b: np.frombuffer(b, "u1")])
+def test_whatever_offers_bytes_will_do(bgr: np.ndarray, kind: type) -> None:
+    image = raw(bgr, "bgr8")
+    same = RawImage(kind(image.data), WIDTH, HEIGHT, "bgr8", image.step)
+    np.testing.assert_array_equal(decode_image(same), bgr)
+
+
+def test_the_last_row_need_not_be_padded(bgr: np.ndarray) -> None:
+    image = raw(bgr, "bgr8", extra=9)
+    short = RawImage(image.data[:-9], WIDTH, HEIGHT, "bgr8", image.step)
+    np.testing.assert_array_equal(decode_image(short), bgr)
+
+
+WRONG = [
+    (RawImage(b"", WIDTH, HEIGHT, "bgr8", 30), "0 bytes in rows of 30"),
+    (RawImage(bytes(179), WIDTH, HEIGHT, "bgr8", 30), "179 bytes"),
+    (RawImage(bytes(180), WIDTH, HEIGHT, "bgr8", 29), "rows of at least 30"),
+    (RawImage(bytes(180), WIDTH, HEIGHT, "bgr8", 0), "in rows of 0"),
+    (RawImage(bytes(180), 0, HEIGHT, "bgr8", 30), "0 x 6 pixels"),
+    (RawImage(bytes(180), 10**6, 10**6, "bgr8", 30), "1 to 32768 on a side"),
+    (RawImage(bytes(180), WIDTH, HEIGHT, "bayer_rggb8", 10), "image_proc's debayer"),
+    (RawImage(bytes(180), WIDTH, HEIGHT, "32FC1", 40), "encoding is '32FC1'"),
+    (RawImage(bytes(180), 9, HEIGHT, "yuv422", 18), "an even width, not 9"),
+    (RawImage(bytes(180), WIDTH, 5, "nv12", 10), "even sides, not 10 x 5"),
+    (RawImage(bytes(60), WIDTH, HEIGHT, "nv12", 10), "need 9 rows"),
+]
+
+
+@pytest.mark.parametrize(("image", "says"), WRONG, ids=[says for _, says in WRONG])
+def test_an_image_that_cannot_be_right_is_refused_with_a_sentence(
+    image: RawImage, says: str
+) -> None:
+    with pytest.raises(ImageError, match=says):
+        decode_image(image)
+
+
+def test_a_png_keeps_its_pixels_and_a_grey_or_deep_one_becomes_bgr(bgr: np.ndarray) -> None:
+    def png(image: np.ndarray) -> bytes:
+        return cv2.imencode(".png", image)[1].tobytes()
+
+    np.testing.assert_array_equal(decode_compressed(png(bgr), "png"), bgr)
+    grey = np.repeat(bgr[..., :1], 3, -1)
+    np.testing.assert_array_equal(decode_compressed(png(bgr[..., 0])), grey)
+    deep = bgr[..., 0].astype(np.uint16) * 257
+    np.testing.assert_allclose(decode_compressed(png(deep)).astype(int), grey, atol=1)
+
+
+def test_a_jpeg_is_not_turned_as_its_metadata_ask(smooth: np.ndarray) -> None:
+    data = cv2.imencode(".jpg", smooth)[1].tobytes()
+    turned = bytes.fromhex(
+        "ffe1002245786966000049492a00080000000100120103000100000006000000000000000000"
+    )
+    decoded = decode_compressed(data[:2] + turned[:36] + data[2:], "jpeg")
+    assert decoded.shape == smooth.shape
+    np.testing.assert_allclose(decoded.astype(int), smooth, atol=20)
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
+    with pytest.raises(ImageError, match=f"{len(data)} bytes called 'jpeg' are no image"):
+        decode_compressed(data, "jpeg")
+
+
+def test_a_compressed_depth_image_is_refused() -> None:
+    data = bytes(12) + cv2.imencode(".png", np.ones((4, 4), np.uint16))[1].tobytes()
+    with pytest.raises(ImageError, match="compressedDepth"):
+        decode_compressed(data, "16UC1; compressedDepth png")
