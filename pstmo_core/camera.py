@@ -69,6 +69,13 @@ class Camera:
                 f"has {' or '.join(map(str, counts))}"
             )
 
+    @property
+    def is_ideal(self) -> bool:
+        """Whether it has none of the faults that `ideal` takes away."""
+        middle = (self.width / 2, self.height / 2)
+        one_focal = self.focal[0] == self.focal[1]
+        return one_focal and self.centre == middle and not any(self.distortion)
+
     def scaled_to(self, width: int, height: int) -> Camera:
         """Return the same camera for an image that was resized.
 
@@ -127,6 +134,8 @@ class Camera:
         """
         camera = self.scaled_to(frame.width, frame.height)
         middle = np.array([frame.width, frame.height], np.float32) / 2
+        if camera.is_ideal:
+            return replace(frame, focal=camera.focal[0])
         points = camera.rays(frame.points) * np.float32(camera.focal[0]) + middle
         points = np.where(frame.scores[..., None] > 0, points, frame.points)
         return replace(frame, points=points.astype(np.float32), focal=camera.focal[0])

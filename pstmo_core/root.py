@@ -47,11 +47,27 @@ class Roots:
     covariance: np.ndarray
     """(P, 3, 3) square metres, likewise."""
 
+    @classmethod
+    def unknown(cls, people: int) -> Roots:
+        """Return what is known of people's places without a calibrated camera: nothing."""
+        return cls(np.full((people, 3), np.nan), np.full((people, 3, 3), np.nan))
+
 
 def stature(joints: np.ndarray) -> np.ndarray:
     """Return the height (P,) in metres of the people with these skeletons (P, 17, 3)."""
     bones = np.linalg.norm(joints - joints[:, np.maximum(PARENTS, 0)], axis=-1)
     return _HEIGHT_OVER_BONES * (bones[:, _LEGS].sum(-1) / 2 + bones[:, _TRUNK].sum(-1))
+
+
+def scale_to(joints: np.ndarray, height: float) -> np.ndarray:
+    """Return skeletons (P, 17, 3) made as tall as a height in metres; 0 leaves them alone.
+
+    So does a joint that is not known, without which nobody's height is.
+    """
+    if height <= 0:
+        return joints
+    scale = np.nan_to_num(height / np.maximum(stature(joints), 1e-3), nan=1.0)
+    return np.asarray(joints * scale[:, None, None], joints.dtype)
 
 
 def solve_roots(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pstmo_core.root import Roots
+
 
 @dataclass(frozen=True)
 class SkeletonFrame:
@@ -23,3 +25,5 @@ class SkeletonFrame:
     """(P, 17) float32, 0 to 1, the score of the joint's keypoint in the target frame."""
     observed: np.ndarray
     """(P,) float32, share of the window's frames that were really observed."""
+    roots: Roots
+    """Where their pelvises are in the camera's frame; not known without a calibrated camera."""

@@ -36,12 +36,18 @@ class TrackerConfig:
     """Somebody not seen for this long is forgotten; who comes then is somebody else."""
     similarity: float = 0.15
     """Least similarity, 0 to 1, at which two sightings can be the same person."""
+    reset: float = 0.5
+    """An image older than the newest by more than this says that time jumped back: everybody is
+    somebody new. One that is less late is named by those who are known, and moves nobody."""
     prefix: str = "p"
     """What ids begin with, a letter; a number follows."""
 
     def __post_init__(self) -> None:
-        if self.expire <= 0:
-            raise ConfigError(f"expire is {self.expire}, but must be a time in seconds above 0")
+        if self.expire <= 0 or self.reset < 0:
+            raise ConfigError(
+                f"expire is {self.expire} and reset {self.reset}, but they must be times in "
+                "seconds, the first above 0"
+            )
         if not 0 < self.similarity < 1:
             raise ConfigError(f"similarity is {self.similarity}, but must be between 0 and 1")
         if not self.prefix[:1].isalpha():
@@ -68,22 +74,22 @@ class Tracker:
         """Name the people of an image.
 
         Args:
-            stamp: nanoseconds. When it is not later than the last one, time has jumped back and
-                everybody is somebody new.
+            stamp: nanoseconds.
             points: (P, 17, 2) pixels.
             seen: (P, 17) bool.
 
         Returns:
             P ids, no two alike; one of whom no joint is seen gets a new one.
         """
-        if self._stamp is not None and stamp <= self._stamp:
+        lateness = 0 if self._stamp is None else self._stamp - stamp
+        if lateness > self._config.reset * 1e9:
             self._forget_everybody()
         self._drop_the_old(stamp)
         tracks, people = self._match(stamp, points, seen)
         self._renew(tracks, stamp, points[people], seen[people])
         new = np.setdiff1d(np.flatnonzero(seen.any(-1)), people)
         added = self._add(stamp, points[new], seen[new])
-        self._stamp = stamp
+        self._stamp = stamp if self._stamp is None else max(stamp, self._stamp)
         names = np.full(len(points), "", dtype=object)
         names[people] = [self._ids[track] for track in tracks]
         names[new] = added
@@ -122,7 +128,7 @@ class Tracker:
 
     def _similarity(self, stamp: int, points: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Return (T, P), 0 to 1: how well people lie where the tracks should be now."""
-        hidden = ((stamp - self._last) / 1e9)[:, None]
+        hidden = np.maximum((stamp - self._last) / 1e9, 0.0)[:, None]
         expected = self._points + self._shift(hidden)[:, None]
         size = _size(self._points, self._seen)[:, None, None]
         both = self._seen[:, None] & seen[None]
@@ -137,7 +143,9 @@ class Tracker:
         return self._velocity * _VELOCITY_LIFE * (1 - np.exp(-hidden / _VELOCITY_LIFE))
 
     def _renew(self, tracks: np.ndarray, stamp: int, points: np.ndarray, seen: np.ndarray) -> None:
-        passed = np.maximum((stamp - self._last[tracks]) / 1e9, 1e-6)[:, None]
+        later = stamp > self._last[tracks]
+        tracks, points, seen = tracks[later], points[later], seen[later]
+        passed = ((stamp - self._last[tracks]) / 1e9)[:, None]
         both = (self._seen[tracks] & seen)[..., None]
         moved = np.where(both, points - self._points[tracks], 0).sum(1) / np.maximum(both.sum(1), 1)
         gain = 1 - np.exp(-passed / _VELOCITY_TIME)

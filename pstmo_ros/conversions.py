@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from pstmo_core.camera import Camera
 from pstmo_core.clip import Clip
 from pstmo_core.keypoints import KeypointError, KeypointFrame, keypoint_frame
 from pstmo_core.layouts import LayoutError, get_layout
@@ -20,7 +22,6 @@ from pstmo_ros.msg import People2D, Person2D, Skeleton3D, SkeletonLayout, Skelet
 #: Name of the skeleton's layout in Skeletons3D and SkeletonLayout.
 SKELETON_LAYOUT = "h36m17"
 _SECOND = 1_000_000_000
-_UNKNOWN_COVARIANCE = np.full(9, np.nan)
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Fault:
     """Why a message, or a person in it, cannot be used."""
 
     reason: str
-    """One word, to count by: layout, image_size, points, scores or repeated_id."""
+    """One word, to count by: layout, image_size, points, scores, no_id or repeated_id."""
     sentence: str
     """What is wrong and what would be right."""
 
@@ -56,6 +57,8 @@ def keypoints_from_message(
 ) -> tuple[KeypointFrame, list[Fault]]:
     """Convert keypoints of people to the core's.
 
+    Where `has_ids` says that nobody has an id, people are called by their place in the message.
+
     Args:
         message: people on any known layout.
         layout: name of the layout; empty means what the message says.
@@ -78,10 +81,12 @@ def keypoints_from_message(
 
     people: dict[str, Person2D] = {}
     faults: list[Fault] = []
-    for person in message.people:
-        fault = _fault(person, joints, name, people)
+    named = has_ids(message)
+    for row, person in enumerate(message.people):
+        key = person.id if named else str(row)
+        fault = _fault(person, key, joints, name, people)
         if fault is None:
-            people[person.id] = person
+            people[key] = person
         else:
             faults.append(fault)
     if faults and not people:
@@ -94,9 +99,18 @@ def keypoints_from_message(
         raise MessageError([Fault("points", str(error))]) from error
 
 
-def _fault(person: Person2D, joints: int, layout: str, known: dict[str, Person2D]) -> Fault | None:
-    who = f"person {person.id!r}"
-    if person.id in known:
+def has_ids(message: People2D) -> bool:
+    """Say whether the source names people; a detector does not, and a tracker must."""
+    return any(person.id for person in message.people)
+
+
+def _fault(
+    person: Person2D, key: str, joints: int, layout: str, known: dict[str, Person2D]
+) -> Fault | None:
+    who = f"person {key!r}"
+    if not key:
+        return Fault("no_id", "a person has no id though others in the message have; not used")
+    if key in known:
         return Fault("repeated_id", f"{who} is there twice; only the first is used")
     if len(person.points) != 2 * joints:
         return Fault(
@@ -122,6 +136,31 @@ def _stack(people: list[Person2D], joints: int) -> tuple[np.ndarray, np.ndarray]
         if len(person.scores):
             scores[row] = np.asarray(person.scores, np.float32)
     return points, scores
+
+
+def camera_from_message(message: CameraInfo, rectified: bool) -> Camera:
+    """Return a camera's calibration.
+
+    Args:
+        message: the calibration; binning and a region of interest are taken into account.
+        rectified: whether the image was rectified, which its projection matrix describes.
+
+    Raises:
+        CameraError: if the message holds no calibration, or one that cannot be used.
+    """
+    columns, values = (4, message.p) if rectified else (3, message.k)
+    focal, centre = (values[0], values[columns + 1]), (values[2], values[columns + 2])
+    bins = np.maximum((message.binning_x, message.binning_y), 1)
+    roi = message.roi
+    size = (roi.width or message.width, roi.height or message.height) // bins
+    return Camera(
+        int(size[0]),
+        int(size[1]),
+        focal=tuple((np.array(focal) / bins).tolist()),
+        centre=tuple(((np.array(centre) - (roi.x_offset, roi.y_offset)) / bins).tolist()),
+        distortion=() if rectified else tuple(message.d),
+        model=message.distortion_model or "plumb_bob",
+    )
 
 
 def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> People2D:
@@ -152,7 +191,8 @@ def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> Peop
 
 
 def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
-    """Return skeletons as a message; the place of the pelvis is not known yet."""
+    """Return skeletons as a message."""
+    placed = np.isfinite(frame.roots.position).all(-1)
     return Skeletons3D(
         header=Header(stamp=time_message(frame.stamp), frame_id=frame_id),
         newest_stamp=time_message(frame.newest),
@@ -163,11 +203,13 @@ def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
                 joints=_floats(frame.joints[row]),
                 confidence=_floats(frame.confidence[row]),
                 observed=float(frame.observed[row]),
-                root=Point(x=np.nan, y=np.nan, z=np.nan),
-                root_source=Skeleton3D.ROOT_NONE,
-                root_covariance=_UNKNOWN_COVARIANCE,
+                root=Point(x=x, y=y, z=z),
+                root_source=Skeleton3D.ROOT_SCALE if known else Skeleton3D.ROOT_NONE,
+                root_covariance=frame.roots.covariance[row].ravel(),
             )
-            for row, name in enumerate(frame.ids)
+            for row, (name, (x, y, z), known) in enumerate(
+                zip(frame.ids, frame.roots.position.tolist(), placed.tolist(), strict=True)
+            )
         ],
     )
 

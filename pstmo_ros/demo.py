@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,12 +23,11 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.metrics import mpjpe, p_mpjpe
 from pstmo_core.render import render_clip
 from pstmo_ros.demo_recorder import DemoRecorder
+from pstmo_ros.processes import node_command, running, tail
 from pstmo_ros.recording import Recording
 
 LISTENERS = 2
 """The lifter and the recorder: the player waits for both."""
-_PATIENCE = 10.0
-"""Seconds that processes have to end after Ctrl-C."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -45,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
         recording.save(folder / "recording.npz")
         joints = _report(recording, clip)
         if joints is None:
-            print(f"the nodes' last words:\n{_tail(folder / 'nodes.log')}", file=sys.stderr)
+            print(f"the nodes' last words:\n{tail(folder / 'nodes.log')}", file=sys.stderr)
             return 1
         print("draws the picture and the video ...", flush=True)
         for path in render_clip(clip, joints, folder):
@@ -79,14 +75,14 @@ def _run(path: Path, clip: Clip, log: Path) -> Recording:
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
         try:
-            with _nodes(path, log) as processes:
+            with running(_commands(path), log) as processes:
                 progress = _Progress(clip)
                 while not recorder.ended:
                     executor.spin_once(timeout_sec=0.1)
                     progress.show(recorder.heard)
                     if not recorder.heard and any(p.poll() is not None for p in processes):
                         raise PstmoError(
-                            f"a node ended before it began; its last words:\n{_tail(log)}"
+                            f"a node ended before it began; its last words:\n{tail(log)}"
                         )
                 progress.end()
             return recorder.recording()
@@ -98,19 +94,13 @@ def _run(path: Path, clip: Clip, log: Path) -> Recording:
         rclpy.try_shutdown()
 
 
-@contextlib.contextmanager
-def _nodes(clip: Path, log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Run lifter and player, by `ros2 launch` where it is installed, else as processes."""
+def _commands(clip: Path) -> list[list[str]]:
+    """Return what runs lifter and player: `ros2 launch` where it is installed, else each."""
     commands = _launch(clip) if _launch_is_there() else _processes(clip)
     print("starts: " + " ".join(commands[0]), flush=True)
     if len(commands) > 1:
         print("`ros2 launch` is not installed here, so each node is started by itself", flush=True)
-    with log.open("wb") as file:
-        running = [_start(command, file, log.parent) for command in commands]
-        try:
-            yield running
-        finally:
-            _end(running)
+    return commands
 
 
 def _launch_is_there() -> bool:
@@ -123,34 +113,9 @@ def _launch(clip: Path) -> list[list[str]]:
 
 
 def _processes(clip: Path) -> list[list[str]]:
-    lifter = [sys.executable, "-m", "pstmo_ros.lifter_node", "--ros-args", "-p", "autostart:=true"]
-    player = [sys.executable, "-m", "pstmo_ros.keypoint_player", "--ros-args"]
-    player += ["-p", f"clip:='{clip}'", "-p", f"wait_for_subscribers:={LISTENERS}"]
-    return [lifter, player]
-
-
-def _start(command: list[str], log: object, folder: Path) -> subprocess.Popen[bytes]:
-    # From the output folder: in the repository's, python -m would import the source tree's
-    # pstmo_ros, which has no messages. In a session of its own, Ctrl-C reaches it through _end.
-    return subprocess.Popen(
-        command,
-        stdout=log,  # type: ignore[call-overload]
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        cwd=folder,
-        start_new_session=True,
-    )
-
-
-def _end(running: list[subprocess.Popen[bytes]]) -> None:
-    """End processes, and what they started, as Ctrl-C would."""
-    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        for process in running:
-            if process.poll() is None:
-                os.killpg(process.pid, kind)
-        deadline = time.monotonic() + _PATIENCE
-        while any(p.poll() is None for p in running) and time.monotonic() < deadline:
-            time.sleep(0.05)
+    lifter = node_command("lifter_node", {"autostart": True})
+    played = {"clip": str(clip), "wait_for_subscribers": LISTENERS}
+    return [lifter, node_command("keypoint_player", played)]
 
 
 class _Progress:
@@ -204,10 +169,6 @@ def _report(recording: Recording, clip: Clip) -> np.ndarray | None:
         plain, aligned = (np.nanmean(m(joints, clip.truth)) * 1e3 for m in (mpjpe, p_mpjpe))
         print(f"error        MPJPE {plain:.1f} mm, P-MPJPE {aligned:.1f} mm against truth")
     return joints
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
 if __name__ == "__main__":

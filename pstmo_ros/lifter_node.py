@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
@@ -13,15 +14,24 @@ from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_profile_sensor_data,
+)
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from pstmo_core.camera import Camera, CameraError
 from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_ros.conversions import layout_message
+from pstmo_ros.arrival import with_arrival
+from pstmo_ros.conversions import camera_from_message, layout_message, stamp_ns
+from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
@@ -29,6 +39,7 @@ from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
 from pstmo_ros.parameters import Parameters
 from pstmo_ros.process import run_node
 from pstmo_ros.stream import Stream
+from pstmo_ros.timed_runtime import TimedRuntime
 
 SILENCE_PERIOD = 0.2
 """Seconds between two looks whether people have left while no message came."""
@@ -41,6 +52,8 @@ _LATCHED = QoSProfile(
 class LifterNode(LifecycleNode):
     """Subscribes to People2D while active; publishes Skeletons3D, MarkerArray, SkeletonLayout.
 
+    In every state it says on /diagnostics how it is.
+
     Raises:
         ConfigError: if a parameter that it was started with is wrong.
     """
@@ -50,14 +63,17 @@ class LifterNode(LifecycleNode):
         self.parameters = Parameters(self, StreamConfig, LifterParameters, MarkerStyle)
         self.drops = DropCounter()
         self._own = self.parameters.read(LifterParameters)
-        self._runtime: Runtime | None = None
+        self._runtime: TimedRuntime | None = None
         self._stream: Stream | None = None
         self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
+        self._camera: Camera | None = None
+        self._heard_of_camera: tuple[float, ...] = ()
         self._changed = False
         self._release_on_deactivate: list[Callable[[], object]] = []
         self._release_on_cleanup: list[Callable[[], object]] = []
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._survive_wrong_transitions()
+        self._diagnostics = Diagnostics(self, self.drops, self._facts)
 
     def start(self) -> bool:
         """Configure and activate; return whether the node is active."""
@@ -109,7 +125,8 @@ class LifterNode(LifecycleNode):
 
     def _configure(self) -> None:
         own = self._own = self.parameters.read(LifterParameters)
-        self._runtime = load_runtime(own.model or None, own.threads)
+        runtime = load_runtime(own.model or None, own.threads, own.backend, own.precision)
+        self._runtime = TimedRuntime(runtime)
         self._take_up_parameters()
         self._skeletons = self._publisher(Skeletons3D, own.skeletons_topic, _RESULTS)
         self._marker_arrays = self._publisher(MarkerArray, own.markers_topic, _RESULTS)
@@ -121,17 +138,23 @@ class LifterNode(LifecycleNode):
         )
         jumps = self.get_clock().create_jump_callback(threshold, post_callback=self._on_time_jump)
         self._release_on_cleanup.append(jumps.unregister)
-        self.get_logger().info(f"configured: {self._runtime.describe()}")
+        self.get_logger().info(f"configured: {self._runtime.explain()}")
 
     def _activate(self) -> None:
         own = self._own
         self._layout.publish(layout_message())
         reliability = ReliabilityPolicy[own.qos_reliability.upper()]
         qos = QoSProfile(depth=own.qos_depth, reliability=reliability)
-        keypoints = self.create_subscription(People2D, own.keypoints_topic, self._on_keypoints, qos)
+        hear = with_arrival(self._on_keypoints)
+        keypoints = self.create_subscription(People2D, own.keypoints_topic, hear, qos)
+        camera_info = self.create_subscription(
+            CameraInfo, own.camera_info_topic, self._on_camera_info, qos_profile_sensor_data
+        )
+        self._diagnostics.monitor.restart(time.monotonic_ns())
         silence = self.create_timer(SILENCE_PERIOD, self._on_silence)
         self._release_on_deactivate = [
             lambda: self.destroy_subscription(keypoints),
+            lambda: self.destroy_subscription(camera_info),
             lambda: self.destroy_timer(silence),
         ]
         self.get_logger().info(
@@ -148,7 +171,8 @@ class LifterNode(LifecycleNode):
     def _release(self) -> None:
         _call_all(self._release_on_deactivate)
         _call_all(self._release_on_cleanup)
-        self._stream = self._runtime = None
+        self._stream = self._runtime = self._camera = None
+        self._heard_of_camera = ()
 
     def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         publisher = self.create_lifecycle_publisher(kind, topic, qos)
@@ -176,17 +200,47 @@ class LifterNode(LifecycleNode):
 
     # Data
 
-    def _on_keypoints(self, message: People2D) -> None:
+    def _on_keypoints(self, message: People2D, received: int) -> None:
+        """Lift a message that arrived at `received` (nanoseconds, the machine's clock)."""
         stream = self._current_stream()
+        assert self._runtime is not None
         now = self.get_clock().now().nanoseconds
+        inference = self._runtime.nanoseconds
         try:
             skeletons = stream.take(message, self._own.layout, now)
         except Exception:  # whatever one message does, the next ones are served
             fault = f"a message could not be lifted:\n{traceback.format_exc()}"
             if line := self.drops.add("internal", fault, now):
                 self.get_logger().error(line)
-            return
+            skeletons = []
         self._publish(skeletons, stream.people)
+        took = {}
+        if skeletons:
+            took = {
+                "from_stamp": self.get_clock().now().nanoseconds - stamp_ns(message.header.stamp),
+                "from_receipt": time.time_ns() - received,
+                "inference": self._runtime.nanoseconds - inference,
+            }
+        self._diagnostics.monitor.add(time.monotonic_ns(), len(skeletons), **took)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        """Take over a calibration; cameras send the same one with every image."""
+        matrix = message.p if self._own.rectified else message.k
+        content = (message.width, message.height, *matrix, *message.d)
+        if content == self._heard_of_camera:
+            return
+        self._heard_of_camera = content
+        try:
+            self._camera = camera_from_message(message, self._own.rectified)
+        except CameraError as error:
+            self._camera = None
+            self.get_logger().warning(f"{self._own.camera_info_topic}: not used: {error}")
+        else:
+            self.get_logger().info(
+                f"calibrated: {self._camera.width} x {self._camera.height} pixels, focal length "
+                f"{self._camera.focal[0]:.1f}; people get their places"
+            )
+        self._current_stream().camera = self._camera
 
     def _on_silence(self) -> None:
         stream = self._current_stream()
@@ -202,7 +256,7 @@ class LifterNode(LifecycleNode):
     def _publish(self, messages: list[Skeletons3D], present: tuple[str, ...]) -> None:
         for message in messages:
             self._skeletons.publish(message)
-            if self._marker_arrays.get_subscription_count():  # drawing costs a third of lifting
+            if self._marker_arrays.get_subscription_count():  # else nobody looks
                 self._marker_arrays.publish(self._markers.draw(message, present))
 
     def _forget(self) -> None:
@@ -220,6 +274,16 @@ class LifterNode(LifecycleNode):
         self.get_logger().info("the clock jumped: everybody is forgotten")
         self._forget()
 
+    def _facts(self) -> Facts:
+        """Return what the diagnostics cannot know by themselves."""
+        state = "active" if self._release_on_deactivate else "inactive"
+        return Facts(
+            state=state if self._runtime else "unconfigured",
+            runtime=self._runtime.explain() if self._runtime else "",
+            topic=self.resolve_topic_name(self._own.keypoints_topic),
+            people=len(self._stream.people) if self._stream else 0,
+        )
+
     # Parameters
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
@@ -227,7 +291,7 @@ class LifterNode(LifecycleNode):
             self.parameters.check(changes, configured=self._runtime is not None)
             if self._runtime is not None:
                 config = self.parameters.read(StreamConfig, changes)
-                Stream(self._runtime, config, self.drops, self.get_logger().warning)
+                self._new_stream(config)
         except PstmoError as error:
             return SetParametersResult(successful=False, reason=str(error))
         # They hold only after this callback, which cannot be heard of on all distributions: the
@@ -245,8 +309,11 @@ class LifterNode(LifecycleNode):
         config = self.parameters.read(StreamConfig)
         if self._stream is None or config != self._stream.config:
             self._forget()
-            warn = self.get_logger().warning
-            self._stream = Stream(self._runtime, config, self.drops, warn)
+            self._stream = self._new_stream(config)
+            self._stream.camera = self._camera
+
+    def _new_stream(self, config: StreamConfig) -> Stream:
+        return Stream(cast(Runtime, self._runtime), config, self.drops, self.get_logger().warning)
 
 
 def _call_all(releases: list[Callable[[], object]]) -> None:

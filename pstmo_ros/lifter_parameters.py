@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pstmo_core.layouts import LAYOUTS
+from pstmo_core.runtime.base import BACKENDS, PRECISIONS
 from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_choices, check_topic, parameter
 
 
@@ -15,9 +16,22 @@ class LifterParameters:
     model: str = parameter(
         "", "Path of the ONNX model; empty means the shipped one.", change=UNCONFIGURED
     )
+    backend: str = parameter(
+        "auto",
+        "What runs the network; auto takes the first of tensorrt, onnxruntime and torch that can "
+        "here, and says why.",
+        choices=("auto", *BACKENDS),
+        change=UNCONFIGURED,
+    )
+    precision: str = parameter(
+        "fp32",
+        "Precision of the network's matrix products; the backend must have it on this machine.",
+        choices=PRECISIONS,
+        change=UNCONFIGURED,
+    )
     threads: int = parameter(
-        1, "Threads of the inference.", low=1, high=64, change=UNCONFIGURED
-    )  # fmt: skip
+        1, "Threads of the inference on the CPU.", low=1, high=64, change=UNCONFIGURED
+    )
     keypoints_topic: str = parameter(
         "keypoints", "Topic of the 2D keypoints (People2D).", change=UNCONFIGURED
     )
@@ -30,6 +44,18 @@ class LifterParameters:
     layout_topic: str = parameter(
         "skeleton_layout",
         "Topic of the latched names and edges of the joints (SkeletonLayout).",
+        change=UNCONFIGURED,
+    )
+    camera_info_topic: str = parameter(
+        "camera_info",
+        "Topic of the camera's calibration (CameraInfo), which gives people a place in the room "
+        "and undoes the lens; nothing else needs it.",
+        change=UNCONFIGURED,
+    )
+    rectified: bool = parameter(
+        False,
+        "Whether the keypoints are those of a rectified image: then the calibration's projection "
+        "matrix counts, not its lens.",
         change=UNCONFIGURED,
     )
     qos_reliability: str = parameter(
@@ -59,5 +85,5 @@ class LifterParameters:
 
     def __post_init__(self) -> None:
         check_choices(self)
-        for name in ("keypoints_topic", "skeletons_topic", "markers_topic", "layout_topic"):
-            check_topic(self, name)
+        for what in ("keypoints", "skeletons", "markers", "layout", "camera_info"):
+            check_topic(self, f"{what}_topic")

@@ -2,6 +2,10 @@
 
 RViz ends at one NaN point, and complains about odd numbers of line points, empty lists and zero
 scales. So only known joints, and lines between two known joints, become points.
+
+A message needs an object for each point and colour, and making them costs more than lifting. So
+each person keeps a point a joint and a few colours, which spheres and lines share, and only their
+values change.
 """
 
 from __future__ import annotations
@@ -17,8 +21,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pstmo_core.colours import joint_colours
 from pstmo_core.config import ConfigError
-from pstmo_core.skeleton import EDGES
-from pstmo_ros.conversions import joints_of
+from pstmo_core.skeleton import EDGES, JOINTS
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import check_choices, parameter
 
@@ -28,6 +31,7 @@ SPHERE_DIAMETER = 0.06
 LINE_WIDTH = 0.03
 """Metres."""
 _EDGES = np.array(EDGES)
+_JOINT_COLOURS = [tuple(colour) for colour in joint_colours().tolist()]
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,42 @@ class MarkerStyle:
             )
 
 
+def _colour_table() -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Say which colours a person needs and which of them the vertices of the lines take.
+
+    A line takes the colour of its child joint's side, and each end the opacity of its own joint.
+
+    Returns:
+        Colours as (joint that it is the colour of, joint that it is as opaque as), first those of
+        the joints themselves, and the index of the colour of each vertex (2 E,).
+    """
+    colours = [(joint, joint) for joint in range(JOINTS)]
+    vertices = []
+    for edge in _EDGES.tolist():
+        for joint in edge:
+            same = _JOINT_COLOURS[joint] == _JOINT_COLOURS[edge[1]]
+            colour = (joint if same else edge[1], joint)
+            if colour not in colours:
+                colours.append(colour)
+            vertices.append(colours.index(colour))
+    return colours, np.array(vertices)
+
+
+_COLOURS, _VERTEX_COLOURS = _colour_table()
+_OPACITY_OF = np.array([joint for _, joint in _COLOURS])
+
+
 class SkeletonMarkers:
     """Draws skeletons, and deletes what it drew of people who left."""
 
     def __init__(self, style: MarkerStyle) -> None:
         self.style = style
+        self._people: dict[str, _Person] = {}
         self._places: dict[str, int] = {}
         self._shown: set[tuple[str, int]] = set()
 
     def draw(self, message: Skeletons3D, present: Collection[str]) -> MarkerArray:
-        """Return the markers of the people in a message.
+        """Return the markers of the people in a message; they hold until the next call.
 
         Args:
             message: skeletons; its header is that of the markers.
@@ -87,17 +117,14 @@ class SkeletonMarkers:
         ids = {skeleton.id for skeleton in message.people}
         staying = ids.union(present)
         self._places = {name: at for name, at in self._places.items() if name in staying}
-        markers = [
-            marker
-            for skeleton in message.people
-            for marker in self._person(skeleton, message.header)
-        ]
+        self._people = {name: who for name, who in self._people.items() if name in staying}
+        markers = self._fill(message) if ids else []
         kept = {key for key in self._shown if key[0] in staying and key[0] not in ids}
         return self._replace(markers, kept, message.header)
 
     def clear(self, header: Header) -> MarkerArray:
         """Return the deletion of everything that was drawn."""
-        self._places = {}
+        self._places, self._people = {}, {}
         return self._replace([], set(), header)
 
     def _replace(
@@ -111,59 +138,87 @@ class SkeletonMarkers:
         self._shown = now_shown
         return MarkerArray(markers=deletions + markers)
 
-    def _person(self, skeleton: Skeleton3D, header: Header) -> list[Marker]:
-        joints = joints_of(skeleton) + self._root(skeleton)
-        colours = _colours_of(np.asarray(skeleton.confidence), self.style.marker_min_alpha)
+    def _fill(self, message: Skeletons3D) -> list[Marker]:
+        """Fill the markers of everybody in a message, at least one person."""
+        people = message.people
+        roots = np.array([self._root(skeleton) for skeleton in people])
+        joints = np.array([skeleton.joints for skeleton in people], np.float32)
+        joints = joints.reshape(len(people), JOINTS, 3) + roots[:, None]
         known = np.isfinite(joints).all(-1)
-        edges = _EDGES[known[_EDGES].all(-1)]
-        # The vertices of a line take the colour of its side and the opacity of their own joint.
-        edge_colours = np.repeat(colours[edges[:, 1]], 2, axis=0)
-        edge_colours[:, 3] = colours[edges.reshape(-1), 3]
-        drawn = (
-            (SPHERES, Marker.SPHERE_LIST, joints[known], colours[known]),
-            (LINES, Marker.LINE_LIST, joints[edges.reshape(-1)], edge_colours),
-        )
-        return [
-            self._marker(header, skeleton.id, kind, form, points, point_colours)
-            for kind, form, points, point_colours in drawn
-            if len(points)
-        ]
+        alpha = np.array([skeleton.confidence for skeleton in people], np.float32)
+        alpha = np.clip(np.nan_to_num(alpha, nan=0.0), self.style.marker_min_alpha, 1.0)
+        lifetime = _duration(self.style.marker_lifetime)
+        markers: list[Marker] = []
+        for row, (skeleton, points, opacities) in enumerate(
+            zip(people, joints.tolist(), alpha[:, _OPACITY_OF].tolist(), strict=True)
+        ):
+            if skeleton.id not in self._people:
+                self._people[skeleton.id] = _Person(skeleton.id)
+            person = self._people[skeleton.id]
+            person.move(points, opacities)
+            person.choose(known[row])
+            markers += person.markers(message.header, lifetime)
+        return markers
 
-    def _root(self, skeleton: Skeleton3D) -> np.ndarray:
+    def _root(self, skeleton: Skeleton3D) -> tuple[float, float, float]:
         """Return where the pelvis is drawn: where it is, or a fixed place of the person's own."""
         if skeleton.root_source != Skeleton3D.ROOT_NONE:
-            return np.array([skeleton.root.x, skeleton.root.y, skeleton.root.z])
+            return skeleton.root.x, skeleton.root.y, skeleton.root.z
         if skeleton.id not in self._places:
             taken = set(self._places.values())
             free = min(set(range(len(taken) + 1)) - taken)
             self._places[skeleton.id] = free
-        shift = self._places[skeleton.id] * self.style.marker_spacing
-        return np.array(self.style.marker_root) + (shift, 0.0, 0.0)
-
-    def _marker(
-        self,
-        header: Header,
-        name: str,
-        kind: int,
-        form: int,
-        points: np.ndarray,
-        colours: np.ndarray,
-    ) -> Marker:
-        size = SPHERE_DIAMETER if kind == SPHERES else LINE_WIDTH
-        marker = Marker(header=header, ns=name, id=kind, type=form, action=Marker.ADD)
-        marker.pose.orientation.w = 1.0
-        marker.scale = Vector3(x=size, y=size, z=size)
-        marker.color.a = 1.0
-        marker.lifetime = _duration(self.style.marker_lifetime)
-        marker.points = [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
-        marker.colors = [ColorRGBA(r=r, g=g, b=b, a=a) for r, g, b, a in colours.tolist()]
-        return marker
+        x, y, z = self.style.marker_root
+        return x + self._places[skeleton.id] * self.style.marker_spacing, y, z
 
 
-def _colours_of(confidence: np.ndarray, min_alpha: float) -> np.ndarray:
-    """Return one colour (J, 4) a joint: its side's, as opaque as its confidence (J,)."""
-    alpha = np.clip(np.nan_to_num(confidence, nan=0.0), min_alpha, 1.0)
-    return np.column_stack([joint_colours(), alpha])
+class _Person:
+    """The two markers of a person, and the points and colours that they are made of."""
+
+    def __init__(self, name: str) -> None:
+        self._points = [Point() for _ in range(JOINTS)]
+        self._colours = [
+            ColorRGBA(**dict(zip("rgb", _JOINT_COLOURS[joint], strict=True)))
+            for joint, _ in _COLOURS
+        ]
+        self._spheres = _marker(name, SPHERES, Marker.SPHERE_LIST, SPHERE_DIAMETER)
+        self._lines = _marker(name, LINES, Marker.LINE_LIST, LINE_WIDTH)
+        self._known = b""
+
+    def move(self, points: list[list[float]], opacities: list[float]) -> None:
+        """Take over places (17, 3) in metres and the opacities of the colours."""
+        for point, (x, y, z) in zip(self._points, points, strict=True):
+            point.x, point.y, point.z = x, y, z
+        for colour, opacity in zip(self._colours, opacities, strict=True):
+            colour.a = opacity
+
+    def choose(self, known: np.ndarray) -> None:
+        """Leave out what is not known, (17,) bool."""
+        if known.tobytes() == self._known:
+            return
+        self._known = known.tobytes()
+        drawn = known[_EDGES].all(-1)
+        joints = np.flatnonzero(known).tolist()
+        self._spheres.points = [self._points[joint] for joint in joints]
+        self._spheres.colors = [self._colours[joint] for joint in joints]
+        self._lines.points = [self._points[joint] for joint in _EDGES[drawn].flat]
+        vertices = _VERTEX_COLOURS.reshape(-1, 2)[drawn]
+        self._lines.colors = [self._colours[index] for index in vertices.flat]
+
+    def markers(self, header: Header, lifetime: Duration) -> list[Marker]:
+        """Return those of the markers that show anything."""
+        shown = [marker for marker in (self._spheres, self._lines) if marker.points]
+        for marker in shown:
+            marker.header, marker.lifetime = header, lifetime
+        return shown
+
+
+def _marker(name: str, kind: int, form: int, size: float) -> Marker:
+    marker = Marker(ns=name, id=kind, type=form, action=Marker.ADD)
+    marker.pose.orientation.w = 1.0
+    marker.scale = Vector3(x=size, y=size, z=size)
+    marker.color.a = 1.0
+    return marker
 
 
 def _duration(seconds: float) -> Duration:

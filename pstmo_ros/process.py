@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import rclpy
@@ -32,7 +34,8 @@ def run_node(
     try:
         node = make()
         try:
-            return work(node)
+            with library_logs(node):
+                return work(node)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C: it is ending already
             node.destroy_node()
@@ -47,3 +50,34 @@ def run_node(
         return REFUSED
     finally:
         rclpy.try_shutdown()
+
+
+@contextlib.contextmanager
+def library_logs(node: Node) -> Iterator[None]:
+    """Let a node say meanwhile what the library logs, from whatever thread."""
+    library, handler = logging.getLogger("pstmo_core"), _ToNode(node)
+    level = library.level
+    library.addHandler(handler)
+    library.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(level)
+
+
+class _ToNode(logging.Handler):
+    """Hands records to a node's logger."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self._logger = node.get_logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # rclpy insists that one line of code always logs at the same level.
+        if record.levelno >= logging.ERROR:
+            self._logger.error(self.format(record))
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(self.format(record))
+        else:
+            self._logger.info(self.format(record))

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
+from pstmo_core.camera import Camera, CameraError
+from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints import KeypointFrame
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
-from pstmo_ros.conversions import MessageError, keypoints_from_message, skeletons_message
+from pstmo_core.tracking import Tracker, TrackerConfig
+from pstmo_ros.conversions import (
+    MessageError,
+    has_ids,
+    keypoints_from_message,
+    skeletons_message,
+)
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.msg import People2D, Skeletons3D
 
@@ -20,6 +30,7 @@ _COUNTED = {
     "the stream starts anew",
     "too_few_joints": "a person with fewer known joints than the parameter `min_joints` was not "
     "lifted",
+    "camera": "another calibration of the camera has come: the stream starts anew",
     "too_many_people": "there are more people than the parameter `max_people`, the others were "
     "dropped",
 }
@@ -46,11 +57,14 @@ class Stream:
         warn: Callable[[str], object],
     ) -> None:
         self.config = config
+        self.camera: Camera | None = None
+        """The calibration of the camera that saw the keypoints; without one nobody has a place."""
         self.frame_id = ""
         """Of the newest message that was used."""
         self._lifter = StreamLifter(runtime, config)
         self._drops = drops
         self._warn = warn
+        self._tracker: Tracker | None = None
         self._told: Counter[str] = Counter()
         self._newest: tuple[int, int] | None = None
         """Stamp and arrival of the newest message, nanoseconds of two different clocks."""
@@ -74,8 +88,11 @@ class Stream:
             frame, faults = None, error.faults
         for fault in faults:
             self._tell(fault.reason, f"dropped: {fault.sentence}", now)
+        if frame is not None and frame.ids and not has_ids(message):
+            frame = self._named(frame, now)
         if frame is None:
             return []
+        frame = self._calibrated(frame, now)
         self.frame_id = message.header.frame_id
         self._newest = frame.stamp, now
         answers = self._lifter.push(frame)
@@ -84,6 +101,26 @@ class Stream:
                 self._tell(reason, sentence, now, new)
                 self._told[reason] += new
         return [skeletons_message(answer, self.frame_id) for answer in answers]
+
+    def _named(self, frame: KeypointFrame, now: int) -> KeypointFrame | None:
+        """Give ids to the people of a source that has none."""
+        config = self.config
+        try:
+            if self._tracker is None:
+                self._tracker = Tracker(TrackerConfig(expire=config.expire, reset=config.reset))
+        except PstmoError as error:
+            self._tell("no_id", f"dropped: {error}", now)
+            return None
+        seen = frame.scores >= max(config.min_score, 1e-6)
+        return replace(frame, ids=self._tracker.identify(frame.stamp, frame.points, seen))
+
+    def _calibrated(self, frame: KeypointFrame, now: int) -> KeypointFrame:
+        """Undo the lens; a calibration that does not fit is told of and left aside."""
+        try:
+            return self.camera.ideal(frame) if self.camera else frame
+        except CameraError as error:
+            self._tell("camera", f"nobody has a place: {error}", now)
+            return frame
 
     def silence(self, now: int) -> list[Skeletons3D]:
         """Return the skeletons to publish when no message has come until `now`.

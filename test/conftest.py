@@ -72,7 +72,7 @@ def pstmo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def counted() -> list[int]:
-    """The batch size of each inference of `runtime`."""
+    """The number of windows in each inference of `runtime`."""
     return []
 
 
@@ -80,12 +80,15 @@ def counted() -> list[int]:
 def runtime(shipped: Runtime, counted: list[int]) -> Runtime:
     """The shipped network, its inferences counted."""
 
-    class Counting:
-        config = shipped.config
+    class Counting(Runtime):
+        config, kept_width = shipped.config, shipped.kept_width
+        backend, precision, batch = shipped.backend, shipped.precision, shipped.batch
 
-        def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            counted.append(len(frames))
-            return shipped.infer(frames)
+        def step(
+            self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
+        ) -> tuple[np.ndarray, np.ndarray]:
+            counted.append(len(index))
+            return shipped.step(fresh, kept, index, frame)
 
         def describe(self) -> str:
             return shipped.describe()

@@ -13,6 +13,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from pstmo_core.clip import load_clip, sample_path
+from pstmo_core.root import Roots
 from pstmo_core.skeleton import EDGES, JOINT_NAMES
 from pstmo_core.skeletons import SkeletonFrame
 from pstmo_ros.conversions import (
@@ -114,20 +115,27 @@ def test_the_parameter_layout_wins_over_the_messages() -> None:
     assert frame.points[0, 1].tolist() == [2.0, 3.0]
 
 
-def test_skeletons_keep_their_numbers_and_their_roots_are_unknown() -> None:
+def test_skeletons_keep_their_numbers_and_only_known_roots() -> None:
     joints = np.arange(2 * 17 * 3, dtype=np.float32).reshape(2, 17, 3)
     joints[1, 4] = np.nan
     confidence = np.linspace(0, 1, 34, dtype=np.float32).reshape(2, 17)
-    frame = SkeletonFrame(3, 5, ("a", "b"), joints, confidence, np.float32([0.5, 1.0]))
+    roots = Roots.unknown(2)
+    roots.position[1], roots.covariance[1] = (1, 2, 3), np.arange(9).reshape(3, 3)
+    observed = np.float32([0.5, 1.0])
+    frame = SkeletonFrame(3, 5, ("a", "b"), joints, confidence, observed, roots)
     sent = skeletons_message(frame, "camera")
     assert (stamp_ns(sent.header.stamp), stamp_ns(sent.newest_stamp)) == (3, 5)
     assert sent.header.frame_id == "camera"
     for row, skeleton in enumerate(sent.people):
         np.testing.assert_array_equal(joints_of(skeleton), joints[row])
         np.testing.assert_array_equal(skeleton.confidence, confidence[row])
-        assert skeleton.root_source == skeleton.ROOT_NONE
-        assert np.isnan([skeleton.root.x, skeleton.root.y, skeleton.root.z]).all()
-        assert np.isnan(skeleton.root_covariance).all()
+    unknown, known = sent.people
+    assert unknown.root_source == unknown.ROOT_NONE
+    assert np.isnan([unknown.root.x, unknown.root.y, unknown.root.z]).all()
+    assert np.isnan(unknown.root_covariance).all()
+    assert known.root_source == known.ROOT_SCALE
+    assert (known.root.x, known.root.y, known.root.z) == (1, 2, 3)
+    assert known.root_covariance.tolist() == list(range(9))
 
 
 def test_the_layout_message_names_all_joints_and_edges() -> None:

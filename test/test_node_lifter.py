@@ -135,7 +135,7 @@ def frame(clip: Clip, index: int) -> People2D:
 def test_the_node_and_the_offline_command_give_the_same_bits(
     world: Callable[..., World], clip: Clip, shipped: Runtime
 ) -> None:
-    offline = predict(clip, shipped, StreamConfig())
+    offline = predict(clip, shipped, StreamConfig(), at_once=1)
     here = world()
     here.start()
     for index in range(len(clip)):
@@ -155,7 +155,7 @@ def test_the_node_and_the_offline_command_give_the_same_bits(
 def test_with_look_ahead_too_and_silence_answers_what_waits(
     world: Callable[..., World], clip: Clip, shipped: Runtime
 ) -> None:
-    offline = predict(clip, shipped, StreamConfig(look_ahead=5))
+    offline = predict(clip, shipped, StreamConfig(look_ahead=5), at_once=1)
     here = world(look_ahead=5)
     here.start()
     for index in range(len(clip)):

@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pstmo_core.config import ConfigError
+from pstmo_core.root import Roots
 from pstmo_core.skeleton import LEFT, RIGHT
 from pstmo_core.skeletons import SkeletonFrame
 from pstmo_ros.conversions import skeletons_message
@@ -25,7 +26,8 @@ def skeletons(*ids: str, unknown: tuple[int, ...] = (), confidence: float = 0.8)
     joints = RNG.normal(size=(len(ids), 17, 3)).astype(np.float32)
     joints[:, list(unknown)] = np.nan
     sure = np.full((len(ids), 17), confidence, np.float32)
-    frame = SkeletonFrame(7, 7, ids, joints, sure, np.ones(len(ids), np.float32))
+    observed, roots = np.ones(len(ids), np.float32), Roots.unknown(len(ids))
+    frame = SkeletonFrame(7, 7, ids, joints, sure, observed, roots)
     return skeletons_message(frame, "camera")
 
 

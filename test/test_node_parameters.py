@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import yaml
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from pstmo_core.config import ConfigError
+from pstmo_core.runtime import BackendUnavailable
 
 if TYPE_CHECKING:
     from pstmo_ros.lifter_node import LifterNode
@@ -73,6 +76,8 @@ WRONG = [
     ("threads", 0, "whole number between 1 and 64"),
     ("reset", 0.05, "must not be below reorder"),
     ("layout", "coco", "coco17"),
+    ("backend", "cuda", "'onnxruntime'"),
+    ("precision", "int8", "'bf16'"),
     ("qos_reliability", "sometimes", "best_effort"),
     ("keypoints_topic", "my topic", "a topic's name"),
     ("keypoints_topic", "", "a topic's name"),
@@ -132,3 +137,40 @@ def test_model_and_topics_can_be_changed_after_clean_up(node: LifterNode) -> Non
     node.trigger_cleanup()
     changes = [Parameter("model", value="/a.onnx"), Parameter("keypoints_topic", value="other")]
     assert all(result.successful for result in node.set_parameters(changes))
+
+
+def test_the_runtime_is_the_one_that_was_asked_for_or_its_absence_is_explained(
+    ros: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from pstmo_ros import lifter_node
+
+    asked: list[tuple[Any, ...]] = []
+
+    def load(*arguments: Any) -> None:
+        asked.append(arguments)
+        raise BackendUnavailable("this machine has no such device")
+
+    monkeypatch.setattr(lifter_node, "load_runtime", load)
+    node = lifter(model="/a.onnx", threads=2, backend="tensorrt", precision="fp16")
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    node.destroy_node()
+    assert asked == [("/a.onnx", 2, "tensorrt", "fp16")]
+    assert "cannot configure: this machine has no such device" in capfd.readouterr().err
+
+
+def test_what_the_library_logs_is_said_by_the_node(
+    node: LifterNode, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from pstmo_ros.process import library_logs
+
+    log = logging.getLogger("pstmo_core.runtime.test")
+    log.propagate = True  # launch's pytest plugins make loggers that keep things to themselves
+    with library_logs(node):
+        log.info("an engine is being built")
+        log.warning("it was of another version")
+    log.warning("nobody listens")
+    said = capfd.readouterr().err
+    assert "[INFO]" in said
+    assert "[lifter]: an engine is being built" in said
+    assert "[lifter]: it was of another version" in said
+    assert "[lifter]: nobody listens" not in said

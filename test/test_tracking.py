@@ -109,6 +109,15 @@ def test_no_id_is_given_twice_even_when_time_jumps_back(motions: np.ndarray) -> 
     assert all(name[0].isalpha() for name in set.union(*turns))
 
 
+def test_an_image_that_comes_late_is_named_and_disturbs_nobody(motions: np.ndarray) -> None:
+    pixels = seen_from(motions, crossing(motions.shape[1]))
+    seen = np.ones(pixels.shape[1:3], bool)
+    tracker = Tracker()
+    order = [*range(30), 31, 30, *range(32, pixels.shape[1])]
+    names = {tracker.identify(round(k * 1e9 / FPS), pixels[:, k], seen[[k, k]]) for k in order}
+    assert len(names) == 1
+
+
 def test_a_newcomer_gets_an_id_of_his_own_and_takes_nobodys(motions: np.ndarray) -> None:
     pixels = seen_from(motions, crossing(motions.shape[1]))
     seen = np.ones(pixels.shape[:-1], bool)

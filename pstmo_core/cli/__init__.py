@@ -16,6 +16,7 @@ from pstmo_core.cli import (  # noqa: F401  (add commands)
     evaluate,
     experiments,
     figures,
+    lift,
     predict,
     train,
 )

@@ -14,13 +14,24 @@ from pstmo_core.cli.app import app, require_training
 def export(
     weights: Annotated[Path, typer.Argument(help="A safetensors file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file to write.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="step: new frames and kept ones, for CPUs; window: whole windows, for TensorRT or "
+            "use elsewhere; both: in one file on the same weights, what nodes and commands take."
+        ),
+    ] = "both",
+    gpu: Annotated[
+        bool,
+        typer.Option(help="Few large products, not some for each head; matters from 64 frames on."),
+    ] = False,
 ) -> None:
     """Write a network as ONNX, checked against torch."""
     require_training()
     from pstmo_core.checkpoints import load_weights
     from pstmo_core.export import export_onnx
 
-    difference = export_onnx(load_weights(weights), output)
+    difference = export_onnx(load_weights(weights), output, kind, heads_apart=not gpu)
     typer.echo(f"wrote {output}; largest difference from torch {difference:.1e} m")
 
 

@@ -13,7 +13,7 @@ from pstmo_core.cli.app import app
 from pstmo_core.clip import load_clip
 from pstmo_core.metrics import mpjpe, p_mpjpe
 from pstmo_core.predict import Prediction, predict
-from pstmo_core.runtime import load_runtime
+from pstmo_core.runtime import BACKENDS, PRECISIONS, load_runtime
 from pstmo_core.streaming.config import StreamConfig
 
 
@@ -36,6 +36,12 @@ def predict_command(
     ] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the points, likewise.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
+    backend: Annotated[
+        str, typer.Option(help=f"auto, or one of {', '.join(BACKENDS)}, which it tries in turn.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
+    ] = "fp32",
 ) -> None:
     """Lift a recorded clip, with the same numbers as the ROS node.
 
@@ -43,8 +49,8 @@ def predict_command(
     stamps, confidence, observed, ids and joint_names.
     """
     recorded = load_clip(clip, fps=fps, size=size, layout=layout)
-    runtime = load_runtime(model, threads)
-    typer.echo(runtime.describe())
+    runtime = load_runtime(model, threads, backend, precision)
+    typer.echo(runtime.explain())
     config = StreamConfig(look_ahead=look_ahead, focal=focal)
     with tqdm(total=len(recorded.stamps), unit="frame", delay=1) as bar:
         prediction = predict(recorded, runtime, config, lambda done: bar.update(done - bar.n))

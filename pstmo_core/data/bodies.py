@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,22 +40,27 @@ _GROUPS: dict[tuple[str, ...], float] = {
 }
 
 
+#: A product with joints (17, 3) gives bone vectors, joint less parent; zero for the root.
+_TO_BONES = np.eye(JOINTS, dtype=np.float32)
+_TO_BONES[range(JOINTS), np.maximum(PARENTS, 0)] -= 1
+#: A product with bone vectors gives joints relative to the root.
+_TO_JOINTS = ancestry()
+_FROM_ROOT = np.zeros((JOINTS, JOINTS), dtype=np.float32)
+_FROM_ROOT[:, ROOT] = 1
+_SWAP_SIDES = np.eye(JOINTS, dtype=np.float32)[mirror_order()]
+
+
 def bones_of(poses: Tensor) -> Tensor:
     """Joints (..., 17, 3) -> bone vectors (..., 17, 3), joint less parent; zero for the root."""
     parents = torch.tensor([max(parent, 0) for parent in PARENTS], device=poses.device)
     return poses - poses[..., parents, :]
 
 
-def joints_of(bones: Tensor) -> Tensor:
-    """Bone vectors (..., 17, 3) -> joints (..., 17, 3) relative to the root."""
-    return torch.as_tensor(ancestry(), device=bones.device, dtype=bones.dtype) @ bones
-
-
 def mirror(poses: Tensor, chosen: Tensor) -> Tensor:
     """Mirror the chosen (B,) windows (B, F, 17, 3) in the world's yz plane, sides swapped."""
-    order = torch.as_tensor(mirror_order(), device=poses.device)
-    flip = torch.tensor([-1.0, 1.0, 1.0], device=poses.device, dtype=poses.dtype)
-    return torch.where(chosen[:, None, None, None], poses[:, :, order] * flip, poses)
+    sides = torch.as_tensor(_SWAP_SIDES, device=poses.device)
+    flip = torch.tensor([-1.0, 1.0, 1.0], device=poses.device).diag()
+    return torch.where(chosen[:, None, None, None], transform(poses, sides, flip), poses)
 
 
 def vary_proportions(poses: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
@@ -64,9 +70,8 @@ def vary_proportions(poses: Tensor, generator: torch.Generator, strength: float 
     the floor.
     """
     batch, device = poses.shape[0], poses.device
-    bones = bones_of(poses)
-    target = poses.shape[1] // 2
-    legs = bones[:, target, [JOINT_NAMES.index(n) for n in ("rknee", "rankle", "lknee", "lankle")]]
+    bones = bones_of(poses[:, poses.shape[1] // 2])
+    legs = bones[:, [JOINT_NAMES.index(n) for n in ("rknee", "rankle", "lknee", "lankle")]]
     leg = legs.norm(dim=-1).sum(-1) / 2
     factors = torch.ones(batch, JOINTS, device=device)
     for names, deviation in _GROUPS.items():
@@ -75,8 +80,10 @@ def vary_proportions(poses: Tensor, generator: torch.Generator, strength: float 
     stature = torch.randn(batch, generator=generator, device=device) * STATURE[1] + STATURE[0]
     overall = (stature.clamp(1.35, 2.0) * LEG_SHARE / leg)[:, None]
     factors = factors.clamp(0.55, 1.45) * overall
-    root = poses[:, :, ROOT : ROOT + 1] * overall[..., None, None]
-    return root + joints_of(bones * factors[:, None, :, None])
+    to_bones, to_joints, from_root = _matrices(device)
+    return transform(
+        poses, to_joints * factors[:, None] @ to_bones + from_root * overall[..., None], None
+    )
 
 
 def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
@@ -89,11 +96,41 @@ def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
     cos, sin, zero = turn.cos(), turn.sin(), torch.zeros_like(turn)
     rotation = torch.stack(
         [cos, -sin, zero, sin, cos, zero, zero, zero, torch.ones_like(turn)], -1
-    ).view(-1, 1, 1, 3, 3)
-    bones = (rotation @ bones_of(upper)[..., None])[..., 0]
-    legs = list(LOWER_BODY)
-    bones[..., legs, :] = bones_of(lower)[..., legs, :]
-    return lower[:, :, ROOT : ROOT + 1] + joints_of(bones)
+    ).view(-1, 3, 3)
+    to_bones, to_joints, from_root = _matrices(upper.device)
+    legs = torch.zeros(JOINTS, device=upper.device)
+    legs[list(LOWER_BODY)] = 1
+    above = transform(upper, to_joints * (1 - legs) @ to_bones, rotation)
+    return above + transform(lower, to_joints * legs @ to_bones + from_root, None)
+
+
+def transform(poses: Tensor, joints: Tensor | None, axes: Tensor | None) -> Tensor:
+    """Multiply poses (B, F, 17, C) by matrices that mix joints and ones that mix coordinates.
+
+    Each window is one matrix product with the Kronecker product of the two, which is several times
+    faster than many products of small matrices.
+
+    Args:
+        poses: (B, F, 17, C); C is 3, or 2 in the image.
+        joints: (17, 17) for all windows or (B, 17, 17) for each; None leaves joints alone.
+        axes: (C, C) or (B, C, C); None leaves coordinates alone.
+    """
+    channels = poses.shape[-1]
+    if joints is None:
+        joints = torch.eye(JOINTS, device=poses.device)
+    if axes is None:
+        axes = torch.eye(channels, device=poses.device)
+    both = joints[..., :, None, :, None] * axes[..., None, :, None, :]
+    both = both.flatten(-4, -3).flatten(-2, -1).to(poses.dtype)
+    return (poses.flatten(2) @ both.mT).unflatten(2, (JOINTS, channels))
+
+
+def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        torch.as_tensor(_TO_BONES, device=device),
+        torch.as_tensor(_TO_JOINTS, device=device),
+        torch.as_tensor(_FROM_ROOT, device=device),
+    )
 
 
 def _heading(poses: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pstmo_core.data.bodies import transform
 from pstmo_core.skeleton import ROOT
 
 
@@ -44,7 +45,7 @@ class Cameras:
 
     def to_camera(self, poses: Tensor) -> Tensor:
         """World joints (B, F, 17, 3) -> camera frame (B, F, 17, 3), metres."""
-        return torch.einsum("bij,bfkj->bfki", self.rotation, poses - self.position[:, None, None])
+        return transform(poses - self.position[:, None, None], None, self.rotation)
 
 
 def rays(camera_poses: Tensor, nearest: float = 0.2) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pstmo_core.data.bodies import transform
 from pstmo_core.layout_tables import TABLES
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 
@@ -46,6 +47,6 @@ def derive(rays: Tensor, seen: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     missing_sources = (1 - seen) @ (matrix != 0).float().T
     pick = chosen[:, None, None]
     return (
-        torch.where(pick[..., None], matrix @ rays, rays),
+        torch.where(pick[..., None], transform(rays, matrix, None), rays),
         torch.where(pick, (missing_sources == 0).float(), seen),
     )

@@ -49,15 +49,18 @@ def apply(rays: Tensor, noise: DetectorNoise, generator: torch.Generator) -> tup
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, device=device)
 
-    size = (rays - rays[:, :, ROOT : ROOT + 1]).square().sum(-1).mean(-1).sqrt()[..., None, None]
+    offsets = (rays - rays[:, :, ROOT : ROOT + 1]).flatten(2)
+    size = (offsets.square().sum(-1) / JOINTS).sqrt()[..., None, None]
     level = uniform(batch, 1, 1, 1).square()
     level = level * (uniform(batch, 1, 1, 1) > noise.clean_share)
     distal = torch.tensor([1.5 if "wrist" in n or "ankle" in n else 1.0 for n in JOINT_NAMES])
-    distal = distal.to(device)[:, None]
-    shift = normal(batch, frames, JOINTS, 2) * noise.jitter * distal
-    shift = shift + normal(batch, 1, JOINTS, 2) * noise.bias
+    jitter = (noise.jitter * distal[:, None]).repeat(1, 2).to(device)
+    bias = normal(batch, 1, JOINTS, 2) * noise.bias
+    shift = torch.addcmul(bias, normal(batch, frames, JOINTS, 2), jitter)
     wild = uniform(batch, frames, JOINTS, 1) < noise.outliers * level.sqrt()
-    shift = shift * level + wild * normal(batch, frames, JOINTS, 2)
+    shift *= level
+    anywhere = wild[..., 0].nonzero(as_tuple=True)  # few: drawing for all would take as long as
+    shift[anywhere] += normal(len(anywhere[0]), 2)  # everything else here
 
     fault = level[..., 0].sqrt()
     hidden = uniform(batch, frames, JOINTS) < noise.dropped * fault * 2 * uniform(batch, 1, 1)
@@ -69,4 +72,4 @@ def apply(rays: Tensor, noise: DetectorNoise, generator: torch.Generator) -> tup
     legs = torch.zeros(JOINTS, dtype=torch.bool, device=device)
     legs[list(LOWER_BODY)] = True
     hidden |= legs & (uniform(batch, 1, 1) < noise.legs_hidden * (fault > 0))
-    return rays + shift * size, (~hidden).float()
+    return torch.addcmul(rays, shift, size), (~hidden).float()

@@ -17,7 +17,7 @@ from pstmo_core.data.datasets import DatasetConfig
 from pstmo_core.robustness import Corruption
 from pstmo_core.training.config import RunConfig, load_run_config
 
-CATALOGUE = Path(__file__).parents[2] / "config" / "experiments"
+CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "experiments"
 
 #: What is known without any training, of `pstmo_core.complexity`.
 COUNTS = ("parameters", "flops")

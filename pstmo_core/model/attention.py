@@ -7,13 +7,15 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pstmo_core.model.chunked_attention import attend_in_chunks
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention with query, key and value in one product.
 
     `explicit` selects matmul-softmax-matmul in place of torch's fused kernel: for the ONNX export,
-    because TensorRT builds nothing reliable from the fused form, and for training in bf16 on CPUs,
-    where the fused form's backward pass is slow.
+    because TensorRT builds nothing reliable from the fused form, and for training on CPUs, where
+    the fused form is slow in bf16 and with dropout.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -29,14 +31,19 @@ class SelfAttention(nn.Module):
         """(B, F, width) -> (B, F, width)."""
         length, width = x.shape[1:]
         qkv = self.qkv(x).view(-1, length, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        if self.training and self.explicit and x.device.type == "cpu":
+            mixed = attend_in_chunks(qkv, self.scale, self.dropout)
+        else:
+            mixed = self._attend(*qkv.permute(2, 0, 3, 1, 4).unbind(0)).transpose(1, 2)
+        return self.out(mixed.reshape(-1, length, width))
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Three times (B, heads, F, d) -> (B, heads, F, d)."""
         dropout = self.dropout if self.training else 0.0
         if self.explicit:
             weights = (query @ key.transpose(-2, -1) * self.scale).softmax(-1)
-            mixed = (functional.dropout(weights, dropout) if dropout else weights) @ value
-        else:
-            mixed = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-        return self.out(mixed.transpose(1, 2).reshape(-1, length, width))
+            return functional.dropout(weights, dropout) @ value if dropout else weights @ value
+        return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
 
 
 def use_explicit_attention(model: nn.Module, explicit: bool = True) -> None:

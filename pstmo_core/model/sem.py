@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pstmo_core.config import ModelConfig
 from pstmo_core.encoding import input_shape
+from pstmo_core.model.dropout import Dropout
 from pstmo_core.model.transformer import TransformerLayer
 from pstmo_core.skeleton import JOINTS
 
@@ -34,8 +35,8 @@ def linear_norm_act(inputs: int, outputs: int, dropout: float) -> list[nn.Module
     return [
         nn.Linear(inputs, outputs),
         nn.BatchNorm1d(outputs),
-        nn.LeakyReLU(0.2),
-        nn.Dropout(dropout),
+        nn.LeakyReLU(0.2, inplace=True),
+        Dropout(dropout),
     ]
 
 

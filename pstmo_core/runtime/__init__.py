@@ -1,14 +1,36 @@
-"""Running a trained network without torch."""
+"""Running a trained network: one interface, `Runtime`, and backends to choose from."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
-from pstmo_core.runtime.base import Runtime, RuntimeLoadError
-from pstmo_core.runtime.onnx import OnnxRuntime
+from pstmo_core.runtime.base import (
+    BACKENDS,
+    PRECISIONS,
+    BackendUnavailable,
+    Runtime,
+    RuntimeLoadError,
+)
 
-__all__ = ["Runtime", "RuntimeLoadError", "load_runtime", "shipped_model"]
+__all__ = [
+    "BACKENDS",
+    "PRECISIONS",
+    "BackendUnavailable",
+    "Runtime",
+    "RuntimeLoadError",
+    "load_runtime",
+    "shipped_model",
+]
+
+#: The module of each backend, imported when its turn comes: each needs a package of its own.
+_MODULES = {
+    "tensorrt": "pstmo_core.runtime.tensorrt",
+    "onnxruntime": "pstmo_core.runtime.onnx",
+    "openvino": "pstmo_core.runtime.openvino",
+    "torch": "pstmo_core.runtime.torch",
+}
 
 
 def shipped_model() -> Path:
@@ -16,10 +38,52 @@ def shipped_model() -> Path:
     return Path(str(files("pstmo_core") / "weights" / "stmo_27.onnx"))
 
 
-def load_runtime(path: Path | str | None = None, threads: int = 1) -> Runtime:
+def load_runtime(
+    path: Path | str | None = None,
+    threads: int = 1,
+    backend: str = "auto",
+    precision: str = "fp32",
+) -> Runtime:
     """Load a network; without a path, the shipped one.
 
+    Args:
+        path: an ONNX file of `pstmo export`; for torch, its weights lie beside it or are the path.
+        threads: CPU threads of the network; more than one help little and can hurt a lot.
+        backend: one of `BACKENDS`, or "auto" for the first of them that can run it here. Why
+            others could not is in the result's `passed_over` and `explain()`.
+        precision: one of `PRECISIONS`, of the matrix products.
+
     Raises:
-        RuntimeLoadError: if the file is missing, broken, or not of this program and version.
+        RuntimeLoadError: if backend or precision are not known, the file is missing, broken, or not
+            of this program and version, or (`BackendUnavailable`) no backend that was asked for
+            can run it here.
     """
-    return OnnxRuntime(Path(path) if path else shipped_model(), threads)
+    _require("backend", backend, ("auto", *BACKENDS))
+    _require("precision", precision, PRECISIONS)
+    path = Path(path) if path else shipped_model()
+    passed_over: list[str] = []
+    for name in BACKENDS if backend == "auto" else (backend,):
+        try:
+            runtime = _load(name, path, threads, precision)
+        except BackendUnavailable as error:
+            passed_over.append(f"not {name}: {error}")
+            continue
+        runtime.passed_over = tuple(passed_over)
+        return runtime
+    raise BackendUnavailable(
+        f"{path.name} cannot be run here in {precision}: {'; '.join(passed_over)}"
+    )
+
+
+def _load(name: str, path: Path, threads: int, precision: str) -> Runtime:
+    try:
+        module = import_module(_MODULES[name])
+    except ImportError as error:
+        raise BackendUnavailable(str(error)) from error
+    runtime: Runtime = module.load(path, threads, precision)
+    return runtime
+
+
+def _require(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise RuntimeLoadError(f"{name} is {value!r}, but must be one of {', '.join(known)}")

@@ -1,33 +1,101 @@
-"""What every backend offers."""
+"""What every backend offers, and the names by which they all find their way in an ONNX file.
+
+A backend is a module of this package with a function
+
+    load(path: Path, threads: int, precision: str) -> Runtime
+
+which raises `BackendUnavailable` where it cannot run on this machine, or not that file or precision
+(`auto` then takes the next backend and keeps the reason), and `RuntimeLoadError` where the file
+itself is at fault. The caller's side, with what the node and the command pass on, is
+
+    load_runtime(path=None, threads=1, backend="auto", precision="fp32") -> Runtime
+
+with `backend` "auto" or one of `BACKENDS` and `precision` one of `PRECISIONS`.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import numpy as np
 
 from pstmo_core.config import ModelConfig
 from pstmo_core.errors import PstmoError
 
+#: The backends in the order in which `auto` tries them.
+BACKENDS = ("tensorrt", "onnxruntime", "openvino", "torch")
+PRECISIONS = ("fp32", "bf16", "fp16")
+
+#: Key of the model configuration in an ONNX file's metadata.
+CONFIG_KEY = "pstmo_config"
+#: Inputs and outputs of the step graph, see `Runtime.step`; `frame` is (1,) int64. The outputs are
+#: poses (B, 17, 3) by MOFA, poses by the all-frames head, and kept rows.
+STEP_INPUTS = ("fresh", "kept", "index", "frame")
+STEP_OUTPUTS = ("target_pose", "frame_pose", "embeddings")
+#: Those of the window graph: (B, F, rows, channels) to (B, F, 17, 3) and (B, 17, 3). One file holds
+#: both graphs on the same weights; a backend takes its part by `onnx_graph.keep_outputs`.
+WINDOW_INPUTS = ("frames",)
+WINDOW_OUTPUTS = ("all_frames", "target")
+
 
 class RuntimeLoadError(PstmoError):
     """A model file that cannot be run; says what is wrong with it and what to do."""
 
 
-class Runtime(Protocol):
-    """A loaded network."""
+class BackendUnavailable(RuntimeLoadError):
+    """A backend that cannot run here, or not this file or precision; another one may."""
+
+
+class Runtime(ABC):
+    """A loaded network that lifts windows step by step, from embeddings that the caller keeps.
+
+    SEM looks at one frame alone (paper, section 3.3.1), so what it makes of a frame is computed
+    once and kept; a step runs TEM and MOFA on windows gathered from such rows. What a row holds is
+    the backend's affair: rows serve the runtime that made them, and no other.
+    """
 
     config: ModelConfig
+    backend: str
+    """One of `BACKENDS`."""
+    precision: str
+    """One of `PRECISIONS`: of the matrix products; what goes in and out is float32."""
+    kept_width: int
+    """W, the length of a kept row."""
+    batch: int = 8
+    """Windows in one call from which on further ones come no cheaper."""
+    passed_over: tuple[str, ...] = ()
+    """Why the backends before this one were not taken, a sentence each."""
 
-    def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lift windows (B, F, rows, channels), encoded as `config.encoding` says, float32.
+    @abstractmethod
+    def step(
+        self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run SEM on new frames, then lift windows of new and kept ones.
+
+        Args:
+            fresh: (R, rows, channels) float32, frames as `config.encoding` says; R may be 0.
+            kept: (K, W) float32, rows of earlier calls; K may be 0.
+            index: (B, F) int64, the windows: which row of `kept` followed by `fresh` stands at
+                each moment. B is at least 1.
+            frame: None for the pose of the target (centre) frame by MOFA, else the index of the
+                window's frame whose pose the all-frames head gives, without MOFA.
 
         Returns:
-            Poses of all frames (B, F, 17, 3) and of the target frame (B, 17, 3), metres relative
-            to the pelvis, camera's optical frame.
+            Poses (B, 17, 3), metres relative to the pelvis, camera's optical frame; and the rows
+            (R, W) of the new frames, to be kept. Both belong to the caller.
         """
-        ...
 
+    @abstractmethod
     def describe(self) -> str:
         """Say in a line what runs where."""
-        ...
+
+    def explain(self) -> str:
+        """Say what runs where, and why no backend before it in the order of `auto` does."""
+        return "; ".join((self.describe(), *self.passed_over))
+
+    def lift(self, frames: np.ndarray, frame: int | None = None) -> np.ndarray:
+        """Lift whole windows (B, F, rows, channels) with nothing kept: poses (B, 17, 3)."""
+        windows, length = frames.shape[:2]
+        index = np.arange(windows * length, dtype=np.int64).reshape(windows, length)
+        nothing = np.empty((0, self.kept_width), np.float32)
+        return self.step(frames.reshape(-1, *frames.shape[2:]), nothing, index, frame)[0]

@@ -7,63 +7,69 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from pstmo_core.config import ConfigError, ModelConfig
-from pstmo_core.runtime.base import RuntimeLoadError
+from pstmo_core.runtime.base import STEP_OUTPUTS, BackendUnavailable, Runtime
+from pstmo_core.runtime.onnx_file import batch_for_cpu, read_model, unreadable
+from pstmo_core.runtime.onnx_graph import keep_outputs
 
-#: Key of the model configuration in the ONNX file's metadata, and names of input and outputs.
-CONFIG_KEY = "pstmo_config"
-INPUT, OUTPUTS = "frames", ("all_frames", "target")
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
-class OnnxRuntime:
-    """Runs a network from an ONNX file that `pstmo export` wrote."""
+class OnnxRuntime(Runtime):
+    """Runs the step graph of an ONNX file that `pstmo export` wrote."""
+
+    backend = "onnxruntime"
+    precision = "fp32"
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        if not path.is_file():
-            raise RuntimeLoadError(
-                f"{path}: no such model file; give the path of an ONNX file written by "
-                "'pstmo export', or leave it empty for the shipped model"
-            )
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises classes of its own for each kind of fault
-            raise RuntimeLoadError(
-                f"{path}: not a readable ONNX file, perhaps truncated ({_first_line(error)})"
-            ) from error
-        self.config = _config_of(self._session, path)
+        model, self.config = read_model(path, STEP_OUTPUTS)
+        target, frame_pose, embeddings = STEP_OUTPUTS
+        # ONNX Runtime computes all outputs of a graph. Each of these has only what it needs.
+        self._by_mofa = _session(keep_outputs(model, (target, embeddings)), path, threads)
+        self._by_frame = _session(keep_outputs(model, (frame_pose, embeddings)), path, threads)
+        (rows,) = (node for node in self._by_mofa.get_outputs() if node.name == embeddings)
+        self.kept_width = int(rows.shape[1])
+        self._place = "CUDA"
+        if self._by_mofa.get_providers()[0] == "CPUExecutionProvider":
+            self.batch = batch_for_cpu(self.config)
+            self._place = f"CPU, {threads} thread(s)"
         self._path = path
-        self._threads = threads
 
-    def infer(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `Runtime.infer`."""
-        all_frames, target = self._session.run(list(OUTPUTS), {INPUT: frames})
-        return all_frames, target
+    def step(
+        self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Runtime.step`."""
+        feed = {"fresh": fresh, "kept": kept, "index": index}
+        target, frame_pose, embeddings = STEP_OUTPUTS
+        if frame is None:
+            poses, rows = self._by_mofa.run([target, embeddings], feed)
+        else:
+            feed["frame"] = np.array([frame], np.int64)
+            poses, rows = self._by_frame.run([frame_pose, embeddings], feed)
+        return poses, rows
 
     def describe(self) -> str:
         """See `Runtime.describe`."""
         return (
             f"{self._path.name} ({self.config.frames} frames of {self.config.step * 1e3:.0f} ms) "
-            f"on ONNX Runtime {onnxruntime.__version__}, CPU, {self._threads} thread(s)"
+            f"on ONNX Runtime {onnxruntime.__version__}, {self._place}, fp32"
         )
 
 
-def _config_of(session: onnxruntime.InferenceSession, path: Path) -> ModelConfig:
-    metadata = session.get_modelmeta().custom_metadata_map
-    if CONFIG_KEY not in metadata:
-        raise RuntimeLoadError(
-            f"{path}: holds no pstmo configuration; export the model with 'pstmo export'"
-        )
+def load(path: Path, threads: int, precision: str) -> Runtime:
+    """Load a file; see `pstmo_core.runtime.base`."""
+    if precision != "fp32":
+        raise BackendUnavailable(f"runs fp32 only, not {precision}")
+    return OnnxRuntime(path, threads)
+
+
+def _session(model: bytes, path: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    available = onnxruntime.get_available_providers()
+    providers = [provider for provider in _PROVIDERS if provider in available]
     try:
-        return ModelConfig.from_json(metadata[CONFIG_KEY])
-    except ConfigError as error:
-        raise RuntimeLoadError(f"{path}: {error}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+        return onnxruntime.InferenceSession(model, options, providers=providers)
+    except Exception as error:  # ONNX Runtime raises classes of its own for each kind of fault
+        raise unreadable(path, error) from error

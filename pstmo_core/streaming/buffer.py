@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from pstmo_core.keypoints import KeypointFrame
@@ -9,19 +11,27 @@ from pstmo_core.skeleton import JOINTS
 
 
 class StreamBuffer:
-    """A ring of frames, each with a place (slot) for every person.
+    """A ring of frames, each with a slot for every person.
 
     The rows lie in arrays of twice the capacity: the newest rows are always one contiguous slice,
     and once in `capacity` frames they are moved to the front. Nothing is allocated per frame.
+
+    A frame also has a place, a number below `capacity + spare` that it has to itself: what is kept
+    of a frame elsewhere is found by it and need not move. A place that is given up is not given to
+    another frame before `spare` further ones have come.
     """
 
-    def __init__(self, capacity: int, slots: int) -> None:
+    def __init__(self, capacity: int, slots: int, spare: int = 0) -> None:
         self._capacity = capacity
         rows = 2 * capacity
         self._stamps = np.empty(rows, np.int64)
         self._sizes = np.empty((rows, 2), np.float32)
+        self._places = np.empty(rows, np.int64)
         self._points = np.zeros((rows, slots, JOINTS, 2), np.float32)
         self._scores = np.empty((rows, slots, JOINTS), np.float32)
+        self._seen = np.empty((rows, slots, JOINTS), bool)
+        self._present = np.empty((rows, slots), bool)
+        self._free = deque(range(capacity + 1 + spare))
         self._start = 0
         self._end = 0
 
@@ -39,14 +49,29 @@ class StreamBuffer:
         return self._sizes[self._start : self._end]
 
     @property
+    def places(self) -> np.ndarray:
+        """(N,) int64, see the class; a view."""
+        return self._places[self._start : self._end]
+
+    @property
     def points(self) -> np.ndarray:
-        """(N, slots, 17, 2) pixels; a view."""
+        """(N, slots, 17, 2) pixels, 0 where not seen; a view."""
         return self._points[self._start : self._end]
 
     @property
     def scores(self) -> np.ndarray:
         """(N, slots, 17), 0 where a joint was not seen; a view."""
         return self._scores[self._start : self._end]
+
+    @property
+    def seen(self) -> np.ndarray:
+        """(N, slots, 17) bool; a view."""
+        return self._seen[self._start : self._end]
+
+    @property
+    def present(self) -> np.ndarray:
+        """(N, slots) bool, whether a person was seen at all; a view."""
+        return self._present[self._start : self._end]
 
     def insert(self, frame: KeypointFrame) -> int | None:
         """Make room for a frame in its place in time and return its row, still without people.
@@ -67,21 +92,41 @@ class StreamBuffer:
         self._end += 1
         self._stamps[row] = frame.stamp
         self._sizes[row] = frame.width, frame.height
+        self._places[row] = self._free.popleft()
         self._scores[row] = 0
+        self._seen[row] = self._present[row] = False
         if len(self) > self._capacity:
+            self._free.append(int(self._places[self._start]))
             self._start += 1
             place -= 1
         return place
 
+    def put(self, row: int, slots: np.ndarray, points: np.ndarray, scores: np.ndarray) -> None:
+        """Store people of a frame: (P,) slots, (P, 17, 2) pixels, (P, 17) scores."""
+        row += self._start
+        seen = scores > 0
+        self._scores[row, slots] = scores
+        self._seen[row, slots] = seen
+        self._present[row, slots] = seen.any(-1)
+        self._points[row, slots] = np.where(seen[..., None], points, np.float32(0))
+
     def clear_slot(self, slot: int) -> None:
         """Forget the person in a slot."""
-        self._scores[self._start : self._end, slot] = 0
+        self.scores[:, slot] = 0
+        self.seen[:, slot] = False
+        self.present[:, slot] = False
 
     def clear(self) -> None:
         """Forget every frame."""
+        self._free.extend(self.places.tolist())
         self._start = self._end = 0
 
     def _move(self, first: int, last: int, to: int) -> None:
         count = last - first
-        for array in (self._stamps, self._sizes, self._points, self._scores):
+        if not count:
+            return
+        for array in (
+            self._stamps, self._sizes, self._places, self._points, self._scores, self._seen,
+            self._present,
+        ):  # fmt: skip
             array[to : to + count] = array[first:last]

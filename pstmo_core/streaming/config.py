@@ -56,7 +56,12 @@ class StreamConfig:
         120.0, 1.0, 1000.0, "Highest frame rate in Hz for which the buffer holds a whole window.",
     )  # fmt: skip
     focal: float = setting(
-        0.0, 0.0, 100000.0, "Focal length of the camera in pixels; 0 assumes a usual one.",
+        0.0, 0.0, 100000.0, "Focal length of the camera in pixels; 0 assumes a usual one. A "
+        "calibrated camera (CameraInfo) states its own.",
+    )  # fmt: skip
+    height: float = setting(
+        0.0, 0.0, 2.5, "Height of the people in metres: skeletons are made as tall, which also "
+        "places them at the right distance. 0 leaves the network's estimate, an average adult's.",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -35,20 +35,44 @@ class Grid:
 
 @dataclass(frozen=True)
 class Samples:
-    """Keypoints of P people at the F moments of a window."""
+    """Where the keypoints of P people come from at the F moments of a window."""
 
+    rows: np.ndarray
+    """(P, F), the row of the person's frame nearest to a moment."""
+    whole: np.ndarray
+    """(P, F) bool, whether the moment takes that frame exactly as it came."""
     points: np.ndarray
-    """(P, F, J, 2) float32 pixels, 0 where not seen."""
+    """(M, 17, 2) float32 pixels of the other moments, in the order of `~whole`; 0 if not seen."""
     seen: np.ndarray
-    """(P, F, J) float32, 1.0 or 0.0."""
+    """(M, 17) bool, likewise."""
+    ever_seen: np.ndarray
+    """(P, 17) bool, whether a joint is known at any moment."""
     observed: np.ndarray
     """(P,) float32, share of the moments with a frame of the person within the tolerance."""
 
+    def written_out(
+        self, points: np.ndarray, seen: np.ndarray, slots: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the windows themselves, (P, F, 17, 2) pixels and (P, F, 17) bool.
+
+        The arguments are those that `sample` was given.
+        """
+        of_all = points[self.rows, slots[:, None]], seen[self.rows, slots[:, None]]
+        for values, others in zip(of_all, (self.points, self.seen), strict=True):
+            values[~self.whole] = others
+        return of_all
+
 
 def sample(
-    stamps: np.ndarray, points: np.ndarray, seen: np.ndarray, target: int, grid: Grid
+    stamps: np.ndarray,
+    points: np.ndarray,
+    seen: np.ndarray,
+    present: np.ndarray,
+    slots: np.ndarray,
+    target: int,
+    grid: Grid,
 ) -> Samples:
-    """Find everybody's keypoints in the window round a target frame.
+    """Find people's keypoints in the window round a target frame.
 
     A moment takes the person's nearest frame if that lies within the tolerance. Joints that it
     lacks, and moments without such a frame, are interpolated linearly between the joint's last
@@ -57,57 +81,85 @@ def sample(
 
     Args:
         stamps: (N,) int64 nanoseconds, increasing.
-        points: (N, P, J, 2) pixels.
-        seen: (N, P, J) bool; a person must be seen in at least one frame.
+        points: (N, S, 17, 2) pixels.
+        seen: (N, S, 17) bool.
+        present: (N, S) bool, whether any joint was seen.
+        slots: (P,) which of the S people are meant; they must be present in the target frame.
         target: stamp of the target frame, nanoseconds.
         grid: the window's layout.
     """
-    present: np.ndarray = np.any(seen, axis=-1)
-    first, last = stamps[present.argmax(0)], stamps[-1 - present[::-1].argmax(0)]
-    moments = (target + grid.offsets)[:, None]
-    inside = np.clip(moments, first, last)
+    present = present[:, slots]
+    moments, inside = _moments(stamps, present, target, grid)
+    # What is older cannot reach into the window: a long ring is not searched in vain.
+    reach = max(grid.tolerance, grid.max_gap)
+    skip = max(0, int(np.searchsorted(stamps, moments[0, 0] - reach)) - 1)
+    stamps, present = stamps[skip:], present[skip:]
+    points, seen = points[skip:, slots], seen[skip:, slots]
 
-    marks = np.concatenate([seen, present[..., None]], -1)
-    before, after = _sightings(stamps, marks, inside)
-    nearest = _nearest(stamps, before[..., -1], after[..., -1], inside)
-    distance = stamps[nearest] - moments
+    places = (np.searchsorted(stamps, inside, "right") - 1, np.searchsorted(stamps, inside, "left"))
+    person = np.arange(present.shape[1])
+    before, after = _sightings(present, *places, person)
+    nearest = _nearest(stamps, before, after, inside)
     near = np.abs(stamps[nearest] - inside) <= grid.tolerance
-    person = np.arange(points.shape[1])
-    taken = near[..., None] & seen[nearest, person]
-
-    bridged, between = _interpolate(stamps, points, before[..., :-1], after[..., :-1], inside, grid)
-    values = np.where(taken[..., None], points[nearest, person], between)
-    known = taken | bridged
-    values = np.where(known[..., None], values, np.float32(0))
+    known = seen[nearest, person] & near[..., None]
+    other, values = ~known.all(-1), points[:0, 0]
+    if other.any():
+        moment, who = np.nonzero(other)
+        taken = known[moment, who]
+        sightings = _sightings(seen, places[0][other], places[1][other], who)
+        bridged, between = _interpolate(stamps, points, *sightings, inside[other], who, grid)
+        changed = ~near[other] | (bridged & ~taken).any(-1)
+        other[moment[~changed], who[~changed]] = False
+        moment, who = moment[changed], who[changed]
+        taken, between = taken[changed], between[changed]
+        known[moment, who] = taken | bridged[changed]
+        values = np.where(taken[..., None], points[nearest[moment, who], who], between)
+        values = np.where(known[moment, who][..., None], values, np.float32(0))
+    by_person = np.argsort(np.nonzero(other)[1], kind="stable")
     return Samples(
-        np.ascontiguousarray(values.swapaxes(0, 1), np.float32),
-        np.ascontiguousarray(known.swapaxes(0, 1), np.float32),
-        (np.abs(distance) <= grid.tolerance).mean(0, dtype=np.float32),
+        (nearest + skip).T,
+        ~other.T,
+        values[by_person].astype(np.float32, copy=False),
+        known[other][by_person],
+        known.any(0),
+        (np.abs(stamps[nearest] - moments) <= grid.tolerance).mean(0, dtype=np.float32),
     )
 
 
-def _sightings(
-    stamps: np.ndarray, marks: np.ndarray, moments: np.ndarray
+def _moments(
+    stamps: np.ndarray, present: np.ndarray, target: int, grid: Grid
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (F, P, M) of each mark's last sighting up to a moment and first sighting from it on.
+    """The window's moments (F, 1), and within each person's first and last frame (F, P)."""
+    first, last = stamps[present.argmax(0)], stamps[-1 - present[::-1].argmax(0)]
+    moments = (target + grid.offsets)[:, None]
+    return moments, np.clip(moments, first, last)
 
-    `marks` is (N, P, M) bool, `moments` (F, P). Row -1 says none before, row N none after.
+
+def _sightings(
+    marks: np.ndarray, up_to: np.ndarray, from_on: np.ndarray, person: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the last sighting up to given rows, and of the first from given rows on.
+
+    `marks` is (N, P, ...) bool; the given rows and the people whose they are broadcast to (M,).
+    Row -1 says none before, row N none after.
     """
-    count = len(stamps)
-    rows = np.arange(count, dtype=np.int32)[:, None, None]
+    count = len(marks)
+    rows = np.arange(count, dtype=np.int32).reshape(-1, *[1] * (marks.ndim - 1))
     last = np.maximum.accumulate(np.where(marks, rows, np.int32(-1)), axis=0)
     next_ = np.minimum.accumulate(np.where(marks, rows, np.int32(count))[::-1], axis=0)[::-1]
-    person = np.arange(marks.shape[1])
-    up_to = np.searchsorted(stamps, moments, side="right") - 1
-    from_on = np.searchsorted(stamps, moments, side="left")
     return last[up_to, person], next_[from_on, person]
 
 
 def _nearest(
     stamps: np.ndarray, before: np.ndarray, after: np.ndarray, moments: np.ndarray
 ) -> np.ndarray:
-    """Row (F, P) of the nearest of two frames; the earlier of two that are equally near."""
-    return np.where(moments - stamps[before] <= stamps[after] - moments, before, after)
+    """Rows (F, P) of the nearer of two frames; the earlier of two that are equally near.
+
+    At a moment within a person's first and last frame, one of them at least is there.
+    """
+    none_before, none_after = before < 0, after == len(stamps)
+    earlier = moments - stamps[before] <= stamps[np.where(none_after, 0, after)] - moments
+    return np.where((earlier & ~none_before) | none_after, before, after)
 
 
 def _interpolate(
@@ -116,16 +168,16 @@ def _interpolate(
     before: np.ndarray,
     after: np.ndarray,
     moments: np.ndarray,
+    person: np.ndarray,
     grid: Grid,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which joints (F, P, J) can be interpolated at the moments (F, P), and where they are then."""
+    """Which joints (M, J) can be interpolated at the moments (M,), and where they are then."""
     possible = (before >= 0) & (after < len(stamps))
     before, after = np.where(possible, before, 0), np.where(possible, after, 0)
     gap = stamps[after] - stamps[before]
-    weight = (moments[..., None] - stamps[before]) / np.maximum(gap, 1)
-    person = np.arange(points.shape[1])[:, None]
+    weight = (moments[:, None] - stamps[before]) / np.maximum(gap, 1)
     joint = np.arange(points.shape[2])
-    start = points[before, person, joint]
-    step = points[after, person, joint] - start
+    start = points[before, person[:, None], joint]
+    step = points[after, person[:, None], joint] - start
     weight = np.where(possible, weight, 0).astype(np.float32)
     return possible & (gap <= grid.max_gap), start + weight[..., None] * step

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pstmo_core.config import ConfigError
 from pstmo_core.encoding import encode_pixels
 from pstmo_core.keypoints import KeypointFrame
+from pstmo_core.root import KNOWN_SPREAD, STATURE_SPREAD, Roots, scale_to, solve_roots
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.skeletons import SkeletonFrame
 from pstmo_core.streaming.buffer import StreamBuffer
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.grid import Grid, Samples, sample
+from pstmo_core.streaming.kept import KeptRows, Windows
 from pstmo_core.streaming.people import People
+
+#: Most frames that `StreamLifter.push_all` takes at once.
+MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,14 @@ class _Due:
     """A frame whose turn has come, with everybody's window."""
 
     stamp: int
+    newest: int
     ids: tuple[str, ...]
-    size: np.ndarray
-    samples: Samples
+    windows: Windows | None
+    ever_seen: np.ndarray
     confidence: np.ndarray
+    observed: np.ndarray
+    rays: np.ndarray | None
+    """(P, 17, 2) of the frame's own keypoints, if the camera is calibrated."""
 
 
 class StreamLifter:
@@ -40,7 +50,10 @@ class StreamLifter:
     - a frame whose stamp is known, or that is later than `reorder`, is ignored;
     - a frame older than the newest by more than `reset` says that time jumped back: what waits is
       answered, everybody is forgotten and the stream starts anew;
-    - a person not seen for `expire` is forgotten; one who comes back starts anew.
+    - a person not seen for `expire` is forgotten; one who comes back starts anew;
+    - a frame of another focal length (a calibration has come) ends the stream as a reset does.
+
+    Frames of a calibrated camera (`KeypointFrame.focal`) give people's places, too.
 
     `counters` counts by name what happened.
     """
@@ -59,10 +72,17 @@ class StreamLifter:
             model.frames, model.step, config.look_ahead, config.tolerance, config.max_gap
         )
         span = (model.frames - 1) * model.step + max(config.reorder, config.max_gap)
-        self._buffer = StreamBuffer(int(span * config.max_rate) + 3, config.max_people)
+        capacity = int(span * config.max_rate) + 3
+        self._buffer = StreamBuffer(capacity, config.max_people, spare=MOST_AT_ONCE)
+        places = capacity + 1 + MOST_AT_ONCE
+        self._kept = KeptRows(places * config.max_people, runtime.kept_width)
+        index = model.frames - 1 - config.look_ahead
+        self._frame = None if index == model.target else index
         self._people = People(config.max_people)
         self._newest: int | None = None
         self._answered: int | None = None
+        self._focal = 0.0
+        """Of the frames' camera, 0 where it is not calibrated."""
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -76,24 +96,20 @@ class StreamLifter:
 
     def push(self, frame: KeypointFrame) -> list[SkeletonFrame]:
         """Take in a frame and return the frames that can now be answered, oldest first."""
-        self.counters["frames"] += 1
-        answers: list[SkeletonFrame] = []
-        lateness = 0 if self._newest is None else self._newest - frame.stamp
-        if lateness > _ns(self.config.reset):
-            self.counters["reset"] += 1
-            answers = self.flush()
-            self.reset()
-        elif lateness > _ns(self.config.reorder):
-            self.counters["late"] += 1
-            return []
-        elif lateness < 0:
-            answers = self._let_leave(frame.stamp)
-        self._take_in(frame)
-        return answers + self._answer(self._newest_after(frame) - int(self._grid.offsets[-1]))
+        return self._answer(self._plan(frame))
+
+    def push_all(self, frames: Sequence[KeypointFrame]) -> list[SkeletonFrame]:
+        """Take in frames, `MOST_AT_ONCE` at most, as by as many calls of `push`, but lift together.
+
+        What is computed is the same, in fewer and larger matrix products, so that the results may
+        differ by rounding (below 1e-5 m).
+        """
+        assert len(frames) <= MOST_AT_ONCE, "places of the buffer would be taken twice"
+        return self._answer([due for frame in frames for due in self._plan(frame)])
 
     def flush(self) -> list[SkeletonFrame]:
         """Answer all frames that wait: the stream has ended, what would follow is repeated."""
-        return self._answer(None)
+        return self._answer(self._plan_up_to(None))
 
     def expire(self, now: int) -> list[SkeletonFrame]:
         """Tell of silence: `now` (nanoseconds, on the stream's clock) has come without a frame.
@@ -115,25 +131,49 @@ class StreamLifter:
         self._people = People(self.config.max_people)
         self._newest = self._answered = None
 
+    def _plan(self, frame: KeypointFrame) -> list[_Due]:
+        """Take in a frame and find the windows of the frames that can now be answered."""
+        self.counters["frames"] += 1
+        due: list[_Due] = []
+        if frame.focal != self._focal:
+            due = self._plan_up_to(None)
+            self.counters["camera"] += int(self._newest is not None)
+            self.reset()
+            self._focal = frame.focal
+        lateness = 0 if self._newest is None else self._newest - frame.stamp
+        if lateness > _ns(self.config.reset):
+            self.counters["reset"] += 1
+            due = self._plan_up_to(None)
+            self.reset()
+        elif lateness > _ns(self.config.reorder):
+            self.counters["late"] += 1
+            return []
+        elif lateness < 0:
+            due = self._let_leave(frame.stamp)
+        self._take_in(frame)
+        return due + self._plan_up_to(self._newest_after(frame) - int(self._grid.offsets[-1]))
+
     def _newest_after(self, frame: KeypointFrame) -> int:
         self._newest = frame.stamp if self._newest is None else max(self._newest, frame.stamp)
         return self._newest
 
-    def _let_leave(self, now: int) -> list[SkeletonFrame]:
-        """Forget people not seen for `expire`; answer first what waits for them."""
+    def _let_leave(self, now: int) -> list[_Due]:
+        """Forget people not seen for `expire`, after what waits for them is planned."""
         limit = now - _ns(self.config.expire)
         absent = self._people.absent(before=limit)
-        answers = self._answer(limit) if absent else []
+        due = self._plan_up_to(limit) if absent else []
         for name in absent:
             self._buffer.clear_slot(self._people.leave(name))
         self.counters["expired"] += len(absent)
-        return answers
+        return due
 
     def _take_in(self, frame: KeypointFrame) -> None:
         row = self._buffer.insert(frame)
         if row is None:
             self.counters["repeated"] += 1
             return
+        first_number = int(self._buffer.places[row]) * self.config.max_people
+        self._kept.forget(slice(first_number, first_number + self.config.max_people))
         scores = np.where(frame.scores >= self.config.min_score, frame.scores, np.float32(0))
         enough = np.count_nonzero(scores, axis=-1) >= self.config.min_joints
         self.counters["too_few_joints"] += len(enough) - int(enough.sum())
@@ -144,67 +184,97 @@ class StreamLifter:
         rows = [index for index, slot in enumerate(slots) if slot is not None]
         self.counters["too_many_people"] += int(enough.sum()) - len(rows)
         taken = np.array([slots[index] for index in rows], np.intp)
-        self._buffer.points[row, taken] = frame.points[rows]
-        self._buffer.scores[row, taken] = scores[rows]
+        self._buffer.put(row, taken, frame.points[rows], scores[rows])
         self._people.see(taken, frame.stamp)
 
-    def _answer(self, up_to: int | None) -> list[SkeletonFrame]:
-        """Answer waiting frames with stamps up to a limit, or all of them, in one inference."""
+    def _plan_up_to(self, limit: int | None) -> list[_Due]:
+        """Find the windows of waiting frames with stamps up to a limit, or of all of them."""
         stamps = self._buffer.stamps
         first = 0 if self._answered is None else _rows_up_to(stamps, self._answered)
-        last = len(stamps) if up_to is None else _rows_up_to(stamps, up_to)
+        last = len(stamps) if limit is None else _rows_up_to(stamps, limit)
         if first >= last:
             return []
         self._answered = int(stamps[last - 1])
-        return self._skeletons([self._due(row) for row in range(first, last)])
+        return [self._due(row) for row in range(first, last)]
 
     def _due(self, row: int) -> _Due:
-        buffer = self._buffer
-        slots = np.flatnonzero(buffer.scores[row].any(-1))
-        scores = buffer.scores[:, slots]
-        stamp = int(buffer.stamps[row])
-        samples = sample(buffer.stamps, buffer.points[:, slots], scores > 0, stamp, self._grid)
-        ids = self._people.names_of(slots)
-        return _Due(stamp, ids, buffer.sizes[row], samples, scores[row])
-
-    def _skeletons(self, due: list[_Due]) -> list[SkeletonFrame]:
-        """Lift the windows of all people of all due frames in one inference."""
         assert self._newest is not None
+        buffer = self._buffer
+        slots = np.flatnonzero(buffer.present[row])
+        stamp, scores = int(buffer.stamps[row]), buffer.scores[row, slots]
+        if not len(slots):
+            return _Due(stamp, self._newest, (), None, scores > 0, scores, scores[:, 0], None)
+        samples = sample(
+            buffer.stamps, buffer.points, buffer.seen, buffer.present, slots, stamp, self._grid
+        )
+        size = buffer.sizes[row].copy()
+        if (buffer.sizes != size).any():
+            samples = self._kept_apart(samples, slots, size)
+        ids, windows = self._people.names_of(slots), self._windows(samples, slots, size)
+        rays = (buffer.points[row, slots] - size / 2) / self._focal if self._focal else None
+        return _Due(
+            stamp, self._newest, ids, windows, samples.ever_seen, scores, samples.observed, rays
+        )
+
+    def _kept_apart(self, samples: Samples, slots: np.ndarray, size: np.ndarray) -> Samples:
+        """Let frames of another image size pass: a row that is kept is as of its own image."""
+        buffer, whole = self._buffer, samples.whole
+        own = whole & (buffer.sizes[samples.rows] == size).all(-1)
+        points, seen = samples.written_out(buffer.points, buffer.seen, slots)
+        return replace(samples, whole=own, points=points[~own], seen=seen[~own])
+
+    def _windows(self, samples: Samples, slots: np.ndarray, size: np.ndarray) -> Windows:
+        """Say of which rows people's windows are made, and encode those that are not yet made."""
+        buffer, whole = self._buffer, samples.whole
+        index = buffer.places[samples.rows] * self.config.max_people + slots[:, None]
+        new, chosen = self._kept.plan(index[whole])
+        index[~whole] = ~np.arange(len(samples.points))
+        rows = samples.rows[whole][chosen]
+        people = np.broadcast_to(slots[:, None], whole.shape)[whole][chosen]
+        points = np.concatenate([buffer.points[rows, people], samples.points])
+        seen = np.concatenate([buffer.seen[rows, people], samples.seen]).astype(np.float32)
+        frames = encode_pixels(
+            points[:, None],
+            seen[:, None],
+            np.broadcast_to(size, (len(points), 2)),
+            self._focal or self.config.focal,
+            self.runtime.config.encoding,
+        )[:, 0]
+        return Windows(index, new, frames[: len(new)], frames[len(new) :])
+
+    def _answer(self, due: list[_Due]) -> list[SkeletonFrame]:
+        """Lift the windows of all people of all due frames in one inference."""
+        windows = [frame.windows for frame in due if frame.windows is not None]
         counts = [len(frame.ids) for frame in due]
         self.counters["lifted"] += sum(counts)
-        joints = self._lift(due) if any(counts) else np.empty((0, JOINTS, 3), np.float32)
-        parts = np.split(joints, np.cumsum(counts)[:-1])
-        return [
-            SkeletonFrame(
-                frame.stamp,
-                self._newest,
-                frame.ids,
-                part,
-                frame.confidence,
-                frame.samples.observed,
-            )
-            for frame, part in zip(due, parts, strict=True)
-        ]
-
-    def _lift(self, due: list[_Due]) -> np.ndarray:
-        """Run the network on the people of due frames: joints (P, 17, 3), unknown ones NaN."""
-        model = self.runtime.config
-        points = np.concatenate([frame.samples.points for frame in due])
-        seen = np.concatenate([frame.samples.seen for frame in due])
-        size = np.repeat([frame.size for frame in due], [len(frame.ids) for frame in due], axis=0)
-        frames = encode_pixels(points, seen, size, self.config.focal, model.encoding)
-        all_frames, target = self.runtime.infer(frames)
-        index = model.frames - 1 - self.config.look_ahead
-        joints = target if index == model.target else all_frames[:, index]
-        ever_seen: np.ndarray = np.any(seen, axis=1)
+        if not windows:
+            return [_skeletons(frame, _NOBODY, self.config.height) for frame in due]
+        joints = self._kept.lift(windows, self.runtime, self._frame)
+        ever_seen = np.concatenate([frame.ever_seen for frame in due])
         joints = np.where(ever_seen[..., None], joints, np.float32(np.nan))
         joints[:, ROOT] = 0  # by definition; the network's own estimate is off by a millimetre
-        return joints
+        parts = np.split(joints, np.cumsum(counts)[:-1])
+        height = self.config.height
+        return [_skeletons(frame, part, height) for frame, part in zip(due, parts, strict=True)]
+
+
+_NOBODY = np.empty((0, JOINTS, 3), np.float32)
+
+
+def _skeletons(due: _Due, joints: np.ndarray, height: float) -> SkeletonFrame:
+    joints = scale_to(joints, height)
+    roots = Roots.unknown(len(joints))
+    if due.rays is not None and len(joints):
+        spread = KNOWN_SPREAD if height else STATURE_SPREAD
+        roots = solve_roots(joints, due.rays, due.confidence, spread)
+    return SkeletonFrame(
+        due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots
+    )
 
 
 def _nobody(stamp: int) -> SkeletonFrame:
-    empty = np.empty((0, JOINTS, 3), np.float32)
-    return SkeletonFrame(stamp, stamp, (), empty, empty[..., 0], empty[:, 0, 0])
+    nothing = _NOBODY[..., 0]
+    return SkeletonFrame(stamp, stamp, (), _NOBODY, nothing, nothing[:, 0], Roots.unknown(0))
 
 
 def _rows_up_to(stamps: np.ndarray, limit: int) -> int:

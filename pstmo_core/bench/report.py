@@ -1,0 +1,47 @@
+"""Results of a measurement as JSON for programs and Markdown for people, written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def percentiles(seconds: np.ndarray) -> dict[str, float]:
+    """Return median, p95 and p99 of durations (N,) in milliseconds."""
+    values = np.percentile(np.asarray(seconds, np.float64) * 1e3, [50, 95, 99])
+    return dict(zip(("median_ms", "p95_ms", "p99_ms"), values.tolist(), strict=True))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table; floats with 3 significant digits."""
+    lines = [header, ["---"] * len(header), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def write_report(folder: Path, name: str, results: dict[str, Any], markdown: str) -> list[Path]:
+    """Write NAME.json and NAME.md to a folder and return their paths.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {".json": json.dumps(results, indent=1) + "\n", ".md": markdown.rstrip() + "\n"}
+    paths = []
+    for suffix, text in texts.items():
+        path = folder / f"{name}{suffix}"
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(text)
+        os.replace(partial, path)
+        paths.append(path)
+    return paths
+
+
+def _cell(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:#.3g}".rstrip(".") if 0 < abs(value) < 1000 else f"{value:.0f}"

@@ -1,0 +1,84 @@
+"""The commands `pstmo bench ...`, and `pstmo bench train`."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import group, require_training
+
+commands = group("bench", "Measure speed: of a stream's step, and of training.")
+
+
+@commands.command()
+def train(
+    run: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A run's YAML file, or none, and values by name as for `pstmo train`, e.g. "
+            "mocap=FILE model.frames=81 optimiser.batch=160 threads=2"
+        ),
+    ] = None,
+    stages: Annotated[str, typer.Option(help="Stages.")] = "pretrain,lift",
+    precisions: Annotated[str, typer.Option(help="Precisions.")] = "fp32,bf16",
+    turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 5,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each case in a turn.")] = 3,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Python file with make_step(stage, frames, batch, precision), which returns a "
+            "function that takes one training step (stage: pretrain or lift; None where it has no "
+            "such precision): measured in turns with ours, the ratio printed. The file is run."
+        ),
+    ] = None,
+    against_name: Annotated[str, typer.Option(help="What to call that code.")] = "",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for training_speed.json and .md.")
+    ] = Path("benchmarks"),
+) -> None:
+    """Measure windows a second of stage I and II, and what a step spends its time on.
+
+    The authors' architecture and optimiser: model.encoding=screen model.mofa_anchor=first
+    optimiser.kind=amsgrad optimiser.batch=160. Only CPUs were measured so far; on a GPU the clock
+    waits for it.
+    """
+    require_training()
+    from tqdm import tqdm
+
+    from pstmo_core.bench.against import load_function
+    from pstmo_core.bench.machine import machine
+    from pstmo_core.bench.report import write_report
+    from pstmo_core.bench.training import Plan, make_cases, measure, torch_setting
+    from pstmo_core.bench.training_report import markdown
+    from pstmo_core.checkpoints import pick_device
+    from pstmo_core.training.config import load_run_config
+
+    file = run.pop(0) if run and "=" not in run[0] else None
+    config = load_run_config(file, run or [])
+    plan = Plan(words(stages), words(precisions), turns, steps)
+    device = pick_device(config.device)
+    cases = make_cases(config, plan, load_function(against, "make_step") if against else None)
+    for _ in tqdm(measure(cases, plan, device), "turns", total=turns + 2):
+        pass
+    name = (against_name or f"`{against.name}`") if against else ""
+    text = markdown(cases, config, plan, device, name)
+    typer.echo(text)
+    results = {
+        **machine(),
+        **torch_setting(device),
+        "date": date.today().isoformat(),
+        "run": config.to_yaml(),
+        "plan": dataclasses.asdict(plan),
+        "cases": [case.to_dict() for case in cases],
+    }
+    for path in write_report(output, "training_speed", results, text):
+        typer.echo(path)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split an option's value at its commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

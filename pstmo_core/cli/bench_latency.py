@@ -1,0 +1,87 @@
+"""`pstmo bench latency`."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import require_training
+from pstmo_core.cli.bench import commands, words
+from pstmo_core.errors import PstmoError
+
+
+@commands.command()
+def latency(
+    windows: Annotated[
+        str, typer.Option(help="Windows of the authors' architecture, and 'shipped'.")
+    ] = "shipped,27,81,243",
+    people: Annotated[str, typer.Option(help="Numbers of people in a batch.")] = "1,4,16",
+    backends: Annotated[str, typer.Option(help="Backends.")] = "onnxruntime,torch",
+    precisions: Annotated[str, typer.Option(help="Precisions.")] = "fp32,bf16",
+    threads: Annotated[str, typer.Option(help="Numbers of CPU threads.")] = "1",
+    turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 10,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time of each case in a turn.")] = 0.1,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Python file with make_forward(frames), which returns a function of one window "
+            "(1, F, 17, 2) of torch: measured in turns with the rest. The file is run."
+        ),
+    ] = None,
+    against_name: Annotated[str, typer.Option(help="What to call that code.")] = "",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for latency.json and latency.md.")
+    ] = Path("benchmarks"),
+) -> None:
+    """Measure one step of a stream: networks x people x backend x precision x threads."""
+    require_training()
+    from tqdm import tqdm
+
+    from pstmo_core.bench.against import load_function
+    from pstmo_core.bench.latency import Matrix, Measured, measure_network
+    from pstmo_core.bench.latency_report import markdown
+    from pstmo_core.bench.machine import machine
+    from pstmo_core.bench.networks import Network
+    from pstmo_core.bench.report import write_report
+
+    matrix = Matrix(
+        _numbers("people", people),
+        words(backends),
+        words(precisions),
+        _numbers("threads", threads),
+        turns,
+        seconds,
+    )
+    make = load_function(against, "make_forward") if against else None
+    measured: list[Measured] = []
+    with tempfile.TemporaryDirectory(prefix="pstmo_bench_") as folder:
+        for word in words(windows):
+            if word == "shipped":
+                network = Network.shipped()
+            else:
+                (frames,) = _numbers("windows", word)
+                network = Network.authors(frames, Path(folder))
+            work = measure_network(network, matrix, make)
+            for step in tqdm(work, f"{network.name}, turns", total=turns + 1):
+                measured += [step] if step is not None else []
+    results = {
+        **machine(),
+        "date": date.today().isoformat(),
+        "networks": [dataclasses.asdict(each) for each in measured],
+    }
+    name = (against_name or f"`{against.name}`") if against else ""
+    text = markdown(measured, name)
+    for path in write_report(output, "latency", results, text):
+        typer.echo(path)
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    parts = words(text)
+    if not parts or not all(part.isdecimal() and int(part) for part in parts):
+        raise PstmoError(f"--{name} is {text!r}, but must be whole numbers above 0, as in 1,4,16")
+    return tuple(map(int, parts))

@@ -1,0 +1,70 @@
+"""`pstmo engine build | list | clear`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import group
+
+engine_app = group("engine", "TensorRT engines: build them ahead of time, list and delete them.")
+
+Folder = Annotated[
+    Path | None, typer.Option("--cache", help="Folder of engines; XDG's cache folder unless given.")
+]
+
+
+@engine_app.command("build")
+def engine_build(
+    model: Annotated[
+        Path | None, typer.Argument(help="An ONNX file of 'pstmo export'; else the shipped one.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="fp32 or fp16.")] = "fp32",
+    people: Annotated[int, typer.Option(help="Most people in one batch.")] = 8,
+    module: Annotated[
+        str, typer.Option(help="Python module of TensorRT: tensorrt or tensorrt_rtx.")
+    ] = "tensorrt",
+    cache: Folder = None,
+) -> None:
+    """Build the engine of a network for this machine's GPU, check it and keep it.
+
+    The nodes and 'pstmo predict' do so by themselves when they first need it; built ahead of time,
+    an engine serves from the first frame.
+    """
+    from pstmo_core.runtime import onnx, shipped_model
+    from pstmo_core.runtime.engine_cache import EngineCache
+    from pstmo_core.runtime.tensorrt import GpuMachine, check, load_engine
+    from pstmo_core.runtime.tensorrt_build import EngineConfig
+
+    config = EngineConfig(precision, people, module=module)
+    machine = GpuMachine.here(module)
+    path = model or shipped_model()
+    cpu = onnx.load(path, 1, "fp32")
+    runtime = load_engine(path, cpu, machine, config, EngineCache(cache), typer.echo)
+    typer.echo(
+        f"{runtime.describe()}, on {machine.device.name}; largest difference from ONNX Runtime "
+        f"{check(runtime, cpu, people):.1e} of the largest coordinate"
+    )
+
+
+@engine_app.command("list")
+def engine_list(cache: Folder = None) -> None:
+    """List the engines that are kept, with what they were built for."""
+    from pstmo_core.runtime.engine_cache import EngineCache
+
+    engines = EngineCache(cache)
+    entries = engines.entries()
+    typer.echo(f"{engines.folder}: {len(entries) or 'no'} engines")
+    for entry in entries:
+        typer.echo(f"{entry.name}  {entry.size / 1e6:6.1f} MB  {entry.description}")
+
+
+@engine_app.command("clear")
+def engine_clear(cache: Folder = None) -> None:
+    """Delete all engines that are kept; they are built again when needed."""
+    from pstmo_core.runtime.engine_cache import EngineCache
+
+    engines = EngineCache(cache)
+    typer.echo(f"{engines.folder}: {engines.clear()} engine(s) deleted")

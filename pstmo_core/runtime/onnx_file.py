@@ -1,0 +1,61 @@
+"""Reading an ONNX file of `pstmo export`: what the backends that run one have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pstmo_core.config import ConfigError, ModelConfig
+from pstmo_core.runtime.base import CONFIG_KEY, BackendUnavailable, RuntimeLoadError
+from pstmo_core.runtime.onnx_graph import metadata, output_names
+
+#: Rows of activations that a CPU core's nearest caches hold: more windows only push them out.
+_CPU_ROWS = 256
+
+
+def read_model(path: Path, outputs: Iterable[str]) -> tuple[bytes, ModelConfig]:
+    """Read a file that must hold a graph with some outputs.
+
+    Raises:
+        RuntimeLoadError: if it is missing, broken, without that graph, or not of this program and
+            version.
+        BackendUnavailable: if it holds weights for torch.
+    """
+    if path.suffix == ".safetensors":
+        raise BackendUnavailable(f"{path.name} is no ONNX file; 'pstmo export' makes one of it")
+    if not path.is_file():
+        raise RuntimeLoadError(
+            f"{path}: no such model file; give the path of an ONNX file written by "
+            "'pstmo export', or leave it empty for the shipped model"
+        )
+    model = path.read_bytes()
+    try:
+        missing = set(outputs) - set(output_names(model))
+        config = metadata(model).get(CONFIG_KEY)
+    except ValueError as error:
+        raise unreadable(path, error) from error
+    if config is None:
+        raise RuntimeLoadError(
+            f"{path}: holds no pstmo configuration; export the model with 'pstmo export'"
+        )
+    try:
+        read = ModelConfig.from_json(config)
+    except ConfigError as error:
+        raise RuntimeLoadError(f"{path}: {error}") from error
+    if missing:
+        raise RuntimeLoadError(
+            f"{path}: has no output {', '.join(sorted(missing))}, as a file of an earlier version "
+            "or of another kind; export the model again with 'pstmo export'"
+        )
+    return model, read
+
+
+def unreadable(path: Path, error: Exception) -> RuntimeLoadError:
+    """Return the error for a file that a library does not take."""
+    reason = str(error).strip().splitlines()[0]
+    return RuntimeLoadError(f"{path}: not a readable ONNX file, perhaps truncated ({reason})")
+
+
+def batch_for_cpu(config: ModelConfig) -> int:
+    """Return `Runtime.batch` of a network on a CPU."""
+    return max(1, _CPU_ROWS // config.frames)

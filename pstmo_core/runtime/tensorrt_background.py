@@ -1,0 +1,120 @@
+"""The CPU serves while a thread gets the engine, and again when the GPU goes away."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from pstmo_core.encoding import input_shape
+from pstmo_core.runtime.base import Runtime
+
+
+class ServesWhileBuilding(Runtime):
+    """A backend that is there at once: the CPU's, until the engine is built and checked.
+
+    A kept row holds the encoded frame and its embedding, so that both backends can go on from the
+    rows of the other: the engine needs the frame alone; the CPU needs the embedding, which is NaN
+    where the engine made the row, and then is computed again from the frame.
+
+    Any thread may call it. `counters` counts steps by where they ran, and `gpu_lost`.
+    """
+
+    def __init__(
+        self, cpu: Runtime, get_engine: Callable[[], Runtime], say: Callable[[str], object]
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            cpu: serves meanwhile.
+            get_engine: loads or builds the engine; may take minutes; any exception of it means
+                that the CPU goes on serving.
+            say: is told of changes, a sentence each; called from any thread.
+        """
+        self.config = cpu.config
+        self._show(cpu)
+        self.counters: Counter[str] = Counter()
+        self._cpu, self._say = cpu, say
+        self._frame_width = int(np.prod(input_shape(cpu.config.encoding)))
+        self.kept_width = self._frame_width + cpu.kept_width
+        self._engine: Runtime | None = None
+        self._lost: Runtime | None = None
+        self._state = "a TensorRT engine is being loaded or built"
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(
+            target=self._change, args=(get_engine,), name="tensorrt engine", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the engine serves or never will; False if `timeout` seconds were too short."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def step(
+        self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Runtime.step`."""
+        engine = self._engine
+        if engine is None:
+            return self._on_cpu(fresh, kept, index, frame)
+        try:
+            poses, frames = engine.step(fresh, kept[:, : self._frame_width], index, frame)
+        except Exception as error:  # of TensorRT, of the bindings, or of wrong arguments
+            answer = self._on_cpu(fresh, kept, index, frame)  # fails too if those are at fault
+            self._lose(engine, error)
+            return answer
+        with self._lock:
+            self.counters["steps_on_gpu"] += 1
+        unknown = np.full((len(frames), self._cpu.kept_width), np.nan, np.float32)
+        return poses, np.concatenate([frames, unknown], axis=1)
+
+    def describe(self) -> str:
+        """See `Runtime.describe`; says also what became of the engine."""
+        engine, state = self._engine, self._state
+        return engine.describe() if engine else f"{self._cpu.describe()} ({state})"
+
+    def _on_cpu(
+        self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        width, count = self._frame_width, len(fresh)
+        embeddings = kept[:, width:]
+        if np.isnan(embeddings[index[index < len(kept)], 0]).any():
+            known = kept[:, :width].reshape(len(kept), *fresh.shape[1:])
+            everything = np.concatenate([known, fresh])
+            poses, rows = self._cpu.step(everything, embeddings[:0], index, frame)
+            rows = rows[len(rows) - count :]
+        else:
+            poses, rows = self._cpu.step(fresh, embeddings, index, frame)
+        with self._lock:
+            self.counters["steps_on_cpu"] += 1
+        return poses, np.concatenate([fresh.reshape(count, width), rows], axis=1)
+
+    def _change(self, get_engine: Callable[[], Runtime]) -> None:
+        try:
+            engine = get_engine()
+        except Exception as error:  # whatever it is, the CPU serves
+            self._state = f"no TensorRT engine: {error}"
+            self._say(f"the CPU goes on serving: {self._state}")
+            return
+        self._engine = engine
+        self._show(engine)
+        self._say(f"from now on {engine.describe()}")
+
+    def _lose(self, engine: Runtime, error: Exception) -> None:
+        """Serve from the CPU for good. The engine is kept: to delete it would touch the GPU."""
+        with self._lock:
+            if self._engine is None:
+                return  # another thread lost it too
+            self.counters["gpu_lost"] += 1
+            self._lost, self._engine = engine, None
+            self._show(self._cpu)
+            self._state = f"the GPU failed: {error}"
+        self._say(f"the CPU serves from now on: {self._state}")
+
+    def _show(self, runtime: Runtime) -> None:
+        """Look from outside like the backend that serves."""
+        self.backend, self.precision = runtime.backend, runtime.precision
+        self.batch = runtime.batch

@@ -1,0 +1,123 @@
+"""What SEM made of each frame, kept for as long as the frame is in the buffer (section 3.3.1).
+
+SEM looks at one frame of one person alone, so its result serves every window that takes the frame
+as it came. A moment between frames, or with an interpolated joint, is a frame of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pstmo_core.runtime.base import Runtime
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of P people that wait for the network."""
+
+    index: np.ndarray
+    """(P, F) int64: from 0 on the number of a kept row, below 0 that of a passing row, ~number."""
+    new: np.ndarray
+    """(R,) int64 numbers of the rows to be kept that SEM has yet to make."""
+    new_frames: np.ndarray
+    """(R, rows, channels) encoded frames for them."""
+    passing: np.ndarray
+    """(M, rows, channels) encoded frames of this window alone."""
+
+
+class KeptRows:
+    """A row for each frame and person, by a number, and which of them are made or planned."""
+
+    def __init__(self, count: int, width: int) -> None:
+        self._rows = np.empty((count, width), np.float32)
+        self._known = np.zeros(count, bool)
+        self._position = np.full(count, -1, np.int64)
+
+    def forget(self, numbers: np.ndarray | slice) -> None:
+        """Some numbers are from now on those of other frames."""
+        self._known[numbers] = False
+
+    def plan(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find those of some rows (M,) that are not yet made; they count as made from now on.
+
+        What is planned must be given to `lift` before other windows that use it, or with them.
+
+        Returns:
+            Their numbers (R,), each once, and the index of each among the M.
+        """
+        unknown = np.flatnonzero(~self._known[numbers])
+        new, first = np.unique(numbers[unknown], return_index=True)
+        self._known[new] = True
+        return new, unknown[first]
+
+    def lift(self, windows: list[Windows], runtime: Runtime, frame: int | None) -> np.ndarray:
+        """Run SEM once for each new frame, and the network on all windows: poses (B, 17, 3).
+
+        Args:
+            windows: in the order in which they were planned.
+            runtime: the network.
+            frame: as of `Runtime.step`.
+        """
+        new = np.concatenate([each.new for each in windows])
+        try:
+            return self._lift(windows, new, runtime, frame)
+        except BaseException:
+            self._known[new] = False
+            raise
+
+    def _lift(
+        self, windows: list[Windows], new: np.ndarray, runtime: Runtime, frame: int | None
+    ) -> np.ndarray:
+        index = _joined_index(windows)
+        passing = np.concatenate([each.passing for each in windows])
+        if len(windows) > 1 and len(passing) > 1:
+            passing, index = _without_repeats(passing, index)
+        fresh = np.concatenate([*(each.new_frames for each in windows), passing])
+        poses, made = self._first(fresh, index[: runtime.batch], new, runtime, frame)
+        parts = [poses]
+        self._rows[new] = made[: len(new)]
+        passing_rows, nothing = made[len(new) :], fresh[:0]
+        for start in range(runtime.batch, len(index), runtime.batch):
+            part = index[start : start + runtime.batch]
+            kept = self._rows[np.maximum(part, 0)]
+            kept[part < 0] = passing_rows[~part[part < 0]]
+            kept = kept.reshape(-1, kept.shape[-1])
+            in_order = np.arange(len(kept)).reshape(part.shape)
+            parts.append(runtime.step(nothing, kept, in_order, frame)[0])
+        return np.concatenate(parts)
+
+    def _first(
+        self,
+        fresh: np.ndarray,
+        index: np.ndarray,
+        new: np.ndarray,
+        runtime: Runtime,
+        frame: int | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first of the windows, and the rows of everything that is fresh, by the network."""
+        kept = self._rows[np.maximum(index, 0).ravel()]
+        self._position[new] = np.arange(len(new))
+        fresh_index = np.where(index < 0, len(new) + ~index, self._position[index])
+        self._position[new] = -1
+        in_order = np.arange(len(kept)).reshape(index.shape)
+        index = np.where(fresh_index < 0, in_order, len(kept) + fresh_index)
+        return runtime.step(fresh, kept, index, frame)
+
+
+def _joined_index(windows: list[Windows]) -> np.ndarray:
+    """The windows' indices, with the passing rows of all numbered through."""
+    parts, passing = [], 0
+    for each in windows:
+        parts.append(np.where(each.index < 0, each.index - passing, each.index))
+        passing += len(each.passing)
+    return np.concatenate(parts)
+
+
+def _without_repeats(passing: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbouring windows often pass the same frames: let SEM see each once."""
+    flat = np.ascontiguousarray(passing).reshape(len(passing), -1)
+    keys = flat.view(np.dtype((np.void, flat.shape[1] * flat.itemsize)))[:, 0]
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    return passing[first], np.where(index < 0, ~place[~np.minimum(index, -1)], index)

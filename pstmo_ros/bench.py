@@ -1,0 +1,143 @@
+"""Measures the node: `ros2 run pstmo_ros bench [--people 1 4 16] [--fps 30 60] [-o FOLDER]`.
+
+Two measurements, each written as JSON and Markdown: the parts of the way from message to message
+beside the network (node_overhead), and the latency over DDS between processes (latency_node).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.utilities import get_rmw_implementation_identifier
+from tqdm import tqdm
+
+from pstmo_core.bench.machine import describe_machine, machine
+from pstmo_core.bench.report import write_report
+from pstmo_core.errors import PstmoError
+from pstmo_ros.bench_latency import Scenario, latency_table, measure
+from pstmo_ros.bench_overhead import OverheadBench, overhead_table, summary
+from pstmo_ros.lifter_parameters import LifterParameters
+
+_MEASUREMENTS = ("overhead", "latency")
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Measure; returns 0, or 1 if a node failed."""
+    options = _options(args)
+    rclpy.init(args=[])
+    try:
+        for name in [options.only] if options.only else _MEASUREMENTS:
+            for path in {"overhead": _overhead, "latency": _latency}[name](options):
+                print(path)
+    except (PstmoError, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def _options(args: Sequence[str] | None) -> argparse.Namespace:
+    defaults = LifterParameters()
+    parser = argparse.ArgumentParser(prog="bench", description="Measures the lifter node.")
+    add = parser.add_argument
+    add("--people", type=int, nargs="+", default=[1, 4, 16], help="how many people are seen")
+    add("--fps", type=float, nargs="+", default=[30.0, 60.0], help="frame rates (latency)")
+    add("--seconds", type=float, default=10.0, help="how long each is played (latency)")
+    add("--frames", type=int, default=600, help="how many frames are counted (overhead)")
+    add("--cpu-time", action="store_true", help="the thread's CPU time, not wall time (overhead)")
+    add("--only", choices=_MEASUREMENTS, help="one of the two measurements")
+    add("--model", default=defaults.model, help="ONNX file; empty: the shipped one")
+    add("--backend", default=defaults.backend, help="the lifter's parameter")
+    add("--precision", default=defaults.precision, help="the lifter's parameter")
+    add("--threads", type=int, default=defaults.threads, help="the lifter's parameter")
+    add("-o", "--output", type=Path, default=Path("benchmarks"), help="folder for the results")
+    return parser.parse_args(args)
+
+
+def _overhead(options: argparse.Namespace) -> list[Path]:
+    node = rclpy.create_node("bench")
+    try:
+        clock = time.thread_time_ns if options.cpu_time else time.perf_counter_ns
+        bench = OverheadBench(node, options.model, clock)
+        results = {
+            people: summary(
+                list(
+                    tqdm(
+                        bench.measure(people, options.frames),
+                        f"overhead, {people} people",
+                        total=options.frames,
+                    )
+                )
+            )
+            for people in options.people
+        }
+    finally:
+        node.destroy_node()
+    clock_text = " of the thread's CPU time" if options.cpu_time else ""
+    text = (
+        f"# What the node costs beside the network\n\nMilliseconds a frame{clock_text} over "
+        f"{options.frames} frames in one process; skeletons and markers have a subscriber each. "
+        f"{_caption()}\n\n"
+        f"{overhead_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --only overhead`.\n"
+    )
+    return write_report(options.output, "node_overhead", _facts() | {"results": results}, text)
+
+
+def _latency(options: argparse.Namespace) -> list[Path]:
+    names = ("model", "backend", "precision", "threads")
+    lifter = {name: getattr(options, name) for name in names}
+    results = []
+    for fps in options.fps:
+        for people in options.people:
+            scenario = Scenario(people, fps, options.seconds, lifter)
+            with contextlib.closing(_Progress(scenario)) as progress:
+                results.append(measure(scenario, progress))
+    text = (
+        "# Latency of the node\n\nFrom the stamp of a keypoint message to the receipt of its "
+        "skeletons in another process, over DDS: player, lifter and listener are three processes. "
+        f"Each line is {options.seconds:g} s of real motion, its first second not counted. CPU "
+        f"share and memory are the lifter's. Runtime: {results[0]['runtime']}. {_caption()}\n\n"
+        f"{latency_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --only latency`.\n"
+    )
+    return write_report(options.output, "latency_node", _facts() | {"results": results}, text)
+
+
+class _Progress:
+    """Shows how many answers have come."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        label = f"latency, {scenario.people} people at {scenario.fps:g} frames/s"
+        self._bar = tqdm(total=scenario.frames, desc=label, mininterval=1.0)
+
+    def __call__(self, count: int) -> None:
+        self._bar.update(count - self._bar.n)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _facts() -> dict[str, object]:
+    return {**machine(), "rmw": _rmw(), "date": date.today().isoformat()}
+
+
+def _caption() -> str:
+    return f"Machine: {describe_machine()}; {_rmw()}; Python {machine()['python']}."
+
+
+def _rmw() -> str:
+    return str(get_rmw_implementation_identifier())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""The lifter's health on /diagnostics: figures, a level, and a sentence that says why.
+
+Published directly: diagnostic_updater for Python is not to be had wherever this node runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from pstmo_ros.drops import DropCounter
+from pstmo_ros.monitor import WINDOW, Monitor, Report, Spread
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+PERIOD = 1.0
+"""Seconds between two messages."""
+SILENCE = 2.0
+"""Seconds without a message after which a warning is due."""
+FARTHEST_STAMP = 10.0
+"""A stamp further from the node's clock than this many seconds is of another clock."""
+#: What is dropped in the ordinary course of things: somebody at the edge of the image.
+_ORDINARY = frozenset({"too_few_joints"})
+_INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the node says of itself."""
+
+    state: str
+    """unconfigured, inactive or active."""
+    runtime: str
+    """What runs where, and why; empty while unconfigured."""
+    topic: str
+    """Where keypoints come from."""
+    people: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """All that is known of the node at one moment."""
+
+    facts: Facts
+    report: Report
+    drops: Counter[str]
+    """Since the start."""
+    recent_drops: Counter[str]
+    """In the last seconds."""
+
+
+class Diagnostics:
+    """Says on /diagnostics how a node is, in every state of its life.
+
+    The publisher is no lifecycle publisher and the timer is not on the node's clock: it speaks
+    while the node is inactive, and while a simulation stands still.
+    """
+
+    def __init__(self, node: Node, drops: DropCounter, facts: Callable[[], Facts]) -> None:
+        self.monitor = Monitor(time.monotonic_ns())
+        self._node, self._drops, self._facts = node, drops, facts
+        self._recent_drops = RecentDrops(time.monotonic_ns(), WINDOW)
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(PERIOD, self._publish, clock=steady)
+
+    def _publish(self) -> None:
+        now, counts = time.monotonic_ns(), self._drops.counts
+        recent = self._recent_drops.update(now, counts)
+        health = Health(self._facts(), self.monitor.report(now), counts, recent)
+        name = self._node.get_fully_qualified_name().lstrip("/")
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._publisher.publish(DiagnosticArray(header=header, status=[status(name, health)]))
+
+
+class RecentDrops:
+    """What was dropped in the last seconds, from counts that only grow and begin at `now`."""
+
+    def __init__(self, now: int, window: float) -> None:
+        self._window = int(window * 1e9)
+        self._history: deque[tuple[int, Counter[str]]] = deque([(now, Counter())])
+
+    def update(self, now: int, counts: Counter[str]) -> Counter[str]:
+        """Take the counts at `now` (nanoseconds) and return by how much they grew."""
+        self._history.append((now, counts.copy()))
+        while self._history[0][0] < now - self._window:
+            self._history.popleft()
+        return counts - self._history[0][1]
+
+
+def status(name: str, health: Health) -> DiagnosticStatus:
+    """Return the level, the sentence and the figures of the node with this name."""
+    level, sentence = judge(health)
+    values = [KeyValue(key=key, value=value) for key, value in _values(health)]
+    return DiagnosticStatus(level=level, name=f"{name}: lifting", message=sentence, values=values)
+
+
+def judge(health: Health) -> tuple[bytes, str]:
+    """Return the level and the sentences that say why."""
+    if health.facts.state != "active":
+        return OK, f"{health.facts.state}: keypoints are not listened to"
+    report = health.report
+    found = [_silence(health), _drops(health), _latency(report)]
+    faults = [fault for fault in found if fault is not None]
+    if faults:
+        return max(level for level, _ in faults), "; ".join(sentence for _, sentence in faults)
+    if not report.recent_frames:
+        return OK, "active: waits for keypoints"
+    latency = report.from_receipt
+    took = "" if latency is None else f", each answered within {latency.median * 1e3:.1f} ms"
+    return OK, f"active: {health.facts.people} people, {report.rate:.1f} frames/s{took}"
+
+
+def _silence(health: Health) -> tuple[bytes, str] | None:
+    silence = health.report.silence
+    if silence < SILENCE:
+        return None
+    since = "" if health.report.heard else ", none since the node was activated"
+    return WARN, f"no keypoints on {health.facts.topic} for {silence:.0f} s{since}"
+
+
+def _drops(health: Health) -> tuple[bytes, str] | None:
+    recent = Counter({r: n for r, n in health.recent_drops.items() if r not in _ORDINARY})
+    if not recent:
+        return None
+    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(recent.items()))
+    sentence = f"dropped in the last {WINDOW:.0f} s: {counts}; the log says why"
+    report = health.report
+    useless = report.recent_frames > 0 and not report.recent_answered
+    return (ERROR if recent[_INTERNAL] or useless else WARN), sentence
+
+
+def _latency(report: Report) -> tuple[bytes, str] | None:
+    latency = report.from_receipt
+    # Comparisons with a rate that is not known (NaN) are false.
+    if latency is None or not latency.median * report.rate > 1:
+        return None
+    return WARN, (
+        f"a message is answered after {latency.median * 1e3:.0f} ms (median of the last "
+        f"{WINDOW:.0f} s), but one comes every {1e3 / report.rate:.0f} ms: frames are lost"
+    )
+
+
+def _values(health: Health) -> list[tuple[str, str]]:
+    report = health.report
+    values = [
+        ("state", health.facts.state),
+        ("runtime", health.facts.runtime or "none: unconfigured"),
+        ("people", str(health.facts.people)),
+        ("frames received", str(report.frames)),
+        ("frames answered", str(report.answered)),
+        ("input rate (Hz)", f"{report.rate:.1f}"),
+        *_spread("latency from stamp", _of_this_clock(report.from_stamp)),
+        *_spread("latency from receipt", report.from_receipt),
+        *_spread("inference", report.inference),
+    ]
+    return values + [(f"dropped: {reason}", str(n)) for reason, n in sorted(health.drops.items())]
+
+
+def _spread(what: str, spread: Spread | None) -> list[tuple[str, str]]:
+    parts = ("median", "p95", "p99")
+    if spread is None:
+        return [(f"{what} {part} (ms)", "not known") for part in parts]
+    return [(f"{what} {part} (ms)", f"{getattr(spread, part) * 1e3:.2f}") for part in parts]
+
+
+def _of_this_clock(spread: Spread | None) -> Spread | None:
+    """Return a latency only if the stamps can be of the node's clock: not so in an old bag."""
+    usual = spread is not None and 0 <= spread.median < FARTHEST_STAMP
+    return spread if usual else None

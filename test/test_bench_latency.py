@@ -1,0 +1,148 @@
+"""The benchmark of a step: it measures what a stream does, in turns, and says what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs torch")
+
+from pstmo_core.bench import latency
+from pstmo_core.bench.against import load_function
+from pstmo_core.bench.latency import AGAINST, STEP, WINDOW, Matrix, Measured, measure_network
+from pstmo_core.bench.latency_report import markdown
+from pstmo_core.bench.networks import Network
+from pstmo_core.bench.peak import MatrixPeak
+from pstmo_core.bench.report import percentiles, table, write_report
+from pstmo_core.config import ModelConfig
+from pstmo_core.errors import PstmoError
+from pstmo_core.runtime.base import Runtime, RuntimeLoadError
+
+AUTHORS = ModelConfig(frames=27, encoding="screen", mofa_anchor="first")
+
+
+class Echo(Runtime):
+    """A runtime whose rows are the frames themselves, and that keeps the windows it was given."""
+
+    config = AUTHORS
+    backend, precision, kept_width = "onnxruntime", "fp32", 34
+
+    def __init__(self) -> None:
+        self.windows: list[np.ndarray] = []
+        self.fresh: list[int] = []
+
+    def step(
+        self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rows = fresh.reshape(len(fresh), -1)
+        self.windows.append(np.concatenate([kept, rows])[index])
+        self.fresh.append(len(fresh))
+        return np.zeros((len(index), 17, 3), np.float32), rows
+
+    def describe(self) -> str:
+        return "echo"
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network("authors' 27", Path("none.onnx"), AUTHORS, 60_000_000, 80_000_000)
+
+
+def test_a_step_has_one_new_frame_a_person_and_everybodys_own_window() -> None:
+    runtime = Echo()
+    latency._step(runtime, people=3)()
+    whole, step = runtime.windows
+    assert runtime.fresh == [3 * 27, 3]
+    np.testing.assert_array_equal(step, whole)
+    assert len(np.unique(step[:, :, 0])) == 3 * 27
+
+
+def test_every_combination_is_measured_and_what_cannot_run_is_told(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(path: Path, threads: int, backend: str, precision: str) -> Runtime:
+        if precision == "bf16":
+            raise RuntimeLoadError("this machine has no bf16")
+        return Echo()
+
+    monkeypatch.setattr(latency, "load_runtime", load)
+    matrix = Matrix(people=(1, 4), backends=("onnxruntime", "torch"), turns=2, seconds=0.0)
+    calls: list[tuple[int, ...]] = []
+
+    def make_forward(frames: int):  # type: ignore[no-untyped-def]
+        return lambda window: calls.append((frames, *window.shape))
+
+    *turns, measured = measure_network(network, matrix, make_forward)
+    assert turns == [None, None]
+    assert isinstance(measured, Measured)
+    kinds = [(c["backend"], c["kind"], c["people"]) for c in measured.cases]
+    each = [(STEP, 1), (STEP, 4), (WINDOW, 1)]
+    backends = ("onnxruntime", "torch")
+    assert kinds == [(b, *k) for b in backends for k in each] + [("--", AGAINST, 1)]
+    assert measured.left_out == [f"{b} bf16: this machine has no bf16" for b in backends]
+    assert set(calls) == {(27, 1, 27, 17, 2)}
+    four = measured.cases[1]
+    assert four["mmacs"] == pytest.approx(240)
+    assert four["share_of_peak"] == pytest.approx(
+        240e6 / (four["fastest_ms"] / 1e3) / (four["peak_gmacs_per_s"] * 1e9)
+    )
+    text = markdown([measured], "theirs.py")
+    assert "times faster" in text
+    assert "each further one ms" in text
+    assert "Not measured: torch bf16: this machine has no bf16." in text
+
+
+def test_nothing_to_measure_is_an_error_with_the_reasons(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> Runtime:
+        raise RuntimeLoadError("no such backend")
+
+    monkeypatch.setattr(latency, "load_runtime", load)
+    with pytest.raises(PstmoError, match="no such backend"):
+        list(measure_network(network, Matrix(), None))
+
+
+def test_the_macs_of_a_step_are_those_of_the_paper_less_what_is_kept(tmp_path: Path) -> None:
+    network = Network.authors(27, tmp_path)
+    sem = 34 * 512 + 2 * 512 * 512 + 512 * 256
+    head = 256 * 51
+    assert network.window_macs - network.step_macs == 26 * sem + 27 * head
+    assert network.path.is_file()
+
+
+def test_the_peak_only_rises() -> None:
+    peak = MatrixPeak("fp32", 1)
+    first = peak.macs_per_second
+    peak.measure()
+    assert peak.macs_per_second >= first > 1e8
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no such Python file"),
+        ("def other(): ...", "has no function make_forward"),
+        ("1 / 0", "cannot be run (ZeroDivisionError"),
+    ],
+)
+def test_compared_code_that_cannot_be_used_is_refused_with_a_sentence(
+    tmp_path: Path, text: str | None, words: str
+) -> None:
+    path = tmp_path / "theirs.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(PstmoError) as refused:
+        load_function(path, "make_forward")
+    assert words in str(refused.value)
+
+
+def test_reports_are_written_whole(tmp_path: Path) -> None:
+    times = percentiles(np.array([0.001] * 99 + [0.1]))
+    paths = write_report(tmp_path, "x", times, table(["a", "b"], [[1.0, 1234.5]]))
+    assert [path.name for path in paths] == ["x.json", "x.md"]
+    assert paths[1].read_text() == "| a | b |\n| --- | --- |\n| 1.00 | 1234 |\n"
+    assert times["median_ms"] == pytest.approx(1.0)
+    assert not list(tmp_path.glob("*.partial"))
