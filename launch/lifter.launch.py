@@ -66,6 +66,7 @@ def arguments() -> list:
         ("download", "", f"Whether the detector rtm may download its files; {AS_DETECTOR_FILE}"),
         ("image_transport", "", f"auto, raw or compressed; {AS_DETECTOR_FILE}"),
         ("people", "2", "People before the virtual camera."),
+        ("camera_fps", "30.0", "Images a second of the virtual camera."),
         ("log_level", "info", "Log level of the nodes."),
         ("rviz_config", config_file("lifter.rviz"), "Configuration of RViz."),
         ("player", "", "Clip to play: a path (npz or JSON), or 'sample'; empty: none."),
@@ -194,10 +195,11 @@ def virtual_camera(context: LaunchContext) -> list:
     """Return the virtual camera, if it is asked for and not in the process of the others."""
     if not is_true(context, "virtual_camera") or is_true(context, "composed"):
         return []
+    camera_fps = ParameterValue(LaunchConfiguration("camera_fps"), value_type=float)
     return [
         Node(
             executable="virtual_camera",
-            parameters=[given(context, people=int, use_sim_time=bool)],
+            parameters=[given(context, people=int, use_sim_time=bool) | {"fps": camera_fps}],
             remappings=camera_remappings(context),
             **common("virtual_camera"),
         )
@@ -207,6 +209,8 @@ def virtual_camera(context: LaunchContext) -> list:
 def composed_camera(context: LaunchContext) -> str:
     """Return the argument with which the virtual camera runs in the process of the others."""
     own = ["-r", f"__ns:=/{LaunchConfiguration('namespace').perform(context).strip('/')}"]
+    fps = float(LaunchConfiguration("camera_fps").perform(context))
+    own += ["-p", f"fps:={fps}"]
     for name in ("people", "use_sim_time"):
         own += ["-p", f"{name}:={LaunchConfiguration(name).perform(context)}"]
     for name, topic in camera_remappings(context):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import (
     DurabilityPolicy,
@@ -33,6 +32,7 @@ from pstmo_ros.arrival import with_arrival
 from pstmo_ros.conversions import camera_from_message, layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.lifecycle import GuardedNode
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
@@ -49,7 +49,7 @@ _LATCHED = QoSProfile(
 )
 
 
-class LifterNode(LifecycleNode):
+class LifterNode(GuardedNode):
     """Subscribes to People2D while active; publishes Skeletons3D, MarkerArray, SkeletonLayout.
 
     In every state it says on /diagnostics how it is.
@@ -69,59 +69,8 @@ class LifterNode(LifecycleNode):
         self._camera: Camera | None = None
         self._heard_of_camera: tuple[float, ...] = ()
         self._changed = False
-        self._release_on_deactivate: list[Callable[[], object]] = []
-        self._release_on_cleanup: list[Callable[[], object]] = []
         self.add_on_set_parameters_callback(self._on_set_parameters)
-        self._survive_wrong_transitions()
         self._diagnostics = Diagnostics(self, self.drops, self._facts)
-
-    def start(self) -> bool:
-        """Configure and activate; return whether the node is active."""
-        done = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == done and self.trigger_activate() == done
-
-    # Transitions. rclpy swallows exceptions in them without a word, hence _guarded.
-
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._guarded("configure", self._configure, super().on_configure, state)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._guarded("activate", self._activate, super().on_activate, state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._guarded("deactivate", self._deactivate, super().on_deactivate, state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._guarded("clean up", self._release, super().on_cleanup, state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._guarded("shut down", self._release, super().on_shutdown, state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._guarded("recover", self._release, super().on_error, state)
-
-    def _guarded(
-        self,
-        verb: str,
-        action: Callable[[], None],
-        of_publishers: Callable[[LifecycleState], TransitionCallbackReturn],
-        state: LifecycleState,
-    ) -> TransitionCallbackReturn:
-        try:
-            if verb == "activate":  # publishers first: activation publishes
-                of_publishers(state)
-                action()
-            else:
-                action()
-                of_publishers(state)
-        except PstmoError as error:
-            self._release()
-            self.get_logger().error(f"cannot {verb}: {error}")
-            return TransitionCallbackReturn.FAILURE
-        except Exception:
-            self.get_logger().error(f"cannot {verb}:\n{traceback.format_exc()}")
-            return TransitionCallbackReturn.ERROR
-        return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
         own = self._own = self.parameters.read(LifterParameters)
@@ -163,40 +112,15 @@ class LifterNode(LifecycleNode):
         )
 
     def _deactivate(self) -> None:
-        _call_all(self._release_on_deactivate)
+        super()._deactivate()
         self._forget()
         if dropped := self.drops.summary():
             self.get_logger().info(f"dropped so far: {dropped}")
 
     def _release(self) -> None:
-        _call_all(self._release_on_deactivate)
-        _call_all(self._release_on_cleanup)
+        super()._release()
         self._stream = self._runtime = self._camera = None
         self._heard_of_camera = ()
-
-    def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
-        publisher = self.create_lifecycle_publisher(kind, topic, qos)
-        self._release_on_cleanup.append(lambda: self.destroy_lifecycle_publisher(publisher))
-        return publisher
-
-    def _survive_wrong_transitions(self) -> None:
-        """Answer a transition that the node's state does not allow.
-
-        rclpy raises in the service's callback instead, which ends the process and leaves the
-        client without an answer.
-        """
-        service = self._service_change_state
-        change_state = service.callback
-
-        def answer(request: Any, response: Any) -> Any:
-            try:
-                return change_state(request, response)
-            except RuntimeError as error:  # rclpy's RCLError
-                self.get_logger().warning(f"refused a transition: {error}")
-                response.success = False
-                return response
-
-        service.callback = answer
 
     # Data
 
@@ -314,11 +238,6 @@ class LifterNode(LifecycleNode):
 
     def _new_stream(self, config: StreamConfig) -> Stream:
         return Stream(cast(Runtime, self._runtime), config, self.drops, self.get_logger().warning)
-
-
-def _call_all(releases: list[Callable[[], object]]) -> None:
-    while releases:
-        releases.pop()()
 
 
 def _work(node: LifterNode) -> int:

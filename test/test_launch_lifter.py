@@ -28,10 +28,11 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_launched_lifter_answers_the_sample_in_time_and_rightly(ros_domain: None) -> None:
+@pytest.mark.parametrize("name", ["lifter_sample", "lifter_images"])
+def test_what_is_launched_answers_in_time_and_rightly(ros_domain: None, name: str) -> None:
     pytest.importorskip("launch_testing", reason="launch is not installed here")
     pytest.importorskip("launch_ros", reason="launch is not installed here")
-    file = HERE / "launch" / "lifter_sample.py"
+    file = HERE / "launch" / f"{name}.py"
     ended = run(
         sys.executable, "-c", "from launch_testing.launch_test import main; main()", str(file)
     )

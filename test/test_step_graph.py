@@ -92,7 +92,7 @@ def test_steps_of_the_authors_architecture_in_onnx_equal_the_full_forward(
         np.testing.assert_allclose(head, all_frames[:, 0], atol=TOLERANCE)
 
 
-def faulty_stream(fps: float, seed: int, count: int = 90) -> list[KeypointFrame]:
+def faulty_stream(fps: float, seed: int, count: int = 140) -> list[KeypointFrame]:
     """Real motion with jitter, lost and late frames, lost joints, people who come and go.
 
     The second person is away for a while; every other seed's camera changes its image size.
@@ -121,7 +121,8 @@ FAULTY = [(12.5, 0), (15, 5), (25, 13), (30, 0), (50, 5), (60, 13)]
 def test_every_window_of_a_faulty_stream_equals_the_full_forward(
     fps: float, look_ahead: int, shipped: Runtime
 ) -> None:
-    config = StreamConfig(look_ahead=look_ahead, expire=0.4, min_joints=4)
+    # The buffer holds no more than it must, so that it comes round and its places serve again.
+    config = StreamConfig(look_ahead=look_ahead, expire=0.4, min_joints=4, max_rate=1.3 * fps)
     lifter, plain = StreamLifter(shipped, config), PlainStream(config)
     compared = 0
     for frame in faulty_stream(fps, seed=look_ahead):
@@ -129,7 +130,7 @@ def test_every_window_of_a_faulty_stream_equals_the_full_forward(
         plain.push(frame)
         compared += compare(plain, answers, shipped)
     compared += compare(plain, lifter.flush(), shipped, flushed=True)
-    assert compared > 150
+    assert compared > 240
     assert lifter.counters["expired"] > 0 and lifter.counters["late"] == 0
 
 
