@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,14 @@ from pstmo_core.config import ModelConfig
 from pstmo_core.runtime import Runtime
 
 DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def _loggers_that_tell() -> None:
+    """Undo what launch's pytest plugins do to loggers: they would keep things to themselves."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("pstmo_") and isinstance(logger, logging.Logger):
+            logger.propagate = True
 
 
 @pytest.fixture(scope="session")

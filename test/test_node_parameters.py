@@ -164,7 +164,6 @@ def test_what_the_library_logs_is_said_by_the_node(
     from pstmo_ros.process import library_logs
 
     log = logging.getLogger("pstmo_core.runtime.test")
-    log.propagate = True  # launch's pytest plugins make loggers that keep things to themselves
     with library_logs(node):
         log.info("an engine is being built")
         log.warning("it was of another version")
