@@ -29,7 +29,8 @@ WEIGHTS = Path(__file__).parents[1] / "pstmo_core" / "weights" / "stmo_27.safete
 DISTANCES = ((2.0, 3.0), (3.0, 5.0), (5.0, 8.0), (8.0, 12.0))
 #: Square of the distance, in deviations, that 95 % of a normal distribution in space keep below.
 CHI_SQUARE = 7.815
-HEAD = "| distance | keypoints | height | error | of the distance | aside | depth | in the 95 % region |"
+COLUMNS = ("distance", "keypoints", "height", "error", "of the distance", "aside", "depth")
+HEAD = f"| {' | '.join(COLUMNS)} | in the 95 % region |"
 
 
 @torch.inference_mode()
