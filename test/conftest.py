@@ -21,6 +21,7 @@ DATA = Path(__file__).parent / "data"
 @pytest.fixture(autouse=True)
 def _loggers_that_tell() -> None:
     """Undo what launch's pytest plugins do to loggers: they would keep things to themselves."""
+    logging.setLoggerClass(logging.Logger)
     for name, logger in logging.root.manager.loggerDict.items():
         if name.startswith("pstmo_") and isinstance(logger, logging.Logger):
             logger.propagate = True

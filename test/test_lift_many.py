@@ -15,11 +15,10 @@ from clip_files import write_clips
 from command import Command
 from lift_by_dying import die_once
 
+import pstmo_core
 from pstmo_core.lift.jobs import Job, Result, plan
 from pstmo_core.lift.pool import lift_in_processes
 from pstmo_core.lift.settings import LiftSettings
-
-REPOSITORY = Path(__file__).parents[1]
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -29,9 +28,11 @@ def times(folder: Path) -> dict[str, int]:
 
 def started(*arguments: str) -> subprocess.Popen[bytes]:
     """Start the command `pstmo` in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    # The same files as this process's: where the shipped network lies is one of the settings.
+    library = Path(pstmo_core.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(library)}
     command = [sys.executable, "-m", "pstmo_core.cli", *arguments]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=environment, cwd="/", stderr=subprocess.DEVNULL)
 
 
 def wait_for_outputs(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:
