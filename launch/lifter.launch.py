@@ -49,7 +49,7 @@ def arguments() -> list:
         ("namespace", "", "Namespace of the nodes."),
         ("keypoints_topic", "", f"Topic of the 2D keypoints; {AS_FILE}"),
         ("model", "", f"Path of the ONNX model; {AS_FILE}"),
-        ("backend", "", f"auto, tensorrt, onnxruntime or torch; {AS_FILE}"),
+        ("backend", "", f"auto, tensorrt, onnxruntime, openvino or torch; {AS_FILE}"),
         ("precision", "", f"fp32, bf16 or fp16; {AS_FILE}"),
         ("look_ahead", "", f"Frames of the window after the shown one; {AS_FILE}"),
         ("layout", "", f"Layout of the 2D keypoints, whatever messages say; {AS_FILE}"),

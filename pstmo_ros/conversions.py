@@ -182,8 +182,8 @@ def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> Peop
         message.people = [
             Person2D(
                 id=clip.ids[row],
-                points=_floats(clip.keypoints[index, row]),
-                scores=_floats(clip.scores[index, row]),
+                points=floats(clip.keypoints[index, row]),
+                scores=floats(clip.scores[index, row]),
             )
             for row in np.flatnonzero(clip.present(index)).tolist()
         ]
@@ -200,8 +200,8 @@ def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
         people=[
             Skeleton3D(
                 id=name,
-                joints=_floats(frame.joints[row]),
-                confidence=_floats(frame.confidence[row]),
+                joints=floats(frame.joints[row]),
+                confidence=floats(frame.confidence[row]),
                 observed=float(frame.observed[row]),
                 root=Point(x=x, y=y, z=z),
                 root_source=Skeleton3D.ROOT_SCALE if known else Skeleton3D.ROOT_NONE,
@@ -225,6 +225,6 @@ def joints_of(skeleton: Skeleton3D) -> np.ndarray:
     return np.asarray(skeleton.joints, np.float32).reshape(-1, 3)
 
 
-def _floats(values: np.ndarray) -> array[float]:
+def floats(values: np.ndarray) -> array[float]:
     """Return an array's values as what messages hold, without a loop over them."""
     return array("f", np.ascontiguousarray(values, np.float32).tobytes())

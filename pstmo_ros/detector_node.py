@@ -6,13 +6,10 @@ import sys
 import threading
 import time
 import traceback
-from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -21,11 +18,12 @@ from std_msgs.msg import Header
 from pstmo_core.detection import Detections, Detector, DetectorOptions, load_detector
 from pstmo_core.errors import PstmoError
 from pstmo_core.images import ImageError
+from pstmo_ros.conversions import floats
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.image_topic import find_images
 from pstmo_ros.images import ImageDecoder
-from pstmo_ros.lifecycle import GuardedNode
+from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D, Person2D
 from pstmo_ros.parameters import Parameters
@@ -183,31 +181,15 @@ def people_message(
         width=size[0],
         height=size[1],
         people=[
-            Person2D(points=_floats(points), scores=_floats(scores))
+            Person2D(points=floats(points), scores=floats(scores))
             for points, scores in zip(found.points, found.scores, strict=True)
         ],
     )
 
 
-def _floats(values: np.ndarray) -> array[float]:
-    return array("f", np.ascontiguousarray(values, np.float32).tobytes())
-
-
-def _spin(node: DetectorNode) -> int:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        if node.get_parameter("autostart").value:
-            node.start()
-        executor.spin()
-    finally:
-        executor.shutdown()
-    return 0
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until Ctrl-C."""
-    return run_node(DetectorNode, args, _spin)
+    return run_node(DetectorNode, args, serve)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
@@ -112,6 +113,19 @@ class GuardedNode(LifecycleNode):
                 return response
 
         service.callback = answer
+
+
+def serve(node: GuardedNode) -> int:
+    """Run a node, made active at once if its parameter `autostart` says so, until the end."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.get_parameter("autostart").value:
+            node.start()
+        executor.spin()
+    finally:
+        executor.shutdown()
+    return 0
 
 
 def call_all(releases: list[Callable[[], object]]) -> None:

@@ -11,7 +11,6 @@ from typing import Any, cast
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import (
     DurabilityPolicy,
@@ -32,7 +31,7 @@ from pstmo_ros.arrival import with_arrival
 from pstmo_ros.conversions import camera_from_message, layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.drops import DropCounter
-from pstmo_ros.lifecycle import GuardedNode
+from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
@@ -240,21 +239,9 @@ class LifterNode(GuardedNode):
         return Stream(cast(Runtime, self._runtime), config, self.drops, self.get_logger().warning)
 
 
-def _work(node: LifterNode) -> int:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        if node.get_parameter("autostart").value:
-            node.start()
-        executor.spin()
-    finally:
-        executor.shutdown()
-    return 0
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until Ctrl-C."""
-    return run_node(LifterNode, args, _work)
+    return run_node(LifterNode, args, serve)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ class LifterParameters:
     )
     backend: str = parameter(
         "auto",
-        "What runs the network; auto takes the first of tensorrt, onnxruntime and torch that can "
-        "here, and says why.",
+        "What runs the network; auto takes the first of the others that can here, and says why.",
         choices=("auto", *BACKENDS),
         change=UNCONFIGURED,
     )

@@ -20,7 +20,7 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.simulation.stage import MOST_PEOPLE, Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import ROOT
-from pstmo_ros.conversions import SKELETON_LAYOUT, time_message
+from pstmo_ros.conversions import SKELETON_LAYOUT, floats, time_message
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters, parameter
 from pstmo_ros.process import run_node
@@ -121,7 +121,7 @@ class VirtualCamera(Node):
                 width=size[0],
                 height=size[1],
                 people=[
-                    Person2D(id=name, points=_floats(points[row]), scores=_floats(inside[row]))
+                    Person2D(id=name, points=floats(points[row]), scores=floats(inside[row]))
                     for row, name in enumerate(names)
                 ],
             )
@@ -135,8 +135,8 @@ class VirtualCamera(Node):
                 people=[
                     Skeleton3D(
                         id=name,
-                        joints=_floats(poses[row]),
-                        confidence=_floats(inside[row]),
+                        joints=floats(poses[row]),
+                        confidence=floats(inside[row]),
                         observed=1.0,
                         root=Point(**dict(zip("xyz", in_camera[row, ROOT].tolist(), strict=True))),
                         root_source=Skeleton3D.ROOT_EXTERNAL,
@@ -172,10 +172,6 @@ def _calibration(view: View) -> CameraInfo:
         r=np.eye(3).ravel().tolist(),
         p=projection,
     )
-
-
-def _floats(values: np.ndarray) -> array[float]:
-    return array("f", values.astype(np.float32).tobytes())
 
 
 def _work(node: VirtualCamera) -> int:

@@ -167,7 +167,7 @@ class TestWhileItRuns(unittest.TestCase):
             self.assertGreater(count / counter.total(), 0.9)
         # Dropped, not queued: fewer answers than images, and no answer comes late.
         self.assertLess(len(heard.keypoints), 0.95 * len(heard.truth))
-        self.assertLess(late, 1.0)
+        self.assertLess(late, 2.0)
         self.assertGreater(heard.calibrations, 0)
 
 
