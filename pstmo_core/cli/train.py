@@ -47,6 +47,9 @@ def train(
     from pstmo_core.training.distributed import join_processes
     from pstmo_core.training.engine import Trainer
 
-    run = load_run_config(config, overrides or [])
+    values = list(overrides or [])
+    if config is not None and "=" in str(config) and not config.exists():  # values, and no file
+        values, config = [str(config), *values], None
+    run = load_run_config(config, values)
     with join_processes(run.device) as processes:
         Trainer(run, processes).run()
