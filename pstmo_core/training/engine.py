@@ -60,7 +60,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.stage = make_stage(config, self.device)
         model = self.stage.build().to(self.device)
-        use_explicit_attention(model, self.device.type == "cpu")  # faster there in bf16
+        use_explicit_attention(model, self.device.type == "cpu")  # faster there
         self.source = make_source(config, self.device)
         self.plan = config.optimiser.over(self.source.windows)
         self._network = self.processes.wrap(model)
