@@ -71,7 +71,7 @@ def train(
         **machine(),
         **torch_setting(device),
         "date": date.today().isoformat(),
-        "run": config.to_yaml(),
+        "run": dataclasses.replace(config, mocap=Path(config.mocap).name).to_yaml(),
         "plan": dataclasses.asdict(plan),
         "cases": [case.to_dict() for case in cases],
     }
