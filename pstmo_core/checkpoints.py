@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import warnings
@@ -22,6 +21,7 @@ from pstmo_core.model.masked import MaskedConfig, MaskedSTMO
 from pstmo_core.model.refine import Refine, RefineConfig
 from pstmo_core.model.stmo import STMO
 from pstmo_core.official import convert_official
+from pstmo_core.whole import whole_file
 
 Network = STMO | MaskedSTMO | Refine
 
@@ -50,13 +50,11 @@ _KINDS = (_LIFTER, _MASKED, _REFINE)
 
 def save_weights(model: Network, path: Path | str) -> None:
     """Write the weights and the configuration of a model, atomically."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     key = next(kind.key for kind in _KINDS if isinstance(model, kind.network))
     metadata = {key: model.config.to_json()}
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, partial, metadata)
-    os.replace(partial, path)
+    with whole_file(Path(path)) as partial:
+        save_file(state, partial, metadata)
 
 
 def load_weights(path: Path | str) -> STMO:

@@ -16,6 +16,7 @@ from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 from pstmo_core.skeletons import SkeletonFrame
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import MOST_AT_ONCE, StreamLifter
+from pstmo_core.whole import whole_file
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,8 @@ class Prediction:
 
     def save(self, path: Path | str) -> None:
         """Write an npz, whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
+        with whole_file(Path(path)) as partial, partial.open("wb") as file:
             np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
-        partial.replace(path)
 
 
 def predict(

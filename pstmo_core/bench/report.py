@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from pstmo_core.whole import whole_file
 
 
 def percentiles(seconds: np.ndarray) -> dict[str, float]:
@@ -34,9 +35,8 @@ def write_report(folder: Path, name: str, results: dict[str, Any], markdown: str
     paths = []
     for suffix, text in texts.items():
         path = folder / f"{name}{suffix}"
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(text)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            partial.write_text(text)
         paths.append(path)
     return paths
 

@@ -11,6 +11,7 @@ import typer
 
 from pstmo_core.cli.app import app, require_training
 from pstmo_core.errors import PstmoError
+from pstmo_core.whole import whole_file
 
 
 class _Split(str, Enum):
@@ -97,6 +98,5 @@ def evaluate(
         text = dataset_tables(report)
     typer.echo(text)
     if output is not None:
-        partial = output.with_name(output.name + ".partial")
-        partial.write_text(json.dumps(report, indent=1) + "\n")
-        partial.replace(output)
+        with whole_file(output) as partial:
+            partial.write_text(json.dumps(report, indent=1) + "\n")

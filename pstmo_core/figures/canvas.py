@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from pstmo_core.colours import (
 )
 from pstmo_core.errors import PstmoError
 from pstmo_core.skeleton import EDGES
+from pstmo_core.whole import whole_file
 
 SUFFIXES = (".png", ".svg")
 SMALL, NORMAL = 7.0, 9.0
@@ -65,10 +65,9 @@ def save(figure: Figure, path: Path) -> None:
     """
     check_suffix(path)
     kind = path.suffix.lower()[1:]
-    partial = path.with_name(path.name + ".partial")
     metadata = {"Date": None} if kind == "svg" else None
-    figure.savefig(partial, format=kind, dpi=_DPI, metadata=metadata)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        figure.savefig(partial, format=kind, dpi=_DPI, metadata=metadata)
 
 
 def draw_skeleton(axes: Axes, points: np.ndarray, *, truth: bool = False) -> None:

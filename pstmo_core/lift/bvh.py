@@ -13,6 +13,7 @@ import numpy as np
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS, PARENTS, ROOT
+from pstmo_core.whole import whole_file
 
 _FROM_CAMERA = np.array([1.0, -1.0, -1.0])
 #: Directions of the bones that end in each joint, in a body that faces the viewer, arms spread.
@@ -57,10 +58,8 @@ def write_bvh(
     lines = ["HIERARCHY", *_tree(_REST * lengths[:, None] * _CENTIMETRES), "MOTION"]
     lines += [f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{value:.4f}" for value in row) for row in values.tolist()]
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("\n".join(lines) + "\n")
-    partial.replace(path)
+    with whole_file(Path(path)) as partial:
+        partial.write_text("\n".join(lines) + "\n")
 
 
 def joint_angles(bodies: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all."""
+"""Outputs that are there whole or not at all, their folders made where they are missing."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pstmo_core import whole
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `path` when all went well and vanishes otherwise.
-
-    Its name is always the same, so that what a killed run left is overwritten by the next.
-    """
+    """Do as `pstmo_core.whole.whole_file`, in a folder that need not be there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    try:
+    with whole.whole_file(path) as partial:
         yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from types import TracebackType
 
 from pstmo_core.errors import PstmoError
+from pstmo_core.whole import whole_file
 
 
 class Journal:
@@ -74,9 +74,8 @@ class Journal:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file atomically."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_text(text)
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:

@@ -5,7 +5,6 @@ No state of a random generator is among it: see `pstmo_core.training.seeds`.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pstmo_core.checkpoints import CheckpointError, Network
+from pstmo_core.whole import whole_file
 
 _FORMAT = 2
 
@@ -34,21 +34,18 @@ class TrainingState:
 
     def save(self, path: Path) -> None:
         """Write atomically: a kill while writing leaves the previous file whole."""
-        partial = path.with_name(path.name + ".partial")
-        torch.save(
-            {
-                "format": _FORMAT,
-                "model": self.model.state_dict(),
-                "average": self.average,
-                "optimiser": self.optimiser.state_dict(),
-                "scaler": self.scaler.state_dict(),
-                "step": self.step,
-                "best": self.best,
-                "history": self.history,
-            },
-            partial,
-        )
-        os.replace(partial, path)
+        saved = {
+            "format": _FORMAT,
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "history": self.history,
+        }
+        with whole_file(path) as partial:
+            torch.save(saved, partial)
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote, into the same kind of model and optimiser.
