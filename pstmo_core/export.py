@@ -29,6 +29,7 @@ from pstmo_core.runtime.base import (
     WINDOW_OUTPUTS,
 )
 from pstmo_core.runtime.onnx_graph import keep_outputs
+from pstmo_core.runtime.step_inputs import step_inputs
 
 OPSET = 17
 #: Largest difference from torch, in metres, with which an exported file is accepted.
@@ -42,6 +43,7 @@ KINDS = {
 _SIZES = {
     "rows": ("fresh", "embeddings"),
     "kept": ("kept",),
+    "places": ("place", "source"),
     "windows": ("index", "target_pose", "frame_pose"),
     "batch": (*WINDOW_INPUTS, *WINDOW_OUTPUTS),
 }
@@ -59,14 +61,20 @@ class _BothGraphs(nn.Module):
         self.network = network
 
     def forward(
-        self, fresh: Tensor, kept: Tensor, index: Tensor, frame: Tensor, frames: Tensor
+        self,
+        fresh: Tensor,
+        kept: Tensor,
+        index: Tensor,
+        place: Tensor,
+        source: Tensor,
+        frame: Tensor,
+        frames: Tensor,
     ) -> tuple[Tensor, ...]:
-        return *self.network(fresh, kept, index, frame), *self.network.whole(frames)
+        step = self.network(fresh, kept, index, place, source, frame)
+        return *step, *self.network.whole(frames)
 
 
-def export_onnx(
-    model: STMO, path: Path | str, kind: str = "both", heads_apart: bool = True
-) -> float:
+def export_onnx(model: STMO, path: Path | str, kind: str = "both") -> float:
     """Write a network in evaluation mode as ONNX, with its configuration.
 
     The file is compared with torch on random windows before it takes its place.
@@ -76,7 +84,6 @@ def export_onnx(
         path: the ONNX file to write.
         kind: a key of `KINDS`: which graphs the file holds. The runtime backends take "both";
             "step" is enough for ONNX Runtime, and "window" is the plain network for use elsewhere.
-        heads_apart: as of `StepNetwork`; False suits a GPU better.
 
     Returns:
         The largest difference from `model` over all outputs, in metres.
@@ -89,7 +96,7 @@ def export_onnx(
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     model = model.cpu().eval()
-    network = StepNetwork(model, heads_apart)
+    network = StepNetwork(model)
     _trace(network, partial)
     graph = onnx.load_from_string(keep_outputs(partial.read_bytes(), KINDS[kind]))
     onnx.helper.set_model_props(graph, {CONFIG_KEY: model.config.to_json()})
@@ -131,9 +138,10 @@ def _inputs(network: StepNetwork, windows: Tensor) -> dict[str, Tensor]:
     count, length = windows.shape[:2]
     with torch.inference_mode():
         kept = network.embed(windows[:-1].flatten(0, 1))
-    index = torch.arange(count * length).view(count, length)
-    step = (windows[-1].clone(), kept.clone(), index, torch.tensor([length - 1]))
-    return dict(zip((*STEP_INPUTS, *WINDOW_INPUTS), (*step, windows), strict=True))
+    index = np.arange(count * length).reshape(count, length)
+    step = step_inputs(windows[-1].numpy(), kept.numpy(), index, length - 1)
+    inputs = {name: torch.from_numpy(step[name]) for name in STEP_INPUTS}
+    return inputs | dict(zip(WINDOW_INPUTS, (windows,), strict=True))
 
 
 @torch.inference_mode()

@@ -20,6 +20,8 @@ from pstmo_core.model.step import StepNetwork
 from pstmo_core.model.stmo import STMO
 from pstmo_core.predict import predict
 from pstmo_core.runtime import Runtime, load_runtime
+from pstmo_core.runtime.base import STEP_INPUTS
+from pstmo_core.runtime.step_inputs import in_order, step_inputs
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
 
@@ -57,17 +59,18 @@ def test_the_rearranged_network_computes_what_the_network_does(
         model = trained_looking(dataclasses.replace(small_model, **changes))
         windows = torch.randn(2, frames, *input_shape(model.config.encoding))
         index = torch.arange(2 * frames).view(2, frames)
-        for apart in (True, False):
-            network = StepNetwork(model, apart)
-            with torch.inference_mode():
-                all_frames, target = model(windows)
-                rows = network.embed(windows[0])
-                ours, last, new = network(windows[1], rows, index, torch.tensor([frames - 1]))
-                whole = network.whole(windows)
-            torch.testing.assert_close(ours, target, atol=TOLERANCE, rtol=0)
-            torch.testing.assert_close(last, all_frames[:, -1], atol=TOLERANCE, rtol=0)
-            torch.testing.assert_close(whole, (all_frames, target), atol=TOLERANCE, rtol=0)
-            assert new.shape == (frames, network.kept_width)
+        network = StepNetwork(model)
+        with torch.inference_mode():
+            all_frames, target = model(windows)
+            rows = network.embed(windows[0])
+            inputs = step_inputs(windows[1].numpy(), rows.numpy(), index.numpy(), frames - 1)
+            step = [torch.from_numpy(inputs[name]) for name in STEP_INPUTS]
+            ours, last, new = network(*step)
+            whole = network.whole(windows)
+        torch.testing.assert_close(ours, target, atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(last, all_frames[:, -1], atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(whole, (all_frames, target), atol=TOLERANCE, rtol=0)
+        assert new.shape == (frames, network.kept_width)
 
 
 @pytest.mark.parametrize("frames", [27, 81])
@@ -158,6 +161,21 @@ def test_frames_taken_in_together_are_lifted_as_one_by_one(
         assert (ours.stamp, ours.newest, ours.ids) == (theirs.stamp, theirs.newest, theirs.ids)
         np.testing.assert_allclose(ours.joints, theirs.joints, atol=TOLERANCE)
         np.testing.assert_array_equal(ours.observed, theirs.observed)
+
+
+@pytest.mark.parametrize("kept_rows", [0, 1, 90])
+def test_inputs_rearranged_for_a_graph_stand_for_the_same_windows(kept_rows: int) -> None:
+    random = np.random.default_rng(kept_rows)
+    kept, fresh = (random.random((n, 4), np.float32) for n in (kept_rows, 5))
+    index = random.integers(0, kept_rows + len(fresh), (3, 9))
+    windows = np.concatenate([kept, fresh])[index]
+    inputs = step_inputs(fresh, kept, index, None)
+    ours = inputs["kept"][inputs["index"]].reshape(-1, 4)
+    ours[inputs["place"]] = fresh[inputs["source"]]
+    np.testing.assert_array_equal(ours.reshape(windows.shape), windows)
+    rows, places = in_order(kept, index)
+    assert len(rows) <= index.size
+    np.testing.assert_array_equal(np.concatenate([rows, fresh])[places], windows)
 
 
 class Recording(Runtime):

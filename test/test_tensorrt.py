@@ -502,7 +502,7 @@ def test_tensorrt_rtx_builds_a_network_of_243_frames(rtx: object, tmp_path: Path
     export = pytest.importorskip("pstmo_core.export", reason="needs torch").export_onnx
     stmo = pytest.importorskip("pstmo_core.model.stmo", reason="needs torch")
     sizes = {"frames": 243, "width": 64, "feedforward": 128, "sem_width": 128}
-    export(stmo.STMO(ModelConfig(**sizes)), tmp_path / "m.onnx", heads_apart=False)
+    export(stmo.STMO(ModelConfig(**sizes)), tmp_path / "m.onnx")
     graph = engine_graph(tmp_path / "m.onnx")
     plan = build_engine(tensorrt_module("tensorrt_rtx"), graph, EngineConfig())
     assert len(plan) > len(graph) // 2

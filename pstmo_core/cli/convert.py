@@ -21,17 +21,13 @@ def export(
             "use elsewhere; both: in one file on the same weights, what nodes and commands take."
         ),
     ] = "both",
-    gpu: Annotated[
-        bool,
-        typer.Option(help="Few large products, not some for each head; matters from 64 frames on."),
-    ] = False,
 ) -> None:
     """Write a network as ONNX, checked against torch."""
     require_training()
     from pstmo_core.checkpoints import load_weights
     from pstmo_core.export import export_onnx
 
-    difference = export_onnx(load_weights(weights), output, kind, heads_apart=not gpu)
+    difference = export_onnx(load_weights(weights), output, kind)
     typer.echo(f"wrote {output}; largest difference from torch {difference:.1e} m")
 
 

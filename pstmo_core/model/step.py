@@ -28,16 +28,15 @@ from pstmo_core.skeleton import JOINTS
 
 
 class StepNetwork(nn.Module):
-    """Lifts windows of a network STMO from kept rows; see `pstmo_core.runtime.base.Runtime.step`.
+    """Lifts windows of a network STMO from kept rows; see `pstmo_core.runtime.step_inputs`.
 
     Args:
         model: the network; its weights are copied.
-        heads_apart: whether long windows get products of their own for each head, best on a CPU.
     """
 
     middle: Tensor
 
-    def __init__(self, model: STMO, heads_apart: bool = True) -> None:
+    def __init__(self, model: STMO) -> None:
         super().__init__()
         config = self.config = model.config
         self.sem = fold_sem(model.sem)
@@ -45,10 +44,9 @@ class StepNetwork(nn.Module):
         mofa: Any = model.mofa
         layers = list(tem.layers) if config.layers else []
         self.tem = nn.ModuleList(
-            FoldedLayer(layer, config.frames, heads_apart, split_query=layer is layers[-1])
-            for layer in layers
+            FoldedLayer(layer, split_query=layer is layers[-1]) for layer in layers
         )
-        self.mofa = FoldedMOFA(mofa, config.frames, heads_apart) if config.mofa else None
+        self.mofa = FoldedMOFA(mofa, config.frames) if config.mofa else None
         self.first = None
         if layers:
             self.first = _FirstProjection(layers[0], tem.positions)
@@ -64,12 +62,29 @@ class StepNetwork(nn.Module):
         return self.config.width * (1 if self.first is None else 4)
 
     def forward(
-        self, fresh: Tensor, kept: Tensor, index: Tensor, frame: Tensor
+        self,
+        fresh: Tensor,
+        kept: Tensor,
+        index: Tensor,
+        place: Tensor,
+        source: Tensor,
+        frame: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return target poses (B, 17, 3), poses of frame `frame` likewise, and rows (R, W)."""
         rows = self.embed(fresh)
-        windows = torch.cat([kept, rows])[index]
+        windows = self.windows(rows, kept, index, place, source)
         return self.target(windows), self.frame_pose(windows, frame), rows
+
+    def windows(
+        self, rows: Tensor, kept: Tensor, index: Tensor, place: Tensor, source: Tensor
+    ) -> Tensor:
+        """Return windows (B, F, W): kept rows by `index`, new ones `source` at `place`.
+
+        Rows are copied once: `kept` may be much larger than the windows.
+        """
+        gathered = kept.index_select(0, index.flatten())
+        gathered = gathered.index_put((place,), rows.index_select(0, source))
+        return gathered.view(-1, self.config.frames, self.kept_width)
 
     def embed(self, fresh: Tensor) -> Tensor:
         """Encoded frames (R, rows, channels) -> rows to be kept (R, W)."""

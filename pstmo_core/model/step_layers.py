@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,27 +13,16 @@ from pstmo_core.model.folding import Product, flat, length_of, product_of, scale
 from pstmo_core.model.mofa import StridedLayer
 from pstmo_core.model.transformer import TransformerLayer
 
-#: From this many frames on each head has its own products: what it makes, its square of scores
-#: above all, then stays in the cache of a CPU core, and nothing is copied between layouts. A GPU
-#: wants few large products instead, hence `heads_apart`.
-_APART_FROM = 64
-
 
 class FoldedAttention(nn.Module):
-    """Norm, attention and skip connection; all heads in one product, or each with its own."""
+    """Norm, attention and skip connection."""
 
-    def __init__(
-        self, layer: TransformerLayer | StridedLayer, length: int, apart: bool, split_query: bool
-    ) -> None:
+    def __init__(self, layer: TransformerLayer | StridedLayer, split_query: bool) -> None:
         super().__init__()
         attention = layer.attention
         self.heads, self.width = attention.heads, attention.out.in_features
-        self.depth = self.width // self.heads
-        self.apart = apart and length >= _APART_FROM
         self.norm = copy.deepcopy(layer.norm_attention)
         sizes = [self.width, 2 * self.width] if split_query else [3 * self.width]
-        if self.apart:
-            sizes = [self.depth] * (3 * self.heads)
         weight, bias = scaled_qkv(attention)
         self.products = nn.ModuleList(
             Product.of(w, b) for w, b in zip(weight.split(sizes), bias.split(sizes), strict=True)
@@ -46,54 +34,45 @@ class FoldedAttention(nn.Module):
 
         `qkv` (B, F, 3 width) are query, key and value if these are there already.
         """
-        if qkv is not None:
-            parts = self._by_head(qkv)
-            query, rest = parts[: len(parts) // 3], parts[len(parts) // 3 :]
-            if frames is not None:
-                query = [part.index_select(-2, frames) for part in query]
-        else:
-            normed = self.norm(tokens)
-            if frames is None:
-                parts = self._project(normed, self.products)
-                query, rest = parts[: len(parts) // 3], parts[len(parts) // 3 :]
-            else:
-                count = self.heads if self.apart else 1
-                query = self._project(normed.index_select(1, frames), self.products[:count])
-                rest = self._project(normed, self.products[count:])
+        query, key, value = self._project(tokens, qkv, frames)
         if frames is not None:
             tokens = tokens.index_select(1, frames)
-        key, value = rest[: len(query)], rest[len(query) :]
-        mixed = [
-            (q @ k.transpose(-2, -1)).softmax(-1) @ v
-            for q, k, v in zip(query, key, value, strict=True)
-        ]
-        joined = torch.cat(mixed, -1) if self.apart else mixed[0].transpose(1, 2)
-        out = self.out(joined.reshape(-1, self.width))
+        mixed = (query @ key.transpose(-2, -1)).softmax(-1) @ value
+        out = self.out(mixed.transpose(1, 2).reshape(-1, self.width))
         return tokens + out.view(-1, length_of(tokens), self.width)
 
-    def _project(self, normed: Tensor, products: Iterable[nn.Module]) -> list[Tensor]:
-        """Products of normed tokens (B, F, width), see `_by_head`."""
-        rows, length = flat(normed, self.width), length_of(normed)
-        results = [product(rows).view(-1, length, product.out_features) for product in products]
-        return [head for result in results for head in self._by_head(result)]
+    def _project(
+        self, tokens: Tensor, qkv: Tensor | None, frames: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        """Query (B, heads, F', depth), key and value (B, heads, F, depth)."""
+        if qkv is not None:
+            query, key, value = self._by_head(qkv)
+            return query if frames is None else query.index_select(2, frames), key, value
+        normed = self.norm(tokens)
+        if frames is None:
+            return tuple(part for product in self.products for part in self._of(product, normed))
+        asked, rest = self.products
+        return *self._of(asked, normed.index_select(1, frames)), *self._of(rest, normed)
 
-    def _by_head(self, part: Tensor) -> list[Tensor]:
-        """Products (B, F, n depth) as n parts (B, F, depth), or as parts (B, heads, F, depth)."""
-        heads = int(part.shape[-1]) // self.depth
-        if self.apart:
-            return list(part.split(self.depth, -1)) if heads > 1 else [part]
-        stacked = part.view(-1, length_of(part), heads, self.depth).transpose(1, 2)
-        return list(stacked.split(self.heads, 1)) if heads > self.heads else [stacked]
+    def _of(self, product: nn.Module, normed: Tensor) -> tuple[Tensor, ...]:
+        """A product of normed tokens (B, F, width), see `_by_head`."""
+        results = product(flat(normed, self.width))
+        return self._by_head(results.view(-1, length_of(normed), int(results.shape[-1])))
+
+    def _by_head(self, part: Tensor) -> tuple[Tensor, ...]:
+        """Products (B, F, n width) as n parts (B, heads, F, depth)."""
+        depth = self.width // self.heads
+        parts = int(part.shape[-1]) // self.width
+        stacked = part.view(-1, length_of(part), parts * self.heads, depth).transpose(1, 2)
+        return stacked.split(self.heads, 1) if parts > 1 else (stacked,)
 
 
 class FoldedLayer(nn.Module):
     """A layer of TEM."""
 
-    def __init__(
-        self, layer: TransformerLayer, length: int, heads_apart: bool, split_query: bool
-    ) -> None:
+    def __init__(self, layer: TransformerLayer, split_query: bool) -> None:
         super().__init__()
-        self.attention = FoldedAttention(layer, length, heads_apart, split_query)
+        self.attention = FoldedAttention(layer, split_query)
         self.norm = copy.deepcopy(layer.norm_feedforward)
         self.expand, self.reduce = (
             product_of(layer.feedforward[0]),
@@ -116,7 +95,7 @@ class FoldedStridedLayer(nn.Module):
     anchors: Tensor
     """Which of these are in the middle of the kernel, and go on by the skip connection."""
 
-    def __init__(self, layer: StridedLayer, length: int, heads_apart: bool) -> None:
+    def __init__(self, layer: StridedLayer, length: int) -> None:
         super().__init__()
         anchors = torch.arange(layer.offset, length, layer.stride)
         taps = (anchors[:, None] + torch.arange(-1, 2)).flatten()
@@ -130,7 +109,7 @@ class FoldedStridedLayer(nn.Module):
         self.padding = (int(taps[0] < 0), max(0, int(taps[-1]) + 1 - length))
         self.unused = max(0, int(reached[-1]) - int(taps[-1]))
         self.outputs, self.overlaps = anchors.numel(), layer.stride < 3
-        self.attention = FoldedAttention(layer, length, heads_apart, split_query=self.selects)
+        self.attention = FoldedAttention(layer, split_query=self.selects)
         self.norm = copy.deepcopy(layer.norm_feedforward)
         self.expand = product_of(layer.expand)
         self.reduce = Product.of(layer.reduce.weight.transpose(1, 2).flatten(1), layer.reduce.bias)
@@ -159,11 +138,11 @@ class FoldedStridedLayer(nn.Module):
 class FoldedMOFA(nn.Module):
     """MOFA; with query, key and value at hand, its tokens are in their places already."""
 
-    def __init__(self, mofa: Any, frames: int, heads_apart: bool) -> None:
+    def __init__(self, mofa: Any, frames: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList()
         for layer in mofa.layers:
-            self.layers.append(FoldedStridedLayer(layer, frames, heads_apart))
+            self.layers.append(FoldedStridedLayer(layer, frames))
             frames //= layer.stride
         self.positions = nn.ParameterList(position.detach().clone() for position in mofa.positions)
 

@@ -28,9 +28,9 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 #: Key of the model configuration in an ONNX file's metadata.
 CONFIG_KEY = "pstmo_config"
-#: Inputs and outputs of the step graph, see `Runtime.step`; `frame` is (1,) int64. The outputs are
-#: poses (B, 17, 3) by MOFA, poses by the all-frames head, and kept rows.
-STEP_INPUTS = ("fresh", "kept", "index", "frame")
+#: Inputs and outputs of the step graph. The inputs are those of `step_inputs`; the outputs are poses
+#: (B, 17, 3) by MOFA, poses by the all-frames head, and rows to be kept.
+STEP_INPUTS = ("fresh", "kept", "index", "place", "source", "frame")
 STEP_OUTPUTS = ("target_pose", "frame_pose", "embeddings")
 #: Those of the window graph: (B, F, rows, channels) to (B, F, 17, 3) and (B, 17, 3). One file holds
 #: both graphs on the same weights; a backend takes its part by `onnx_graph.keep_outputs`.
@@ -74,7 +74,8 @@ class Runtime(ABC):
 
         Args:
             fresh: (R, rows, channels) float32, frames as `config.encoding` says; R may be 0.
-            kept: (K, W) float32, rows of earlier calls; K may be 0.
+            kept: (K, W) float32, rows of earlier calls; K may be 0, or all that a stream keeps:
+                rows that no window takes cost nothing.
             index: (B, F) int64, the windows: which row of `kept` followed by `fresh` stands at
                 each moment. B is at least 1.
             frame: None for the pose of the target (centre) frame by MOFA, else the index of the

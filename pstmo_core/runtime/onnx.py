@@ -10,6 +10,7 @@ import onnxruntime
 from pstmo_core.runtime.base import STEP_OUTPUTS, BackendUnavailable, Runtime
 from pstmo_core.runtime.onnx_file import batch_for_cpu, read_model, unreadable
 from pstmo_core.runtime.onnx_graph import keep_outputs
+from pstmo_core.runtime.step_inputs import step_inputs
 
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
@@ -38,13 +39,12 @@ class OnnxRuntime(Runtime):
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Runtime.step`."""
-        feed = {"fresh": fresh, "kept": kept, "index": index}
         target, frame_pose, embeddings = STEP_OUTPUTS
+        inputs = step_inputs(fresh, kept, index, frame)
         if frame is None:
-            poses, rows = self._by_mofa.run([target, embeddings], feed)
+            poses, rows = self._by_mofa.run([target, embeddings], inputs)
         else:
-            feed["frame"] = np.array([frame], np.int64)
-            poses, rows = self._by_frame.run([frame_pose, embeddings], feed)
+            poses, rows = self._by_frame.run([frame_pose, embeddings], inputs)
         return poses, rows
 
     def describe(self) -> str:

@@ -25,6 +25,7 @@ from pstmo_core.runtime.base import WINDOW_INPUTS, WINDOW_OUTPUTS, BackendUnavai
 from pstmo_core.runtime.cuda import CudaDevice, probe_cuda
 from pstmo_core.runtime.cuda_stream import CudaError, CudaStream, cuda_bindings
 from pstmo_core.runtime.engine_cache import EngineCache, EngineError, EngineKey
+from pstmo_core.runtime.step_inputs import in_order
 from pstmo_core.runtime.tensorrt_background import ServesWhileBuilding
 from pstmo_core.runtime.tensorrt_build import (
     PRECISIONS,
@@ -92,6 +93,7 @@ class TensorRtRuntime(Runtime):
             CudaError: if the device fails; nothing on it works afterwards.
         """
         rows = fresh.reshape(len(fresh), self.kept_width).astype(np.float32)
+        kept, index = in_order(kept, index)
         windows = np.concatenate([kept, rows])[index].reshape(*index.shape, *self._shape)
         poses = np.empty((len(windows), JOINTS, 3), np.float32)
         with self._lock:

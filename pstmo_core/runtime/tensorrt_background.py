@@ -10,6 +10,7 @@ import numpy as np
 
 from pstmo_core.encoding import input_shape
 from pstmo_core.runtime.base import Runtime
+from pstmo_core.runtime.step_inputs import in_order
 
 
 class ServesWhileBuilding(Runtime):
@@ -80,7 +81,8 @@ class ServesWhileBuilding(Runtime):
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         width, count = self._frame_width, len(fresh)
-        embeddings = kept[:, width:]
+        kept, index = in_order(kept, index)
+        embeddings = np.ascontiguousarray(kept[:, width:])
         if np.isnan(embeddings[index[index < len(kept)], 0]).any():
             known = kept[:, :width].reshape(len(kept), *fresh.shape[1:])
             everything = np.concatenate([known, fresh])

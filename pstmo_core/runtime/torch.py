@@ -11,6 +11,7 @@ from pstmo_core.checkpoints import load_weights
 from pstmo_core.model.folding import Product
 from pstmo_core.model.step import StepNetwork
 from pstmo_core.runtime.base import BackendUnavailable, Runtime
+from pstmo_core.runtime.step_inputs import step_inputs
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -23,7 +24,7 @@ class TorchRuntime(Runtime):
     def __init__(self, path: Path, threads: int, precision: str) -> None:
         model = load_weights(path)
         self.config, self.precision = model.config, precision
-        self._network = StepNetwork(model, heads_apart=False)
+        self._network = StepNetwork(model)
         for module in self._network.modules():
             if isinstance(module, Product):
                 module.to(_TYPES[precision])
@@ -38,11 +39,16 @@ class TorchRuntime(Runtime):
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         rows = self._network.embed(torch.from_numpy(np.ascontiguousarray(fresh)))
-        windows = torch.cat([torch.from_numpy(kept), rows])[torch.from_numpy(index)]
+        inputs = {
+            name: torch.from_numpy(value)
+            for name, value in step_inputs(fresh, kept, index, frame).items()
+        }
+        places = (inputs[name] for name in ("kept", "index", "place", "source"))
+        windows = self._network.windows(rows, *places)
         if frame is None:
             poses = self._network.target(windows)
         else:
-            poses = self._network.frame_pose(windows, torch.tensor([frame]))
+            poses = self._network.frame_pose(windows, inputs["frame"])
         return poses.numpy(), rows.numpy()
 
     def describe(self) -> str:

@@ -75,35 +75,30 @@ class KeptRows:
         if len(windows) > 1 and len(passing) > 1:
             passing, index = _without_repeats(passing, index)
         fresh = np.concatenate([*(each.new_frames for each in windows), passing])
-        poses, made = self._first(fresh, index[: runtime.batch], new, runtime, frame)
-        parts = [poses]
+        first = self._with_fresh(index[: runtime.batch], new)
+        poses, made = runtime.step(fresh, self._rows, first, frame)
         self._rows[new] = made[: len(new)]
-        passing_rows, nothing = made[len(new) :], fresh[:0]
+        parts = [poses]
         for start in range(runtime.batch, len(index), runtime.batch):
-            part = index[start : start + runtime.batch]
-            kept = self._rows[np.maximum(part, 0)]
-            kept[part < 0] = passing_rows[~part[part < 0]]
-            kept = kept.reshape(-1, kept.shape[-1])
-            in_order = np.arange(len(kept)).reshape(part.shape)
-            parts.append(runtime.step(nothing, kept, in_order, frame)[0])
-        return np.concatenate(parts)
+            kept, part = self._all_kept(index[start : start + runtime.batch], made[len(new) :])
+            parts.append(runtime.step(fresh[:0], kept, part, frame)[0])
+        return np.concatenate(parts) if len(parts) > 1 else poses
 
-    def _first(
-        self,
-        fresh: np.ndarray,
-        index: np.ndarray,
-        new: np.ndarray,
-        runtime: Runtime,
-        frame: int | None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The first of the windows, and the rows of everything that is fresh, by the network."""
-        kept = self._rows[np.maximum(index, 0).ravel()]
+    def _with_fresh(self, index: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """An index of `Windows`, as `Runtime.step` takes it before the new rows are made."""
         self._position[new] = np.arange(len(new))
-        fresh_index = np.where(index < 0, len(new) + ~index, self._position[index])
+        place = np.where(index < 0, len(new) + ~index, self._position[np.maximum(index, 0)])
         self._position[new] = -1
-        in_order = np.arange(len(kept)).reshape(index.shape)
-        index = np.where(fresh_index < 0, in_order, len(kept) + fresh_index)
-        return runtime.step(fresh, kept, index, frame)
+        return np.where(place < 0, index, len(self._rows) + place)
+
+    def _all_kept(self, index: np.ndarray, passing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows, and an index of `Windows` into them, once every row is made."""
+        passes = index < 0
+        if not passes.any():
+            return self._rows, index
+        rows = self._rows[np.maximum(index, 0)]
+        rows[passes] = passing[~index[passes]]
+        return rows.reshape(-1, rows.shape[-1]), np.arange(index.size).reshape(index.shape)
 
 
 def _joined_index(windows: list[Windows]) -> np.ndarray:
