@@ -9,15 +9,30 @@ import pytest
 
 pytest.importorskip("torch", reason="needs torch")
 
+import torch
+
 from pstmo_core.bench import latency
 from pstmo_core.bench.against import load_function
-from pstmo_core.bench.latency import AGAINST, STEP, WINDOW, Matrix, Measured, measure_network
+from pstmo_core.bench.latency import Matrix, Measured, measure_network
+from pstmo_core.bench.latency_calls import (
+    AGAINST,
+    CENTRE,
+    CLIP_CENTRE,
+    CLIP_NEWEST,
+    NEWEST,
+    PLAIN,
+    WINDOW,
+    calls_of,
+)
+from pstmo_core.bench.latency_profile import ATTENTION, PRODUCTS, profile_step
 from pstmo_core.bench.latency_report import markdown
-from pstmo_core.bench.networks import Network
+from pstmo_core.bench.networks import Macs, Network
 from pstmo_core.bench.peak import MatrixPeak
+from pstmo_core.bench.precision import precision_costs
 from pstmo_core.bench.report import percentiles, table, write_report
 from pstmo_core.config import ModelConfig
 from pstmo_core.errors import PstmoError
+from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime, RuntimeLoadError
 
 AUTHORS = ModelConfig(frames=27, encoding="screen", mofa_anchor="first")
@@ -36,7 +51,7 @@ class Echo(Runtime):
     def step(
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        rows = fresh.reshape(len(fresh), -1)
+        rows = fresh.reshape(len(fresh), self.kept_width)
         self.windows.append(np.concatenate([kept, rows])[index])
         self.fresh.append(len(fresh))
         return np.zeros((len(index), 17, 3), np.float32), rows
@@ -45,18 +60,36 @@ class Echo(Runtime):
         return "echo"
 
 
+def nobody_moves(window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.zeros(*window.shape[:2], 17, 3), torch.zeros(len(window), 17, 3)
+
+
 @pytest.fixture
 def network() -> Network:
-    return Network("authors' 27", Path("none.onnx"), AUTHORS, 60_000_000, 80_000_000)
+    macs = Macs(60_000_000, 30_000_000, 80_000_000)
+    return Network("authors' 27", Path("none.onnx"), AUTHORS, macs, nobody_moves, nobody_moves)
 
 
-def test_a_step_has_one_new_frame_a_person_and_everybodys_own_window() -> None:
+def test_a_step_has_one_new_frame_a_person_and_everybodys_own_window(network: Network) -> None:
     runtime = Echo()
-    latency._step(runtime, people=3)()
-    whole, step = runtime.windows
-    assert runtime.fresh == [3 * 27, 3]
-    np.testing.assert_array_equal(step, whole)
-    assert len(np.unique(step[:, :, 0])) == 3 * 27
+    step, *_ = calls_of(network, runtime, people=(3,))
+    assert (step.kind, step.people, step.macs) == (CENTRE, 3, 180_000_000)
+    assert runtime.fresh[:2] == [3 * 27, 3]
+    whole, lifted = runtime.windows[:2]
+    assert len(np.unique(lifted[:, :, 0])) == 3 * 27
+    np.testing.assert_array_equal(lifted[:1], whole)
+
+
+def test_a_clips_windows_follow_one_another_and_its_frames_are_new_once(network: Network) -> None:
+    runtime = Echo()
+    (clip,) = (c for c in calls_of(network, runtime, (1,)) if c.kind == CLIP_CENTRE)
+    runtime.windows.clear()
+    runtime.fresh.clear()
+    clip.run()
+    assert sum(runtime.fresh) == clip.repeats == 64
+    windows = np.concatenate(runtime.windows)
+    assert windows.shape == (64, 27, 34)
+    np.testing.assert_array_equal(windows[1:, :-1], windows[:-1, 1:])
 
 
 def test_every_combination_is_measured_and_what_cannot_run_is_told(
@@ -68,6 +101,7 @@ def test_every_combination_is_measured_and_what_cannot_run_is_told(
         return Echo()
 
     monkeypatch.setattr(latency, "load_runtime", load)
+    monkeypatch.setattr(latency, "profile_step", lambda _network: {"softmax": 1.0, "norms": 3.0})
     matrix = Matrix(people=(1, 4), backends=("onnxruntime", "torch"), turns=2, seconds=0.0)
     calls: list[tuple[int, ...]] = []
 
@@ -78,9 +112,11 @@ def test_every_combination_is_measured_and_what_cannot_run_is_told(
     assert turns == [None, None]
     assert isinstance(measured, Measured)
     kinds = [(c["backend"], c["kind"], c["people"]) for c in measured.cases]
-    each = [(STEP, 1), (STEP, 4), (WINDOW, 1)]
+    each = [(CENTRE, 1), (CENTRE, 4), (NEWEST, 1), (NEWEST, 4)]
+    each += [(CLIP_CENTRE, 1), (CLIP_NEWEST, 1), (WINDOW, 1)]
     backends = ("onnxruntime", "torch")
-    assert kinds == [(b, *k) for b in backends for k in each] + [("--", AGAINST, 1)]
+    compared = [("--", PLAIN, 1), ("--", AGAINST, 1)]
+    assert kinds == [(b, *k) for b in backends for k in each] + compared
     assert measured.left_out == [f"{b} bf16: this machine has no bf16" for b in backends]
     assert set(calls) == {(27, 1, 27, 17, 2)}
     four = measured.cases[1]
@@ -88,8 +124,10 @@ def test_every_combination_is_measured_and_what_cannot_run_is_told(
     assert four["share_of_peak"] == pytest.approx(
         240e6 / (four["fastest_ms"] / 1e3) / (four["peak_gmacs_per_s"] * 1e9)
     )
-    text = markdown([measured], "theirs.py")
+    assert {case["difference"] for case in measured.cases} == {0.0}
+    text = markdown([measured], [], "theirs.py")
     assert "times faster" in text
+    assert "| norms | 3.00 | 75% |" in text
     assert "each further one ms" in text
     assert "Not measured: torch bf16: this machine has no bf16." in text
 
@@ -107,10 +145,35 @@ def test_nothing_to_measure_is_an_error_with_the_reasons(
 
 def test_the_macs_of_a_step_are_those_of_the_paper_less_what_is_kept(tmp_path: Path) -> None:
     network = Network.authors(27, tmp_path)
-    sem = 34 * 512 + 2 * 512 * 512 + 512 * 256
-    head = 256 * 51
-    assert network.window_macs - network.step_macs == 26 * sem + 27 * head
+    sem, head = 34 * 512 + 2 * 512 * 512 + 512 * 256, 256 * 51
+    first_attention = 256 * 3 * 256
+    macs = network.macs
+    assert macs.plain - macs.centre == 26 * (sem + first_attention) + 27 * head
+    assert macs.newest < macs.centre / 2
     assert network.path.is_file()
+
+
+def test_the_steps_of_a_real_backend_give_the_networks_poses(tmp_path: Path) -> None:
+    network = Network.authors(27, tmp_path)
+    runtime = load_runtime(network.path, backend="onnxruntime")
+    calls = calls_of(network, runtime, (1, 3))
+    assert len(calls) == 7
+    assert all(0 < call.difference < 1e-5 for call in calls)
+
+
+def test_a_profile_knows_products_from_the_rest(tmp_path: Path) -> None:
+    profile = profile_step(Network.authors(27, tmp_path))
+    assert max(profile, key=profile.__getitem__) == PRODUCTS
+    assert {ATTENTION, "softmax", "norms"} < set(profile)
+    assert all(time > 0 for time in profile.values())
+
+
+def test_a_backend_in_fp32_costs_no_precision() -> None:
+    costs = precision_costs(("onnxruntime", "torch"), ("fp32",))
+    assert {(cost.backend, cost.look_ahead) for cost in costs} == {
+        (backend, ahead) for backend in ("onnxruntime", "torch") for ahead in (0, 13)
+    }
+    assert all(cost.largest_mm < 0.01 and 40 < cost.mpjpe_mm < 70 for cost in costs)
 
 
 def test_the_peak_only_rises() -> None:

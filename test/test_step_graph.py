@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from plain_windows import NS, PlainStream
+from random_networks import trained_looking
 
 from pstmo_core.clip import load_clip, sample_path
 from pstmo_core.config import ModelConfig
@@ -17,7 +18,6 @@ from pstmo_core.encoding import input_shape
 from pstmo_core.export import export_onnx
 from pstmo_core.keypoints import KeypointFrame
 from pstmo_core.model.step import StepNetwork
-from pstmo_core.model.stmo import STMO
 from pstmo_core.predict import predict
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.runtime.base import STEP_INPUTS
@@ -26,21 +26,6 @@ from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
 
 TOLERANCE = 1e-5
-
-
-def trained_looking(config: ModelConfig) -> STMO:
-    """A network whose norms do something, as those of a trained one."""
-    torch.manual_seed(0)
-    model = STMO(config)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm1d):
-                module.running_mean.normal_(0, 0.1)
-                module.running_var.uniform_(0.5, 1.5)
-            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.LayerNorm):
-                module.weight.uniform_(0.5, 1.5)
-                module.bias.normal_(0, 0.1)
-    return model.eval()
 
 
 PARTS: list[dict[str, Any]] = [

@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from pstmo_core.bench.latency_calls import AGAINST, PLAIN, Call, calls_of, plain_call
+from pstmo_core.bench.latency_profile import profile_step
 from pstmo_core.bench.networks import Network
 from pstmo_core.bench.peak import MatrixPeak
 from pstmo_core.bench.report import percentiles
-from pstmo_core.encoding import input_shape
 from pstmo_core.errors import PstmoError
-from pstmo_core.runtime import Runtime, load_runtime
-from pstmo_core.streaming.kept import KeptRows, Windows
+from pstmo_core.runtime import load_runtime
 
-STEP, WINDOW, AGAINST = "step", "whole window", "against"
 _WARM_UP = 5
 """Calls before anything is counted."""
 
@@ -34,7 +33,7 @@ class Matrix:
     """What is measured, every combination of it."""
 
     people: tuple[int, ...] = (1, 4, 16)
-    backends: tuple[str, ...] = ("onnxruntime", "torch")
+    backends: tuple[str, ...] = ("onnxruntime", "openvino", "torch")
     precisions: tuple[str, ...] = ("fp32", "bf16")
     threads: tuple[int, ...] = (1,)
     turns: int = 10
@@ -46,30 +45,45 @@ class Matrix:
 class Case:
     """One thing that is timed again and again."""
 
-    kind: str
+    call: Call
     backend: str
     precision: str
     threads: int
-    people: int
-    macs: int
-    """Multiply-accumulates that it needs for all people."""
     memory: int
-    """Bytes by which the process grew when the runtime was loaded and had run once."""
-    call: Callable[[], object]
+    """Bytes by which the process grew when the runtime was loaded and had run."""
     times: list[float] = field(default_factory=list)
 
     def turn(self, seconds: float) -> None:
         """Call it for a while, and at least twice; the first call finds cold caches."""
         torch.set_num_threads(self.threads)
-        self.call()
+        self.call.run()
         end = time.perf_counter() + seconds
         while True:
             begin = time.perf_counter()
-            self.call()
+            self.call.run()
             now = time.perf_counter()
-            self.times.append(now - begin)
+            self.times.append((now - begin) / self.call.repeats)
             if now > end:
                 return
+
+    def result(self, peak: MatrixPeak) -> dict[str, Any]:
+        """Return what was measured, for a JSON file."""
+        times = np.array(self.times)
+        return {
+            "kind": self.call.kind,
+            "backend": self.backend,
+            "precision": self.precision,
+            "threads": self.threads,
+            "people": self.call.people,
+            "calls": len(times),
+            **percentiles(times),
+            "fastest_ms": float(times.min()) * 1e3,
+            "memory_mib": self.memory / 2**20,
+            "mmacs": self.call.macs / 1e6,
+            "peak_gmacs_per_s": peak.macs_per_second / 1e9,
+            "share_of_peak": self.call.macs / float(times.min()) / peak.macs_per_second,
+            "difference": self.call.difference,
+        }
 
 
 @dataclass(frozen=True)
@@ -81,17 +95,26 @@ class Measured:
     cases: list[dict[str, Any]]
     left_out: list[str]
     """What could not be run here, and why."""
+    profile: dict[str, float]
+    """Milliseconds of each kind of operation, see `profile_step`."""
 
 
 def measure_network(
     network: Network, matrix: Matrix, against: Callable[[int], Callable[..., Any]] | None
 ) -> Iterator[Measured | None]:
-    """Measure one network; yields None after each turn and at last the results."""
+    """Measure one network; yields None after each turn and at last the results.
+
+    Raises:
+        PstmoError: if no backend can run it here.
+    """
     cases, left_out = _cases(network, matrix)
-    if against is not None and network.config.encoding == "screen":
-        cases += [_against(network, against, threads) for threads in matrix.threads]
     if not cases:
         raise PstmoError(f"nothing can be measured: {'; '.join(left_out)}")
+    for threads in matrix.threads:
+        cases.append(_compared(plain_call(network, PLAIN, network.plain), threads))
+        if against is not None and network.config.encoding == "screen":
+            forward = against(network.config.frames)
+            cases.append(_compared(plain_call(network, AGAINST, forward), threads))
     peaks = {(c.precision, c.threads): MatrixPeak(c.precision, c.threads) for c in cases}
     order = np.random.default_rng(0)
     for _ in range(matrix.turns):
@@ -100,8 +123,9 @@ def measure_network(
         for peak in peaks.values():
             peak.measure()
         yield None
-    results = [_result(case, peaks[case.precision, case.threads]) for case in cases]
-    yield Measured(network.name, network.config.frames, results, left_out)
+    results = [case.result(peaks[case.precision, case.threads]) for case in cases]
+    profile = profile_step(network)
+    yield Measured(network.name, network.config.frames, results, left_out, profile)
 
 
 def _cases(network: Network, matrix: Matrix) -> tuple[list[Case], list[str]]:
@@ -116,80 +140,23 @@ def _cases(network: Network, matrix: Matrix) -> tuple[list[Case], list[str]]:
                 except PstmoError as error:
                     left_out.append(f"{backend} {precision}: {error}")
                     continue
-                calls = _calls(network, runtime, matrix.people)
+                calls = calls_of(network, runtime, matrix.people)
+                _warm_up(calls)
                 memory = _resident() - before
-                cases += [
-                    Case(kind, backend, precision, threads, people, macs, memory, call)
-                    for kind, people, macs, call in calls
-                ]
+                cases += [Case(call, backend, precision, threads, memory) for call in calls]
     return cases, left_out
 
 
-def _calls(
-    network: Network, runtime: Runtime, people: tuple[int, ...]
-) -> list[tuple[str, int, int, Callable[[], object]]]:
-    """Return what is timed of a runtime, each called a few times already."""
-    calls: list[tuple[str, int, int, Callable[[], object]]] = [
-        (STEP, count, count * network.step_macs, _step(runtime, count)) for count in people
-    ]
-    window = _windows(runtime, 1)
-    calls.append((WINDOW, 1, network.window_macs, lambda: runtime.lift(window)))
-    for _, _, _, call in calls:
-        for _ in range(_WARM_UP):
-            call()
-    return calls
-
-
-def _windows(runtime: Runtime, count: int) -> np.ndarray:
-    config = runtime.config
-    shape = (count, config.frames, *input_shape(config.encoding))
-    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-
-
-def _step(runtime: Runtime, people: int) -> Callable[[], object]:
-    """Return a call that lifts everybody's window as a stream does: one new frame each."""
-    windows = _windows(runtime, people)
-    numbers = np.arange(windows.shape[0] * windows.shape[1]).reshape(windows.shape[:2])
-    rows = KeptRows(numbers.size, runtime.kept_width)
-    passing = windows[:0, 0]
-    frames = windows.reshape(-1, *windows.shape[2:])
-    rows.lift([Windows(numbers, numbers.ravel(), frames, passing)], runtime, None)
-    newest = np.ascontiguousarray(numbers[:, -1])
-    step = Windows(numbers, newest, frames[newest], passing)
-    return lambda: rows.lift([step], runtime, None)
-
-
-def _against(network: Network, make: Callable[[int], Callable[..., Any]], threads: int) -> Case:
+def _compared(call: Call, threads: int) -> Case:
     before = _resident()
-    forward = make(network.config.frames)
-    window = torch.rand(1, network.config.frames, 17, 2) * 2 - 1
-
-    def call() -> object:
-        with torch.no_grad():
-            return forward(window)
-
-    for _ in range(_WARM_UP):
-        call()
-    memory = _resident() - before
-    return Case(AGAINST, "--", "fp32", threads, 1, network.window_macs, memory, call)
+    _warm_up([call])
+    return Case(call, "--", "fp32", threads, _resident() - before)
 
 
-def _result(case: Case, peak: MatrixPeak) -> dict[str, Any]:
-    times = np.array(case.times)
-    return {
-        "kind": case.kind,
-        "backend": case.backend,
-        "precision": case.precision,
-        "threads": case.threads,
-        "people": case.people,
-        "calls": len(times),
-        **percentiles(times),
-        "fastest_ms": float(times.min()) * 1e3,
-        "memory_mib": case.memory / 2**20,
-        "mmacs": case.macs / 1e6,
-        "peak_gmacs_per_s": peak.macs_per_second / 1e9,
-        "share_of_peak": case.macs / float(times.min()) / peak.macs_per_second,
-    }
+def _warm_up(calls: list[Call]) -> None:
+    for call in calls:
+        for _ in range(_WARM_UP):
+            call.run()
 
 
 def _resident() -> int:

@@ -1,19 +1,49 @@
-"""The networks whose latency is measured, their files, and what a step of them must compute."""
+"""The networks whose latency is measured, their files, and what each kind of call must compute."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
-from pstmo_core.checkpoints import save_weights
+from pstmo_core.bench.plain import PlainSTMO
+from pstmo_core.checkpoints import load_weights, save_weights
 from pstmo_core.complexity import measure_module
 from pstmo_core.config import ModelConfig
 from pstmo_core.encoding import input_shape
 from pstmo_core.export import export_onnx
+from pstmo_core.model.step import StepNetwork
 from pstmo_core.model.stmo import STMO
 from pstmo_core.runtime import load_runtime, shipped_model
+
+
+@dataclass(frozen=True)
+class Macs:
+    """Multiply-accumulates of one window."""
+
+    centre: int
+    """Of a step: SEM on one frame, TEM and MOFA on the window, the target's head."""
+    newest: int
+    """Of a step without MOFA: the last layer of TEM and the all-frames head for one frame only."""
+    plain: int
+    """SEM, TEM, MOFA and both heads on the whole window, as the published code does."""
+
+    @classmethod
+    def of(cls, model: STMO) -> Macs:
+        """Count them."""
+        config, network = model.config, StepNetwork(model)
+        window = torch.rand(1, config.frames, *input_shape(config.encoding))
+        last = torch.tensor([config.frames - 1])
+        kept = network.embed(window[0])[None]
+        embed = _macs(network.embed, window[0, :1])
+        return cls(
+            embed + _macs(network.target, kept),
+            embed + _macs(network.frame_pose, kept, last),
+            measure_module(model, window).macs,
+        )
 
 
 @dataclass(frozen=True)
@@ -23,16 +53,17 @@ class Network:
     name: str
     path: Path
     config: ModelConfig
-    step_macs: int
-    """Multiply-accumulates of a step: SEM on one frame, TEM and MOFA on the window, one head."""
-    window_macs: int
-    """The same with SEM on all frames, and the all-frames head, as the published code does."""
+    macs: Macs
+    model: Callable[[Tensor], tuple[Tensor, Tensor]]
+    """The network itself, in torch."""
+    plain: Callable[[Tensor], tuple[Tensor, Tensor]]
+    """The same weights computed as the published code does."""
 
     @classmethod
     def shipped(cls) -> Network:
         """Return the network that comes with this package."""
-        config = load_runtime().config
-        return cls("shipped", shipped_model(), config, *_macs(config))
+        model = load_weights(shipped_model().with_suffix(".safetensors"))
+        return cls("shipped", shipped_model(), load_runtime().config, *_computed(model))
 
     @classmethod
     def authors(cls, frames: int, folder: Path) -> Network:
@@ -43,15 +74,23 @@ class Network:
         model = STMO(config)
         save_weights(model, path.with_suffix(".safetensors"))
         export_onnx(model, path)
-        return cls(f"authors' {frames}", path, config, *_macs(config))
+        return cls(f"authors' {frames}", path, config, *_computed(model))
 
 
-def _macs(config: ModelConfig) -> tuple[int, int]:
-    with torch.device("meta"):
-        network = STMO(config)
-        window = torch.empty(1, config.frames, *input_shape(config.encoding))
-        whole = measure_module(network, window).macs
-        head = measure_module(network.head_all, torch.empty(config.frames, config.width)).macs
-        all_frames = measure_module(network.sem, window).macs
-        one_frame = measure_module(network.sem, window[:, :1]).macs
-    return whole - head - all_frames + one_frame, whole
+def _computed(model: STMO) -> tuple[Macs, STMO, PlainSTMO]:
+    return Macs.of(model), model.eval(), PlainSTMO(model)
+
+
+class _Call(nn.Module):
+    """A function, as what can be counted."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self._function(*inputs)
+
+
+def _macs(function: Callable[..., Tensor], *inputs: Tensor) -> int:
+    return measure_module(_Call(function), *inputs).macs

@@ -21,7 +21,7 @@ def latency(
         str, typer.Option(help="Windows of the authors' architecture, and 'shipped'.")
     ] = "shipped,27,81,243",
     people: Annotated[str, typer.Option(help="Numbers of people in a batch.")] = "1,4,16",
-    backends: Annotated[str, typer.Option(help="Backends.")] = "onnxruntime,torch",
+    backends: Annotated[str, typer.Option(help="Backends.")] = "onnxruntime,openvino,torch",
     precisions: Annotated[str, typer.Option(help="Precisions.")] = "fp32,bf16",
     threads: Annotated[str, typer.Option(help="Numbers of CPU threads.")] = "1",
     turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 10,
@@ -30,7 +30,8 @@ def latency(
         Path | None,
         typer.Option(
             help="Python file with make_forward(frames), which returns a function of one window "
-            "(1, F, 17, 2) of torch: measured in turns with the rest. The file is run."
+            "(1, F, 17, 2) of torch, say of the authors: measured in turns with the rest, "
+            "as the plain forward of ours always is. The file is run."
         ),
     ] = None,
     against_name: Annotated[str, typer.Option(help="What to call that code.")] = "",
@@ -38,7 +39,10 @@ def latency(
         Path, typer.Option("--output", "-o", help="Folder for latency.json and latency.md.")
     ] = Path("benchmarks"),
 ) -> None:
-    """Measure one step of a stream: networks x people x backend x precision x threads."""
+    """Measure one step of a stream: networks x people x backend x precision x threads.
+
+    Compared with the same networks as the published code computes them, in the same run.
+    """
     require_training()
     from tqdm import tqdm
 
@@ -47,6 +51,7 @@ def latency(
     from pstmo_core.bench.latency_report import markdown
     from pstmo_core.bench.machine import machine
     from pstmo_core.bench.networks import Network
+    from pstmo_core.bench.precision import precision_costs
     from pstmo_core.bench.report import write_report
 
     matrix = Matrix(
@@ -69,13 +74,15 @@ def latency(
             work = measure_network(network, matrix, make)
             for step in tqdm(work, f"{network.name}, turns", total=turns + 1):
                 measured += [step] if step is not None else []
+    costs = precision_costs(matrix.backends, matrix.precisions)
     results = {
         **machine(),
         "date": date.today().isoformat(),
         "networks": [dataclasses.asdict(each) for each in measured],
+        "precision": [dataclasses.asdict(each) for each in costs],
     }
     name = (against_name or f"`{against.name}`") if against else ""
-    text = markdown(measured, name)
+    text = markdown(measured, costs, name)
     for path in write_report(output, "latency", results, text):
         typer.echo(path)
 

@@ -28,8 +28,8 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 #: Key of the model configuration in an ONNX file's metadata.
 CONFIG_KEY = "pstmo_config"
-#: Inputs and outputs of the step graph. The inputs are those of `step_inputs`; the outputs are poses
-#: (B, 17, 3) by MOFA, poses by the all-frames head, and rows to be kept.
+#: Inputs of the step graph, those of `step_inputs`, and its outputs: poses (B, 17, 3) by MOFA, by
+#: the all-frames head, and rows to be kept.
 STEP_INPUTS = ("fresh", "kept", "index", "place", "source", "frame")
 STEP_OUTPUTS = ("target_pose", "frame_pose", "embeddings")
 #: Those of the window graph: (B, F, rows, channels) to (B, F, 17, 3) and (B, 17, 3). One file holds

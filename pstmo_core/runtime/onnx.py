@@ -8,11 +8,13 @@ import numpy as np
 import onnxruntime
 
 from pstmo_core.runtime.base import STEP_OUTPUTS, BackendUnavailable, Runtime
-from pstmo_core.runtime.onnx_file import batch_for_cpu, read_model, unreadable
+from pstmo_core.runtime.onnx_file import read_model, unreadable
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.step_inputs import step_inputs
 
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+#: Frames in all windows of a call from which on a CPU core computes no faster for having more.
+_CPU_FRAMES = 1024
 
 
 class OnnxRuntime(Runtime):
@@ -31,7 +33,7 @@ class OnnxRuntime(Runtime):
         self.kept_width = int(rows.shape[1])
         self._place = "CUDA"
         if self._by_mofa.get_providers()[0] == "CPUExecutionProvider":
-            self.batch = batch_for_cpu(self.config)
+            self.batch = max(1, _CPU_FRAMES // self.config.frames)
             self._place = f"CPU, {threads} thread(s)"
         self._path = path
 

@@ -9,9 +9,6 @@ from pstmo_core.config import ConfigError, ModelConfig
 from pstmo_core.runtime.base import CONFIG_KEY, BackendUnavailable, RuntimeLoadError
 from pstmo_core.runtime.onnx_graph import metadata, output_names
 
-#: Rows of activations that a CPU core's nearest caches hold: more windows only push them out.
-_CPU_ROWS = 256
-
 
 def read_model(path: Path, outputs: Iterable[str]) -> tuple[bytes, ModelConfig]:
     """Read a file that must hold a graph with some outputs.
@@ -54,8 +51,3 @@ def unreadable(path: Path, error: Exception) -> RuntimeLoadError:
     """Return the error for a file that a library does not take."""
     reason = str(error).strip().splitlines()[0]
     return RuntimeLoadError(f"{path}: not a readable ONNX file, perhaps truncated ({reason})")
-
-
-def batch_for_cpu(config: ModelConfig) -> int:
-    """Return `Runtime.batch` of a network on a CPU."""
-    return max(1, _CPU_ROWS // config.frames)

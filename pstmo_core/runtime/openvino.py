@@ -9,11 +9,13 @@ import numpy as np
 import openvino
 
 from pstmo_core.runtime.base import STEP_OUTPUTS, BackendUnavailable, Runtime
-from pstmo_core.runtime.onnx_file import batch_for_cpu, read_model, unreadable
+from pstmo_core.runtime.onnx_file import read_model, unreadable
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.step_inputs import step_inputs
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_BATCH = 16
+"""Windows in a call, whatever their length: another number than in the last call costs time."""
 _ONE_PERSON = {"fresh": 1, "index": 1, "place": 1, "source": 1}
 """Lengths of the step graph's inputs in a step of one person."""
 
@@ -26,7 +28,7 @@ class OpenVinoRuntime(Runtime):
     def __init__(self, path: Path, threads: int, precision: str) -> None:
         model, self.config = read_model(path, STEP_OUTPUTS)
         self.precision = precision
-        self.batch = batch_for_cpu(self.config)
+        self.batch = _BATCH
         self._path, self._threads = path, threads
         target, frame_pose, embeddings = STEP_OUTPUTS
         options = {
