@@ -55,7 +55,8 @@ def encode_pixels(
     if encoding == "screen":
         points = np.where(seen[..., None] > 0, points, size / 2)
         return screen(points, size[..., 0], size[..., 1], np)
-    return person(((points - size / 2) / _scale(size, focal)).astype(np.float32), seen, np)
+    rays = (points - size / 2) / _scale(size, focal)
+    return person(rays.astype(np.float32, copy=False), seen, np)
 
 
 def decode_poses(
@@ -103,11 +104,14 @@ def person(rays: Array, seen: Array, xp: Any) -> Array:
     """
     flags = seen[..., None]
     rays = xp.where(flags > 0, rays, xp.zeros_like(rays))
-    count = xp.clip(flags.sum(-2), 1.0, None)
-    centre = xp.where(flags[..., 0, :] > 0, rays[..., 0, :], rays.sum(-2) / count)
+    count = flags.sum(-2).clip(1.0)
+    centre, central = rays[..., 0, :], flags[..., 0, :] > 0
+    if xp is not np or not central.all():  # mostly it is, and NumPy is slow at this sum
+        centre = xp.where(central, centre, rays.sum(-2) / count)
     offsets = (rays - centre[..., None, :]) * flags
-    spread = (offsets**2).sum(-1)[..., None].sum(-2) / count
-    size = xp.sqrt(xp.clip(spread, _SMALLEST_SIZE**2, None))
+    squares = offsets**2
+    spread = (squares[..., :1] + squares[..., 1:]).sum(-2) / count
+    size = xp.sqrt(spread.clip(_SMALLEST_SIZE**2))
     joints = xp.concatenate([offsets / size[..., None, :], flags], -1)
     place = xp.concatenate([centre, xp.log(size / TYPICAL_SIZE)], -1)
     return xp.concatenate([joints, place[..., None, :]], -2)

@@ -71,5 +71,5 @@ def keypoint_frame(
         raise KeypointError(f"scores have the shape {scores.shape}, but must have {expected[:2]}")
     if len(set(ids)) != len(ids):
         raise KeypointError(f"an id appears twice in {list(ids)}")
-    points, scores = table.convert(points.astype(np.float32), scores.astype(np.float32))
+    points, scores = table.convert(points, scores)
     return KeypointFrame(stamp, tuple(ids), points, scores, width, height)

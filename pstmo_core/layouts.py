@@ -83,13 +83,13 @@ class Layout:
 
         values = self._weights @ points
         lowest = np.where(self._needed, scores[..., None, :], np.float32(1)).min(-1)
-        shape = (*scores.shape[:-1], *self._real.shape)
-        values, lowest = values.reshape(*shape, 2), lowest.reshape(shape)
-        usable = (lowest > 0) & self._real
-        first = usable.argmax(-1)[..., None]
-        score = np.take_along_axis(lowest * usable, first, axis=-1)[..., 0]
-        value = np.take_along_axis(values, first[..., None], axis=-2)[..., 0, :]
-        return np.where(score[..., None] > 0, value, np.float32(0)), score
+        lowest = lowest.reshape(*scores.shape[:-1], *self._real.shape) * self._real
+        first = (lowest > 0).argmax(-1)
+        # The first entry of each joint that is seen, counted through all entries of everybody.
+        entry = np.arange(0, lowest.size, lowest.shape[-1]).reshape(first.shape) + first
+        value, score = values.reshape(-1, 2).take(entry, axis=0), lowest.take(entry)
+        value[score <= 0] = 0
+        return value, score
 
     def _check(self, points: np.ndarray, scores: np.ndarray) -> None:
         count = len(self.joint_names)

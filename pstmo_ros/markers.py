@@ -146,7 +146,7 @@ class SkeletonMarkers:
         joints = joints.reshape(len(people), JOINTS, 3) + roots[:, None]
         known = np.isfinite(joints).all(-1)
         alpha = np.array([skeleton.confidence for skeleton in people], np.float32)
-        alpha = np.clip(np.nan_to_num(alpha, nan=0.0), self.style.marker_min_alpha, 1.0)
+        alpha = np.minimum(np.fmax(alpha, np.float32(self.style.marker_min_alpha)), np.float32(1))
         lifetime = _duration(self.style.marker_lifetime)
         markers: list[Marker] = []
         for row, (skeleton, points, opacities) in enumerate(

@@ -54,6 +54,18 @@ def test_a_person_of_whom_nothing_is_seen_is_encoded_finitely() -> None:
     assert np.isfinite(empty).all()
 
 
+def test_a_person_is_encoded_alike_bit_for_bit_whoever_else_is_there(
+    walk: tuple[np.ndarray, np.ndarray],
+) -> None:
+    rays = poses(walk)
+    seen = np.ones(rays.shape[:-1], np.float32)
+    seen[1::3, 0] = 0  # some without a pelvis
+    seen[::2, 5] = 0
+    together = encoding.person(rays, seen, np)
+    alone = [encoding.person(rays[[row]], seen[[row]], np) for row in range(len(rays))]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
 def test_a_known_focal_length_replaces_the_assumed_one(
     walk: tuple[np.ndarray, np.ndarray],
 ) -> None:

@@ -79,7 +79,7 @@ class StreamBuffer:
         Returns None, and changes nothing, if a frame with that stamp is there already, or if the
         ring is full of later ones.
         """
-        place = int(np.searchsorted(self.stamps, frame.stamp))
+        place = int(self.stamps.searchsorted(frame.stamp))
         if place < len(self) and self.stamps[place] == frame.stamp:
             return None
         if place == 0 and len(self) == self._capacity:
@@ -105,10 +105,10 @@ class StreamBuffer:
         """Store people of a frame: (P,) slots, (P, 17, 2) pixels, (P, 17) scores."""
         row += self._start
         seen = scores > 0
-        self._scores[row, slots] = scores
-        self._seen[row, slots] = seen
-        self._present[row, slots] = seen.any(-1)
-        self._points[row, slots] = np.where(seen[..., None], points, np.float32(0))
+        self._scores[row][slots] = scores
+        self._seen[row][slots] = seen
+        self._present[row][slots] = seen.any(-1)
+        self._points[row][slots] = np.where(seen[..., None], points, np.float32(0))
 
     def clear_slot(self, slot: int) -> None:
         """Forget the person in a slot."""

@@ -88,78 +88,83 @@ def sample(
         target: stamp of the target frame, nanoseconds.
         grid: the window's layout.
     """
-    present = present[:, slots]
-    moments, inside = _moments(stamps, present, target, grid)
+    moments = target + grid.offsets
+    inside = _inside(stamps, present.take(slots, axis=1), moments)
     # What is older cannot reach into the window: a long ring is not searched in vain.
     reach = max(grid.tolerance, grid.max_gap)
-    skip = max(0, int(np.searchsorted(stamps, moments[0, 0] - reach)) - 1)
-    stamps, present = stamps[skip:], present[skip:]
-    points, seen = points[skip:, slots], seen[skip:, slots]
+    skip = max(0, int(stamps.searchsorted(moments[0] - reach)) - 1)
+    stamps, points, seen = stamps[skip:], points[skip:], seen[skip:].take(slots, axis=1)
 
-    places = (np.searchsorted(stamps, inside, "right") - 1, np.searchsorted(stamps, inside, "left"))
-    person = np.arange(present.shape[1])
-    before, after = _sightings(present, *places, person)
-    nearest = _nearest(stamps, before, after, inside)
-    near = np.abs(stamps[nearest] - inside) <= grid.tolerance
-    known = seen[nearest, person] & near[..., None]
+    before, after = _sightings(seen, stamps, inside)
+    nearest = _nearest(stamps, before.max(-1), after.min(-1), inside)
+    stood = stamps[nearest]
+    near = np.abs(stood - inside) <= grid.tolerance
+    known = _of_people(seen, nearest) & near[..., None]
     other, values = ~known.all(-1), points[:0, 0]
     if other.any():
-        moment, who = np.nonzero(other)
-        taken = known[moment, who]
-        sightings = _sightings(seen, places[0][other], places[1][other], who)
-        bridged, between = _interpolate(stamps, points, *sightings, inside[other], who, grid)
-        changed = ~near[other] | (bridged & ~taken).any(-1)
-        other[moment[~changed], who[~changed]] = False
-        moment, who = moment[changed], who[changed]
-        taken, between = taken[changed], between[changed]
-        known[moment, who] = taken | bridged[changed]
-        values = np.where(taken[..., None], points[nearest[moment, who], who], between)
-        values = np.where(known[moment, who][..., None], values, np.float32(0))
-    by_person = np.argsort(np.nonzero(other)[1], kind="stable")
-    return Samples(
-        (nearest + skip).T,
-        ~other.T,
-        values[by_person].astype(np.float32, copy=False),
-        known[other][by_person],
-        known.any(0),
-        (np.abs(stamps[nearest] - moments) <= grid.tolerance).mean(0, dtype=np.float32),
-    )
+        # Joints that are seen where they are looked for are interpolated, too: from there to there.
+        person, moment = other.nonzero()
+        taken, own = known[other], nearest[other][:, None]
+        between, bridged = _interpolate(
+            stamps,
+            points,
+            np.where(taken, own, before[other]),
+            np.where(taken, own, after[other]),
+            inside[other],
+            slots[person],
+            grid.max_gap,
+        )
+        changed = ~near[other] | (bridged != taken).any(-1)
+        other[person, moment] = changed
+        known[other] = bridged[changed]
+        values = between[changed]
+    hits = (np.abs(stood - moments) <= grid.tolerance).sum(-1, dtype=np.float32)
+    observed = hits / np.float32(len(moments))
+    return Samples(nearest + skip, ~other, values, known[other], known.any(1), observed)
 
 
-def _moments(
-    stamps: np.ndarray, present: np.ndarray, target: int, grid: Grid
-) -> tuple[np.ndarray, np.ndarray]:
-    """The window's moments (F, 1), and within each person's first and last frame (F, P)."""
+def _inside(stamps: np.ndarray, present: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """The window's moments (F,), drawn into each person's first and last frame (P, F).
+
+    `present` is (N, P) bool, with everybody in one frame at least.
+    """
     first, last = stamps[present.argmax(0)], stamps[-1 - present[::-1].argmax(0)]
-    moments = (target + grid.offsets)[:, None]
-    return moments, np.clip(moments, first, last)
+    return np.minimum(np.maximum(moments, first[:, None]), last[:, None])
 
 
 def _sightings(
-    marks: np.ndarray, up_to: np.ndarray, from_on: np.ndarray, person: np.ndarray
+    seen: np.ndarray, stamps: np.ndarray, moments: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the last sighting up to given rows, and of the first from given rows on.
+    """Rows (P, F, J) of each joint's last sighting up to a moment, and of its first from then on.
 
-    `marks` is (N, P, ...) bool; the given rows and the people whose they are broadcast to (M,).
-    Row -1 says none before, row N none after.
+    `seen` is (N, P, J) bool, `moments` (P, F). Row -1 says none before, row N none after.
     """
-    count = len(marks)
-    rows = np.arange(count, dtype=np.int32).reshape(-1, *[1] * (marks.ndim - 1))
-    last = np.maximum.accumulate(np.where(marks, rows, np.int32(-1)), axis=0)
-    next_ = np.minimum.accumulate(np.where(marks, rows, np.int32(count))[::-1], axis=0)[::-1]
-    return last[up_to, person], next_[from_on, person]
+    count = len(stamps)
+    rows = np.arange(count)[:, None, None]
+    last = np.maximum.accumulate(np.where(seen, rows, -1), axis=0)
+    from_end = np.minimum.accumulate(np.where(seen, rows, count)[::-1], axis=0)
+    return (
+        _of_people(last, stamps.searchsorted(moments, "right") - 1),
+        _of_people(from_end, count - 1 - stamps.searchsorted(moments, "left")),
+    )
+
+
+def _of_people(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Of values (N, P, J), those in some rows (P, F) of each person's own: (P, F, J)."""
+    people, joints = values.shape[1:]
+    return values.reshape(-1, joints).take(rows * people + np.arange(people)[:, None], axis=0)
 
 
 def _nearest(
     stamps: np.ndarray, before: np.ndarray, after: np.ndarray, moments: np.ndarray
 ) -> np.ndarray:
-    """Rows (F, P) of the nearer of two frames; the earlier of two that are equally near.
+    """Rows (P, F) of the nearer of two frames; the earlier of two that are equally near.
 
-    At a moment within a person's first and last frame, one of them at least is there.
+    At a moment within a person's first and last frame there is one after, and one before unless
+    that is too old to matter (-1).
     """
-    none_before, none_after = before < 0, after == len(stamps)
-    earlier = moments - stamps[before] <= stamps[np.where(none_after, 0, after)] - moments
-    return np.where((earlier & ~none_before) | none_after, before, after)
+    later = stamps[after] - moments < moments - stamps[before]
+    return np.where(later | (before < 0), after, before)
 
 
 def _interpolate(
@@ -168,16 +173,24 @@ def _interpolate(
     before: np.ndarray,
     after: np.ndarray,
     moments: np.ndarray,
-    person: np.ndarray,
-    grid: Grid,
+    slots: np.ndarray,
+    max_gap: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which joints (M, J) can be interpolated at the moments (M,), and where they are then."""
+    """Where joints (M, J) are at the moments (M,), pixels (M, J, 2), and whether that is known.
+
+    `before` and `after` are rows of `stamps` and `points`, the same one for a joint that stands
+    where that row says, and -1 or N for none. What is not known is 0.
+    """
     possible = (before >= 0) & (after < len(stamps))
-    before, after = np.where(possible, before, 0), np.where(possible, after, 0)
-    gap = stamps[after] - stamps[before]
-    weight = (moments[:, None] - stamps[before]) / np.maximum(gap, 1)
-    joint = np.arange(points.shape[2])
-    start = points[before, person[:, None], joint]
-    step = points[after, person[:, None], joint] - start
-    weight = np.where(possible, weight, 0).astype(np.float32)
-    return possible & (gap <= grid.max_gap), start + weight[..., None] * step
+    begin = stamps.take(before, mode="clip")
+    gap = stamps.take(after, mode="clip") - begin
+    known = possible & (gap <= max_gap)
+    weight = ((moments[:, None] - begin) / np.maximum(gap, 1)).astype(np.float32)
+    _, people, joints, _ = points.shape
+    flat = points.reshape(-1, 2)
+    first = slots[:, None] * joints + np.arange(joints)
+    start = flat.take(before * (people * joints) + first, axis=0, mode="clip")
+    step = flat.take(after * (people * joints) + first, axis=0, mode="clip") - start
+    places = start + weight[..., None] * step
+    places[~known] = 0
+    return places, known

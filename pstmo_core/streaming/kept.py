@@ -33,7 +33,8 @@ class KeptRows:
     def __init__(self, count: int, width: int) -> None:
         self._rows = np.empty((count, width), np.float32)
         self._known = np.zeros(count, bool)
-        self._position = np.full(count, -1, np.int64)
+        # Where a step finds each row: at its number, or while it is new behind all that are kept.
+        self._position = np.arange(count, dtype=np.int64)
 
     def forget(self, numbers: np.ndarray | slice) -> None:
         """Some numbers are from now on those of other frames."""
@@ -47,10 +48,13 @@ class KeptRows:
         Returns:
             Their numbers (R,), each once, and the index of each among the M.
         """
-        unknown = np.flatnonzero(~self._known[numbers])
-        new, first = np.unique(numbers[unknown], return_index=True)
+        (unknown,) = (~self._known[numbers]).nonzero()
+        new = numbers[unknown]
+        if len(new) > 1:
+            new, first = np.unique(new, return_index=True)
+            unknown = unknown[first]
         self._known[new] = True
-        return new, unknown[first]
+        return new, unknown
 
     def lift(self, windows: list[Windows], runtime: Runtime, frame: int | None) -> np.ndarray:
         """Run SEM once for each new frame, and the network on all windows: poses (B, 17, 3).
@@ -86,23 +90,26 @@ class KeptRows:
 
     def _with_fresh(self, index: np.ndarray, new: np.ndarray) -> np.ndarray:
         """An index of `Windows`, as `Runtime.step` takes it before the new rows are made."""
-        self._position[new] = np.arange(len(new))
-        place = np.where(index < 0, len(new) + ~index, self._position[np.maximum(index, 0)])
-        self._position[new] = -1
-        return np.where(place < 0, index, len(self._rows) + place)
+        passing = len(self._rows) + len(new)
+        self._position[new] = np.arange(len(self._rows), passing)
+        kept = self._position.take(index, mode="clip")
+        self._position[new] = new
+        return np.where(index < 0, passing - 1 - index, kept)
 
     def _all_kept(self, index: np.ndarray, passing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows, and an index of `Windows` into them, once every row is made."""
         passes = index < 0
         if not passes.any():
             return self._rows, index
-        rows = self._rows[np.maximum(index, 0)]
+        rows = self._rows.take(index, axis=0, mode="clip")
         rows[passes] = passing[~index[passes]]
         return rows.reshape(-1, rows.shape[-1]), np.arange(index.size).reshape(index.shape)
 
 
 def _joined_index(windows: list[Windows]) -> np.ndarray:
     """The windows' indices, with the passing rows of all numbered through."""
+    if len(windows) == 1:
+        return windows[0].index
     parts, passing = [], 0
     for each in windows:
         parts.append(np.where(each.index < 0, each.index - passing, each.index))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -175,16 +176,19 @@ class StreamLifter:
         first_number = int(self._buffer.places[row]) * self.config.max_people
         self._kept.forget(slice(first_number, first_number + self.config.max_people))
         scores = np.where(frame.scores >= self.config.min_score, frame.scores, np.float32(0))
-        enough = np.count_nonzero(scores, axis=-1) >= self.config.min_joints
-        self.counters["too_few_joints"] += len(enough) - int(enough.sum())
+        enough = ((scores > 0).sum(-1) >= self.config.min_joints).tolist()
+        self.counters["too_few_joints"] += enough.count(False)
         slots = [
             self._people.slot_of(name) if keep else None
-            for name, keep in zip(frame.ids, enough.tolist(), strict=True)
+            for name, keep in zip(frame.ids, enough, strict=True)
         ]
         rows = [index for index, slot in enumerate(slots) if slot is not None]
-        self.counters["too_many_people"] += int(enough.sum()) - len(rows)
+        self.counters["too_many_people"] += enough.count(True) - len(rows)
         taken = np.array([slots[index] for index in rows], np.intp)
-        self._buffer.put(row, taken, frame.points[rows], scores[rows])
+        points = frame.points
+        if len(rows) < len(slots):
+            points, scores = points[rows], scores[rows]
+        self._buffer.put(row, taken, points, scores)
         self._people.see(taken, frame.stamp)
 
     def _plan_up_to(self, limit: int | None) -> list[_Due]:
@@ -200,7 +204,7 @@ class StreamLifter:
     def _due(self, row: int) -> _Due:
         assert self._newest is not None
         buffer = self._buffer
-        slots = np.flatnonzero(buffer.present[row])
+        (slots,) = buffer.present[row].nonzero()
         stamp, scores = int(buffer.stamps[row]), buffer.scores[row, slots]
         if not len(slots):
             return _Due(stamp, self._newest, (), None, scores > 0, scores, scores[:, 0], None)
@@ -225,21 +229,16 @@ class StreamLifter:
 
     def _windows(self, samples: Samples, slots: np.ndarray, size: np.ndarray) -> Windows:
         """Say of which rows people's windows are made, and encode those that are not yet made."""
-        buffer, whole = self._buffer, samples.whole
+        buffer = self._buffer
         index = buffer.places[samples.rows] * self.config.max_people + slots[:, None]
-        new, chosen = self._kept.plan(index[whole])
-        index[~whole] = ~np.arange(len(samples.points))
-        rows = samples.rows[whole][chosen]
-        people = np.broadcast_to(slots[:, None], whole.shape)[whole][chosen]
+        person, moment = samples.whole.nonzero()
+        new, chosen = self._kept.plan(index[person, moment])
+        index[~samples.whole] = ~np.arange(len(samples.points))
+        people, rows = slots[person[chosen]], samples.rows[person[chosen], moment[chosen]]
         points = np.concatenate([buffer.points[rows, people], samples.points])
         seen = np.concatenate([buffer.seen[rows, people], samples.seen]).astype(np.float32)
-        frames = encode_pixels(
-            points[:, None],
-            seen[:, None],
-            np.broadcast_to(size, (len(points), 2)),
-            self._focal or self.config.focal,
-            self.runtime.config.encoding,
-        )[:, 0]
+        focal, encoding = self._focal or self.config.focal, self.runtime.config.encoding
+        frames = encode_pixels(points[None], seen[None], size[None], focal, encoding)[0]
         return Windows(index, new, frames[: len(new)], frames[len(new) :])
 
     def _answer(self, due: list[_Due]) -> list[SkeletonFrame]:
@@ -251,11 +250,13 @@ class StreamLifter:
             return [_skeletons(frame, _NOBODY, self.config.height) for frame in due]
         joints = self._kept.lift(windows, self.runtime, self._frame)
         ever_seen = np.concatenate([frame.ever_seen for frame in due])
-        joints = np.where(ever_seen[..., None], joints, np.float32(np.nan))
+        joints[~ever_seen] = np.nan
         joints[:, ROOT] = 0  # by definition; the network's own estimate is off by a millimetre
-        parts = np.split(joints, np.cumsum(counts)[:-1])
-        height = self.config.height
-        return [_skeletons(frame, part, height) for frame, part in zip(due, parts, strict=True)]
+        ends = accumulate(counts)
+        return [
+            _skeletons(frame, joints[end - len(frame.ids) : end], self.config.height)
+            for frame, end in zip(due, ends, strict=True)
+        ]
 
 
 _NOBODY = np.empty((0, JOINTS, 3), np.float32)
@@ -263,10 +264,11 @@ _NOBODY = np.empty((0, JOINTS, 3), np.float32)
 
 def _skeletons(due: _Due, joints: np.ndarray, height: float) -> SkeletonFrame:
     joints = scale_to(joints, height)
-    roots = Roots.unknown(len(joints))
     if due.rays is not None and len(joints):
         spread = KNOWN_SPREAD if height else STATURE_SPREAD
         roots = solve_roots(joints, due.rays, due.confidence, spread)
+    else:
+        roots = Roots.unknown(len(joints))
     return SkeletonFrame(
         due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots
     )
@@ -278,7 +280,7 @@ def _nobody(stamp: int) -> SkeletonFrame:
 
 
 def _rows_up_to(stamps: np.ndarray, limit: int) -> int:
-    return int(np.searchsorted(stamps, limit, side="right"))
+    return int(stamps.searchsorted(limit, side="right"))
 
 
 def _ns(seconds: float) -> int:

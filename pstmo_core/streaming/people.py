@@ -37,7 +37,8 @@ class People:
 
     def absent(self, before: int) -> list[str]:
         """Return the ids of people last seen before a stamp."""
-        return [name for name, slot in self._slots.items() if self._last_seen[slot] < before]
+        last_seen = self._last_seen.tolist()
+        return [name for name, slot in self._slots.items() if last_seen[slot] < before]
 
     def leave(self, name: str) -> int:
         """Take back the slot of an id and return it."""
