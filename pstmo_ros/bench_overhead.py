@@ -42,7 +42,7 @@ _WARM_UP = 60
 
 
 class OverheadBench:
-    """Measures one number of people after the other.
+    """Measures any numbers of people, each a stream of its own.
 
     Args:
         node: publishes, and subscribes.
