@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -139,3 +140,28 @@ class Camera:
         points = camera.rays(frame.points) * np.float32(camera.focal[0]) + middle
         points = np.where(frame.scores[..., None] > 0, points, frame.points)
         return replace(frame, points=points.astype(np.float32), focal=camera.focal[0])
+
+
+def camera_from_info(info: Any, rectified: bool = False) -> Camera:
+    """Return the calibration in a message sensor_msgs/CameraInfo, of ROS or out of a bag.
+
+    Args:
+        info: the message; binning and a region of interest are taken into account.
+        rectified: whether the image was rectified, which the projection matrix describes.
+
+    Raises:
+        CameraError: if the message holds no calibration, or one that cannot be used.
+    """
+    columns, values = (4, info.p) if rectified else (3, info.k)
+    focal, centre = (values[0], values[columns + 1]), (values[2], values[columns + 2])
+    bins = np.maximum((info.binning_x, info.binning_y), 1)
+    roi = info.roi
+    size = (roi.width or info.width, roi.height or info.height) // bins
+    return Camera(
+        int(size[0]),
+        int(size[1]),
+        focal=tuple((np.array(focal) / bins).tolist()),
+        centre=tuple(((np.array(centre) - (roi.x_offset, roi.y_offset)) / bins).tolist()),
+        distortion=() if rectified else tuple(map(float, info.d)),
+        model=info.distortion_model or "plumb_bob",
+    )

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
-from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from pstmo_core.camera import Camera
 from pstmo_core.clip import Clip
 from pstmo_core.keypoints import KeypointError, KeypointFrame, keypoint_frame
 from pstmo_core.layouts import LayoutError, get_layout
@@ -136,31 +134,6 @@ def _stack(people: list[Person2D], joints: int) -> tuple[np.ndarray, np.ndarray]
         if len(person.scores):
             scores[row] = np.asarray(person.scores, np.float32)
     return points, scores
-
-
-def camera_from_message(message: CameraInfo, rectified: bool) -> Camera:
-    """Return a camera's calibration.
-
-    Args:
-        message: the calibration; binning and a region of interest are taken into account.
-        rectified: whether the image was rectified, which its projection matrix describes.
-
-    Raises:
-        CameraError: if the message holds no calibration, or one that cannot be used.
-    """
-    columns, values = (4, message.p) if rectified else (3, message.k)
-    focal, centre = (values[0], values[columns + 1]), (values[2], values[columns + 2])
-    bins = np.maximum((message.binning_x, message.binning_y), 1)
-    roi = message.roi
-    size = (roi.width or message.width, roi.height or message.height) // bins
-    return Camera(
-        int(size[0]),
-        int(size[1]),
-        focal=tuple((np.array(focal) / bins).tolist()),
-        centre=tuple(((np.array(centre) - (roi.x_offset, roi.y_offset)) / bins).tolist()),
-        distortion=() if rectified else tuple(message.d),
-        model=message.distortion_model or "plumb_bob",
-    )
 
 
 def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> People2D:

@@ -22,13 +22,13 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from pstmo_core.camera import Camera, CameraError
+from pstmo_core.camera import Camera, CameraError, camera_from_info
 from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.arrival import with_arrival
-from pstmo_ros.conversions import camera_from_message, layout_message, stamp_ns
+from pstmo_ros.conversions import layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.lifecycle import GuardedNode, serve
@@ -154,7 +154,7 @@ class LifterNode(GuardedNode):
             return
         self._heard_of_camera = content
         try:
-            self._camera = camera_from_message(message, self._own.rectified)
+            self._camera = camera_from_info(message, self._own.rectified)
         except CameraError as error:
             self._camera = None
             self.get_logger().warning(f"{self._own.camera_info_topic}: not used: {error}")

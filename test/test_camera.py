@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 
-from pstmo_core.camera import Camera, CameraError
+from pstmo_core.camera import Camera, CameraError, camera_from_info
 from pstmo_core.keypoints import KeypointFrame
 
 SIZE = {"width": 640, "height": 480}
@@ -34,6 +37,33 @@ def project(camera: Camera, rays: np.ndarray) -> np.ndarray:
     )
     pixels = project_points(points, zero, zero, matrix, np.array(camera.distortion or (0.0,) * 4))
     return pixels[0].reshape(rays.shape)
+
+
+def info(**changes: Any) -> SimpleNamespace:
+    """A CameraInfo; the rectified image has another focal length."""
+    region = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    fields = {
+        **SIZE, "k": [500.0, 0, 322, 0, 510, 236, 0, 0, 1], "d": [-0.3, 0.1, 0.001, -0.002, 0.01],
+        "p": [480.0, 0, 320, 0, 0, 480, 240, 0, 0, 0, 1, 0], "distortion_model": "plumb_bob",
+        "binning_x": 0, "binning_y": 0, "roi": region,
+    }  # fmt: skip
+    return SimpleNamespace(**fields | changes)
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_a_binned_region_of_the_image_has_the_rays_of_the_whole(rectified: bool) -> None:
+    region = SimpleNamespace(x_offset=100, y_offset=40, width=320, height=240)
+    whole = camera_from_info(info(), rectified)
+    part = camera_from_info(info(binning_x=2, binning_y=2, roi=region), rectified)
+    assert (part.width, part.height) == (160, 120)
+    assert bool(whole.distortion) != rectified
+    pixels = np.array([[120.0, 60], [300, 200], [400, 270]])
+    np.testing.assert_allclose(part.rays((pixels - [100, 40]) / 2), whole.rays(pixels), atol=1e-6)
+
+
+def test_a_message_without_a_calibration_is_refused() -> None:
+    with pytest.raises(CameraError, match="not calibrated"):
+        camera_from_info(info(k=[0.0] * 9))
 
 
 @pytest.mark.parametrize("model", LENSES)

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.camera import Camera, CameraError
+from pstmo_core.camera import Camera, CameraError, camera_from_info
 from pstmo_core.errors import PstmoError
 from pstmo_core.images import RawImage, decode_compressed, decode_image
 from pstmo_core.keypoints import KeypointError, keypoint_frame
 from pstmo_core.layouts import LayoutError, get_layout
 from pstmo_core.lift import bag_messages
 from pstmo_core.lift.bag_messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, PEOPLE, SKELETONS
-from pstmo_core.lift.calibration import camera_from_matrix
 from pstmo_core.lift.keypoints_from_images import identify
 from pstmo_core.lift.recording import ClipBuilder, Recording
 from pstmo_core.lift.sources import Frame, Images
@@ -234,10 +233,8 @@ def _calibration(reader: Any, topic: str) -> Camera | None:
     first = next(_messages(reader, beside if beside in topics else topics[0]), None)
     if first is None:
         return None
-    info = first[1]
-    size = (int(info.width), int(info.height))
     try:
-        return camera_from_matrix(*size, info.k, info.d, info.distortion_model)
+        return camera_from_info(first[1])
     except CameraError:
         return None  # drivers of cameras that were not calibrated send zeros
 

@@ -30,7 +30,7 @@ def load_camera_info(path: Path | str) -> Camera:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CameraError(f"{path}: is no YAML file") from error
     try:
-        return camera_from_matrix(
+        return _from_matrix(
             int(content["image_width"]),
             int(content["image_height"]),
             content["camera_matrix"]["data"],
@@ -46,7 +46,7 @@ def load_camera_info(path: Path | str) -> Camera:
         raise CameraError(f"{path}: {error}") from error
 
 
-def camera_from_matrix(width: int, height: int, matrix: Any, distortion: Any, model: str) -> Camera:
+def _from_matrix(width: int, height: int, matrix: Any, distortion: Any, model: str) -> Camera:
     """Return the camera with these intrinsics: `matrix` nine numbers, row-major.
 
     Raises:
