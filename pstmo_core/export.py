@@ -60,18 +60,10 @@ class _BothGraphs(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
-        self,
-        fresh: Tensor,
-        kept: Tensor,
-        index: Tensor,
-        place: Tensor,
-        source: Tensor,
-        frame: Tensor,
-        frames: Tensor,
-    ) -> tuple[Tensor, ...]:
-        step = self.network(fresh, kept, index, place, source, frame)
-        return *step, *self.network.whole(frames)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Those of the step, then the windows."""
+        *step, frames = inputs
+        return *self.network(*step), *self.network.whole(frames)
 
 
 def export_onnx(model: STMO, path: Path | str, kind: str = "both") -> float:

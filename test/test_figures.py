@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from command import Command
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("matplotlib")
+torch = pytest.importorskip("torch", reason="figures need torch")
+pytest.importorskip("matplotlib", reason="figures need Matplotlib")
 
 from pstmo_core.checkpoints import load_weights, save_weights  # noqa: E402
 from pstmo_core.clip import Clip, load_clip, sample_path  # noqa: E402

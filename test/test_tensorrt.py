@@ -1,11 +1,7 @@
-"""TensorRT by a stand-in: whatever goes wrong ends in a working runtime that says what happened.
-
-What `tensorrt_rtx` can build without a GPU is built for real where it is installed.
-"""
+"""TensorRT by a stand-in: whatever goes wrong ends in a working runtime that says what happened."""
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
@@ -15,18 +11,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import fake_tensorrt
 import numpy as np
 import pytest
-from command import Command
 
-from pstmo_core.config import ConfigError, ModelConfig
 from pstmo_core.encoding import input_shape
-from pstmo_core.runtime import cuda, onnx, shipped_model, tensorrt
-from pstmo_core.runtime.base import BackendUnavailable, Runtime
-from pstmo_core.runtime.cuda import CudaDevice, probe_cuda
+from pstmo_core.runtime import onnx, shipped_model, tensorrt
+from pstmo_core.runtime.base import Runtime
+from pstmo_core.runtime.cuda import CudaDevice
 from pstmo_core.runtime.engine_cache import EngineCache, EngineError
 from pstmo_core.runtime.tensorrt import GpuMachine, TensorRtRuntime, check, load_engine
 from pstmo_core.runtime.tensorrt_background import ServesWhileBuilding
@@ -35,7 +28,6 @@ from pstmo_core.runtime.tensorrt_build import (
     build_apart,
     build_engine,
     engine_graph,
-    tensorrt_module,
 )
 
 CONFIG = EngineConfig(module="fake_tensorrt")
@@ -346,123 +338,6 @@ def test_wrong_arguments_do_not_cost_the_gpu(desk: Desk) -> None:
     assert runtime.backend == "tensorrt" and "gpu_lost" not in runtime.counters
 
 
-class FakeLibrary:
-    """libcuda as ctypes shows it."""
-
-    def __init__(self, devices: int = 1, code: int = 0) -> None:
-        self.devices, self.code = devices, code
-
-    def __getattr__(self, name: str) -> Callable[..., int]:
-        answers = {"cuDeviceGetCount": self.devices, "cuDriverGetVersion": 12060, "cuDeviceGet": 0}
-
-        def call(first: object, *others: object) -> int:
-            if name == "cuDeviceGetName":
-                assert isinstance(first, ctypes.Array)
-                first.value = b"Orin"
-            elif name == "cuDeviceGetAttribute":
-                first._obj.value = {75: 8, 76: 7}[others[0]]  # type: ignore[attr-defined, index]
-            elif name in answers:
-                first._obj.value = answers[name]  # type: ignore[attr-defined]
-            return self.code
-
-        return call
-
-
-def test_the_driver_is_asked_what_device_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeLibrary())
-    assert probe_cuda() == CudaDevice("Orin", "8.7", "12.6")
-
-
-@pytest.mark.parametrize(
-    ("library", "reason"),
-    [(FakeLibrary(devices=0), "the driver shows 0 of them"), (FakeLibrary(code=100), "code 100")],
-)
-def test_a_driver_without_a_device_is_said(
-    library: FakeLibrary, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
-    with pytest.raises(BackendUnavailable, match=reason):
-        probe_cuda()
-
-
-def test_without_cuda_no_object_of_tensorrt_is_made(
-    monkeypatch: pytest.MonkeyPatch, pstmo: Command
-) -> None:
-    monkeypatch.setattr(cuda, "DRIVER", "libcuda_that_is_not_there.so")
-    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt)
-    fake_tensorrt.made.clear()
-    with pytest.raises(BackendUnavailable, match="no NVIDIA driver"):
-        tensorrt.load(MODEL, 1, "fp32")
-    code, _, error = pstmo("engine", "build")
-    assert code == 2 and "no NVIDIA driver" in error
-    assert not fake_tensorrt.made
-
-
-def test_without_tensorrt_or_its_bindings_the_backend_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeLibrary())
-    with pytest.raises(BackendUnavailable, match=r"no_such_tensorrt cannot be imported"):
-        GpuMachine.here("no_such_tensorrt")
-    for name in ("cuda", "cuda.bindings", "cuda.bindings.driver", "cuda.cuda"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(BackendUnavailable, match="cuda-python is not installed"):
-        GpuMachine.here("fake_tensorrt")
-    with pytest.raises(BackendUnavailable, match="not in bf16"):
-        tensorrt.load(MODEL, 1, "bf16")
-
-
-#: What each generation offers: flags of networks and of builders, preview features.
-GENERATIONS = {
-    "8.6.1": ({"EXPLICIT_BATCH": 0}, {"FP16": 0, "TF32": 7}, {"PROFILE_SHARING_0806": 3}),
-    "10.3.0": ({"EXPLICIT_BATCH": 0, "STRONGLY_TYPED": 1}, {"FP16": 0, "TF32": 7}, {}),
-    "11.0.0": ({"STRONGLY_TYPED": 1}, {"TF32": 7}, {}),
-}
-
-
-@pytest.mark.parametrize(
-    ("version", "precision", "network", "builder"),
-    [
-        ("8.6.1", "fp32", 0b01, []),
-        ("8.6.1", "fp16", 0b01, [0]),
-        ("10.3.0", "fp32", 0b10, []),
-        ("10.3.0", "fp16", 0b00, [0]),
-        ("11.0.0", "fp32", 0b10, []),
-    ],
-)
-def test_each_generation_of_tensorrt_gets_the_flags_that_it_knows(
-    version: str, precision: str, network: int, builder: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _become(version, monkeypatch)
-    plan = build_engine(fake_tensorrt, engine_graph(MODEL), EngineConfig(precision, people=4))
-    header = json.loads(plan.split(b"\n", 1)[0])
-    assert header["network_flags"] == network
-    assert header["builder_flags"] == builder  # and never TF32
-    assert header["shapes"] == {"frames": [[people, 27, 18, 3] for people in (1, 1, 4)]}
-
-
-def test_tensorrt_11_says_why_it_builds_no_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
-    _become("11.0.0", monkeypatch)
-    with pytest.raises(EngineError, match="takes the precision from the ONNX file"):
-        build_engine(fake_tensorrt, engine_graph(MODEL), EngineConfig("fp16"))
-
-
-def _become(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, builder, preview = (SimpleNamespace(**flags) for flags in GENERATIONS[version])
-    monkeypatch.setattr(fake_tensorrt, "__version__", version)
-    monkeypatch.setattr(fake_tensorrt, "NetworkDefinitionCreationFlag", network)
-    monkeypatch.setattr(fake_tensorrt, "BuilderFlag", builder)
-    monkeypatch.setattr(fake_tensorrt, "PreviewFeature", preview, raising=False)
-
-
-def test_a_file_that_is_no_network_is_refused_in_tensorrts_words(tmp_path: Path) -> None:
-    (tmp_path / "net.onnx").write_bytes(b"not a network")
-    with pytest.raises(EngineError, match=r"net.onnx: holds no window graph"):
-        engine_graph(tmp_path / "net.onnx")
-    with pytest.raises(EngineError, match="TensorRT cannot read the ONNX file"):
-        build_engine(fake_tensorrt, b"not a network", CONFIG)
-
-
 def test_an_engine_off_by_more_than_the_tolerance_is_refused(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,65 +353,3 @@ def test_an_engine_off_by_more_than_the_tolerance_is_refused(
         monkeypatch.setattr(TensorRtRuntime, "step", wrong)
         with pytest.raises(EngineError, match="of the largest coordinate, accepted are 1e-04"):
             check(engine, desk.cpu, 8)
-
-
-def test_wrong_settings_of_an_engine_are_a_sentence() -> None:
-    with pytest.raises(ConfigError, match="precision is 'int8'"):
-        EngineConfig("int8")
-    with pytest.raises(ConfigError, match="people is 0"):
-        EngineConfig(people=0)
-
-
-@pytest.fixture(scope="module")
-def rtx() -> object:
-    return pytest.importorskip("tensorrt_rtx", reason="needs tensorrt-rtx, which builds anywhere")
-
-
-def test_tensorrt_rtx_builds_the_shipped_network_without_a_gpu(rtx: object) -> None:
-    graph = engine_graph(MODEL)
-    plan = build_apart(graph, EngineConfig(module="tensorrt_rtx"), print, MODEL.name)
-    assert len(plan) > len(graph) // 2
-
-
-def test_tensorrt_rtx_builds_a_network_of_243_frames(rtx: object, tmp_path: Path) -> None:
-    export = pytest.importorskip("pstmo_core.export", reason="needs torch").export_onnx
-    stmo = pytest.importorskip("pstmo_core.model.stmo", reason="needs torch")
-    sizes = {"frames": 243, "width": 64, "feedforward": 128, "sem_width": 128}
-    export(stmo.STMO(ModelConfig(**sizes)), tmp_path / "m.onnx")
-    graph = engine_graph(tmp_path / "m.onnx")
-    plan = build_engine(tensorrt_module("tensorrt_rtx"), graph, EngineConfig())
-    assert len(plan) > len(graph) // 2
-
-
-def test_tensorrt_rtx_says_what_it_cannot_do(rtx: object) -> None:
-    module = tensorrt_module("tensorrt_rtx")
-    with pytest.raises(EngineError, match="takes the precision from the ONNX file"):
-        build_engine(module, engine_graph(MODEL), EngineConfig("fp16", module="tensorrt_rtx"))
-    with pytest.raises(EngineError, match="cannot read the ONNX file"):
-        build_engine(module, b"not a network", EngineConfig(module="tensorrt_rtx"))
-
-
-@pytest.mark.parametrize(
-    ("name", "theirs"),
-    [
-        ("Builder", "Builder"),
-        ("Runtime", "Runtime"),
-        ("OnnxParser", "OnnxParser"),
-        ("_Network", "INetworkDefinition"),
-        ("_Profile", "IOptimizationProfile"),
-        ("_BuilderConfig", "IBuilderConfig"),
-        ("_Engine", "ICudaEngine"),
-        ("_Context", "IExecutionContext"),
-    ],
-)
-def test_the_stand_in_has_no_method_that_tensorrt_lacks(
-    name: str, theirs: str, rtx: object
-) -> None:
-    offered = {key for key in vars(getattr(fake_tensorrt, name)) if not key.startswith("_")}
-    assert offered <= set(dir(getattr(rtx, theirs)))
-
-
-def test_the_stand_in_has_no_call_that_the_drivers_bindings_lack() -> None:
-    driver = pytest.importorskip("cuda.bindings.driver", reason="needs cuda-python")
-    offered = {name[1:] for name in vars(fake_tensorrt.FakeDriver) if name.startswith("_cu")}
-    assert offered <= set(dir(driver))
