@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -48,31 +49,28 @@ class Call:
 
 def calls_of(network: Network, runtime: Runtime, people: tuple[int, ...]) -> list[Call]:
     """Return what is timed of a backend, each compared with the network in torch."""
-    newest = network.config.frames - 1
-    macs = network.macs
+    frames, macs = network.config.frames, network.macs
+    clip = frames - 1 + MOST_AT_ONCE
     calls = []
-    for kind, frame, each in ((CENTRE, None, macs.centre), (NEWEST, newest, macs.newest)):
-        for count in people:
-            windows = _windows(network, count)
-            run = _step(runtime, windows, frame)
-            expected = _expected(network, windows, frame)
-            calls.append(Call(kind, count, count * each, run, 1, _apart(run(), expected)))
-    clip = _windows(network, 1, network.config.frames - 1 + MOST_AT_ONCE)[0]
-    windows = np.lib.stride_tricks.sliding_window_view(clip, network.config.frames, 0)
-    windows = np.moveaxis(windows, -1, 1)
-    for kind, frame, each in ((CLIP_CENTRE, None, macs.centre), (CLIP_NEWEST, newest, macs.newest)):
-        run = _clip(runtime, clip, frame)
-        difference = _apart(run(), _expected(network, windows, frame))
-        calls.append(Call(kind, 1, each, run, MOST_AT_ONCE, difference))
-    window = _windows(network, 1)
-    difference = _apart(runtime.lift(window), _expected(network, window, None))
+    for kind, counts, length, frame, each in (
+        (CENTRE, people, frames, None, macs.centre),
+        (NEWEST, people, frames, frames - 1, macs.newest),
+        (CLIP_CENTRE, (1,), clip, None, macs.centre),
+        (CLIP_NEWEST, (1,), clip, frames - 1, macs.newest),
+    ):
+        for count in counts:
+            run = _lifting(runtime, _sequences(network, count, length), frame)
+            difference = _apart(run(), _expected(network, count, length, frame))
+            calls.append(Call(kind, count, count * each, run, length - frames + 1, difference))
+    window = _sequences(network, 1, frames)
+    difference = _apart(runtime.lift(window), _expected(network, 1, frames, None))
     calls.append(Call(WINDOW, 1, macs.plain, lambda: runtime.lift(window), 1, difference))
     return calls
 
 
 def plain_call(network: Network, kind: str, forward: Callable[..., Any]) -> Call:
     """Return the call of a forward of torch, that of one window."""
-    window = torch.from_numpy(_windows(network, 1))
+    window = torch.from_numpy(_sequences(network, 1, network.config.frames))
 
     def run() -> object:
         with torch.no_grad():
@@ -81,42 +79,47 @@ def plain_call(network: Network, kind: str, forward: Callable[..., Any]) -> Call
     return Call(kind, 1, network.macs.plain, run)
 
 
-def _windows(network: Network, count: int, frames: int | None = None) -> np.ndarray:
-    config = network.config
-    shape = (count, frames or config.frames, *input_shape(config.encoding))
+def _sequences(network: Network, count: int, length: int) -> np.ndarray:
+    """Return encoded frames (count, length, rows, channels), the same ones each time."""
+    shape = (count, length, *input_shape(network.config.encoding))
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
-def _step(runtime: Runtime, windows: np.ndarray, frame: int | None) -> Callable[[], np.ndarray]:
-    """Return a call that lifts everybody's window as a stream does: one new frame each."""
-    numbers = np.arange(windows.shape[0] * windows.shape[1]).reshape(windows.shape[:2])
-    return _lifting(
-        runtime, windows.reshape(-1, *windows.shape[2:]), numbers, numbers[:, -1], frame
-    )
-
-
-def _clip(runtime: Runtime, clip: np.ndarray, frame: int | None) -> Callable[[], np.ndarray]:
-    """Return a call that lifts the last `MOST_AT_ONCE` frames (N, rows, channels) of a clip."""
-    length = len(clip) - MOST_AT_ONCE + 1
-    starts = np.arange(MOST_AT_ONCE)[:, None]
-    new = np.arange(length - 1, len(clip))
-    return _lifting(runtime, clip, starts + np.arange(length), new, frame)
+def _windows_of(sequences: np.ndarray, frames: int) -> np.ndarray:
+    """Return all windows (N, frames, ...) of sequences (count, length, ...)."""
+    windows = np.lib.stride_tricks.sliding_window_view(sequences, frames, 1)
+    return np.moveaxis(windows, -1, 2).reshape(-1, frames, *sequences.shape[2:])
 
 
 def _lifting(
-    runtime: Runtime, frames: np.ndarray, index: np.ndarray, new: np.ndarray, frame: int | None
+    runtime: Runtime, sequences: np.ndarray, frame: int | None
 ) -> Callable[[], np.ndarray]:
-    rows = KeptRows(len(frames), runtime.kept_width)
-    everything, passing = np.arange(len(frames)), frames[:0]
-    rows.lift([Windows(index[:1], everything, frames, passing)], runtime, frame)
-    step = Windows(index, np.ascontiguousarray(new), frames[new], passing)
+    """Return a call that lifts all windows of sequences as a stream does.
+
+    New is each window's last frame: one of each person, or those of a clip.
+    """
+    frames = runtime.config.frames
+    numbers = np.arange(sequences.shape[0] * sequences.shape[1]).reshape(sequences.shape[:2])
+    index, new = _windows_of(numbers, frames), numbers[:, frames - 1 :].ravel()
+    flat = sequences.reshape(-1, *sequences.shape[2:])
+    rows = KeptRows(len(flat), runtime.kept_width)
+    rows.lift([Windows(index[:1], numbers.ravel(), flat, flat[:0])], runtime, frame)
+    step = Windows(index, new, flat[new], flat[:0])
     return lambda: rows.lift([step], runtime, frame)
 
 
+def _expected(network: Network, count: int, length: int, frame: int | None) -> np.ndarray:
+    all_frames, target = _poses(network, count, length)
+    return target if frame is None else all_frames[:, frame]
+
+
+@functools.lru_cache(maxsize=8)  # every backend is compared with the same poses
 @torch.inference_mode()
-def _expected(network: Network, windows: np.ndarray, frame: int | None) -> np.ndarray:
-    all_frames, target = network.model(torch.from_numpy(np.ascontiguousarray(windows)))
-    return (target if frame is None else all_frames[:, frame]).numpy()
+def _poses(network: Network, count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the network in torch makes of all windows of sequences."""
+    windows = _windows_of(_sequences(network, count, length), network.config.frames)
+    all_frames, target = network.model(torch.tensor(windows))
+    return all_frames.numpy(), target.numpy()
 
 
 def _apart(poses: np.ndarray, expected: np.ndarray) -> float:

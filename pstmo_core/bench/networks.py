@@ -17,7 +17,7 @@ from pstmo_core.encoding import input_shape
 from pstmo_core.export import export_onnx
 from pstmo_core.model.step import StepNetwork
 from pstmo_core.model.stmo import STMO
-from pstmo_core.runtime import load_runtime, shipped_model
+from pstmo_core.runtime import shipped_model
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Network:
     def shipped(cls) -> Network:
         """Return the network that comes with this package."""
         model = load_weights(shipped_model().with_suffix(".safetensors"))
-        return cls("shipped", shipped_model(), load_runtime().config, *_computed(model))
+        return cls("shipped", shipped_model(), model.config, *_computed(model))
 
     @classmethod
     def authors(cls, frames: int, folder: Path) -> Network:
