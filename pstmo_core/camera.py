@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pstmo_core.errors import PstmoError
-from pstmo_core.keypoints import KeypointFrame
+from pstmo_core.keypoints.frame import KeypointFrame
 
 #: Distortion models by their names in ROS, with the numbers of coefficients that they may have.
 DISTORTION_MODELS: dict[str, tuple[int, ...]] = {

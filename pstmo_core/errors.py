@@ -3,3 +3,7 @@
 
 class PstmoError(ValueError):
     """Wrong input, files or settings; commands print its sentence and exit with 2."""
+
+
+class ConfigError(PstmoError):
+    """A configuration that cannot be used, with a sentence that says what would be right."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pstmo_core.clip import Clip
+from pstmo_core.keypoints.clip import Clip
 
 SHIFT = 20.0
 """Pixels between a person and the next one that moves alike."""

@@ -21,12 +21,12 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pstmo_core.bench.report import percentiles, table
-from pstmo_core.clip import load_clip, sample_path, save_clip
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.clip import load_clip, sample_path, save_clip
 from pstmo_ros.bench_clip import crowd
+from pstmo_ros.child_processes import node_command, running, tail
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.msg import Skeletons3D
-from pstmo_ros.processes import node_command, running, tail
 
 _WARM_UP = 1.0
 """Seconds that fill the first window; their frames count as frames, but not for the latency."""

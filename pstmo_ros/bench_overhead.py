@@ -15,7 +15,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import MarkerArray
 
 from pstmo_core.bench.report import percentiles, table
-from pstmo_core.clip import load_clip, sample_path
+from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter

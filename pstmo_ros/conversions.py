@@ -10,11 +10,11 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
 from std_msgs.msg import Header
 
-from pstmo_core.clip import Clip
-from pstmo_core.keypoints import KeypointError, KeypointFrame, keypoint_frame
-from pstmo_core.layouts import LayoutError, get_layout
+from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.frame import KeypointError, KeypointFrame, keypoint_frame
+from pstmo_core.keypoints.layouts import LayoutError, get_layout
 from pstmo_core.skeleton import EDGES, JOINT_NAMES
-from pstmo_core.skeletons import SkeletonFrame
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, SkeletonLayout, Skeletons3D
 
 #: Name of the skeleton's layout in Skeletons3D and SkeletonLayout.

@@ -18,12 +18,12 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-from pstmo_core.clip import Clip, load_clip, sample_path
+from pstmo_core.drawing.clip_video import render_clip
 from pstmo_core.errors import PstmoError
-from pstmo_core.metrics import mpjpe, p_mpjpe
-from pstmo_core.render import render_clip
+from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
+from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
+from pstmo_ros.child_processes import node_command, running, tail
 from pstmo_ros.demo_recorder import DemoRecorder
-from pstmo_ros.processes import node_command, running, tail
 from pstmo_ros.recording import Recording
 
 LISTENERS = 2

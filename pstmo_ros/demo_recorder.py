@@ -18,8 +18,8 @@ from pstmo_core.skeleton import JOINTS
 from pstmo_ros.conversions import joints_of, stamp_ns
 from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters, check_choices, check_topic, parameter
-from pstmo_ros.process import run_node
 from pstmo_ros.recording import Recording
+from pstmo_ros.run_node import run_node
 
 _LINGER = 2.0
 """Seconds after the end of the input in which skeletons are still awaited."""

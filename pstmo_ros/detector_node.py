@@ -27,7 +27,7 @@ from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D, Person2D
 from pstmo_ros.parameters import Parameters
-from pstmo_ros.process import run_node
+from pstmo_ros.run_node import run_node
 
 SEARCH_PERIOD = 0.5
 """Seconds between two looks whether images are published, and of which type."""

@@ -20,7 +20,7 @@ from rclpy.node import Node
 
 from pstmo_ros.detector_node import DetectorNode
 from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.process import run_node
+from pstmo_ros.run_node import run_node
 
 CAMERA = "--virtual-camera="
 """Argument, before --ros-args, that says that the virtual camera runs here too, and with which

@@ -13,12 +13,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from pstmo_core.clip import Clip, load_clip, sample_path
-from pstmo_core.layouts import LAYOUTS
+from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
+from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import NEVER, Parameters, check_choices, check_topic, parameter
-from pstmo_ros.process import run_node
+from pstmo_ros.run_node import run_node
 
 _SECOND = 1_000_000_000
 _PATIENCE = 0.1

@@ -36,7 +36,7 @@ from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
 from pstmo_ros.parameters import Parameters
-from pstmo_ros.process import run_node
+from pstmo_ros.run_node import run_node
 from pstmo_ros.stream import Stream
 from pstmo_ros.timed_runtime import TimedRuntime
 

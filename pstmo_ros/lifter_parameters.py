@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pstmo_core.layouts import LAYOUTS
+from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.runtime.base import BACKENDS, PRECISIONS
 from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_choices, check_topic, parameter
 

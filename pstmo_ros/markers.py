@@ -19,8 +19,8 @@ from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from pstmo_core.colours import joint_colours
-from pstmo_core.config import ConfigError
+from pstmo_core.drawing.colours import joint_colours
+from pstmo_core.errors import ConfigError
 from pstmo_core.skeleton import EDGES, JOINTS
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import check_choices, parameter

@@ -21,7 +21,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
-from pstmo_core.config import ConfigError
+from pstmo_core.errors import ConfigError
 
 Group = TypeVar("Group")
 

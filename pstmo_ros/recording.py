@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.clip import Clip
+from pstmo_core.keypoints.clip import Clip
 from pstmo_core.skeleton import JOINTS
 
 

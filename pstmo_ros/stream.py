@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from pstmo_core.camera import Camera, CameraError
 from pstmo_core.errors import PstmoError
-from pstmo_core.keypoints import KeypointFrame
+from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
-from pstmo_core.tracking import Tracker, TrackerConfig
 from pstmo_ros.conversions import (
     MessageError,
     has_ids,

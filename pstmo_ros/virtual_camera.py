@@ -23,7 +23,7 @@ from pstmo_core.skeleton import ROOT
 from pstmo_ros.conversions import SKELETON_LAYOUT, floats, time_message
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters, parameter
-from pstmo_ros.process import run_node
+from pstmo_ros.run_node import run_node
 
 
 @dataclass(frozen=True)

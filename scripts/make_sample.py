@@ -4,7 +4,7 @@
 
 Writes pstmo_core/samples/sample.npz, 12 s at 30 fps: one person walks to and fro, another stands
 and boxes, and is only there from the 2nd to the 9th second. The keypoints have a detector's faults
-(pstmo_core/data/noise.py); `truth` holds the real 3D joints.
+(pstmo_core/data/motion/detector_noise.py); `truth` holds the real 3D joints.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 import torch
 import typer
 
-from pstmo_core.data import noise
-from pstmo_core.data.cameras import Cameras, look_at, rays
-from pstmo_core.data.mocap import load_mocap
-from pstmo_core.data.noise import DetectorNoise
-from pstmo_core.data.windows import Clips
+from pstmo_core.data.motion import detector_noise
+from pstmo_core.data.motion.detector_noise import DetectorNoise
+from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.virtual_cameras import Cameras, look_at, rays
+from pstmo_core.data.motion.windows import Clips
 from pstmo_core.skeleton import ROOT
 
 FPS = 30.0
@@ -51,7 +51,7 @@ def main(
     )
     in_camera = camera.to_camera(world)
     generator = torch.Generator().manual_seed(SEED)
-    seen_rays, seen = noise.apply(rays(in_camera), FAULTS, generator)
+    seen_rays, seen = detector_noise.apply(rays(in_camera), FAULTS, generator)
     pixels = seen_rays * FOCAL * SIZE[0] + torch.tensor(SIZE) / 2
     truth = in_camera - in_camera[:, :, ROOT : ROOT + 1]
 

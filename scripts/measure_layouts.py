@@ -15,8 +15,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pstmo_core.data.detector_joints import derivation
-from pstmo_core.data.mocap import load_mocap
+from pstmo_core.data.motion.detector_joints import derivation
+from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.skeleton import JOINT_NAMES
 
 NAIVE = {

@@ -3,7 +3,7 @@
     python scripts/measure_places.py --mocap cmu_h36m17.npz -o docs/benchmarks/places.md
 
 Windows of the test split, class `own`, before virtual cameras at given distances; the newest frame
-is lifted, as live, and placed by `pstmo_core.root`.
+is lifted, as live, and placed by `pstmo_core.streaming.root`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 import torch
 import typer
 
-from pstmo_core.checkpoints import load_weights
-from pstmo_core.data import noise
-from pstmo_core.data.cameras import CameraRange, draw_cameras, rays
-from pstmo_core.data.mocap import load_mocap
-from pstmo_core.data.noise import DetectorNoise
-from pstmo_core.data.sampler import encode
-from pstmo_core.data.windows import Clips
+from pstmo_core.data.motion import detector_noise
+from pstmo_core.data.motion.detector_noise import DetectorNoise
+from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.sampler import encode
+from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
+from pstmo_core.data.motion.windows import Clips
+from pstmo_core.model.checkpoints import load_weights
 from pstmo_core.model.stmo import STMO
-from pstmo_core.root import KNOWN_SPREAD, STATURE_SPREAD, Roots, solve_roots, stature
+from pstmo_core.streaming.root import KNOWN_SPREAD, STATURE_SPREAD, Roots, solve_roots, stature
 
 WEIGHTS = Path(__file__).parents[1] / "pstmo_core" / "weights" / "stmo_27.safetensors"
 DISTANCES = ((2.0, 3.0), (3.0, 5.0), (5.0, 8.0), (8.0, 12.0))
@@ -45,7 +45,7 @@ def lift(
     in_camera = cameras.to_camera(world)
     seen_rays, seen = rays(in_camera), torch.ones(in_camera.shape[:-1])
     if faults:
-        seen_rays, seen = noise.apply(seen_rays, DetectorNoise(clean_share=0.0), generator)
+        seen_rays, seen = detector_noise.apply(seen_rays, DetectorNoise(clean_share=0.0), generator)
     known = torch.ones(count, dtype=torch.bool)
     poses = network(encode(seen_rays, seen, cameras, known, model.encoding))[0][:, -1]
     poses = poses - poses[:, :1]

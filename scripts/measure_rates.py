@@ -15,15 +15,15 @@ import numpy as np
 import torch
 import typer
 
-from pstmo_core.clip import Clip
-from pstmo_core.data.cameras import CameraRange, draw_cameras, rays
-from pstmo_core.data.mocap import load_mocap
-from pstmo_core.data.windows import Clips
-from pstmo_core.metrics import mpjpe
-from pstmo_core.predict import predict
+from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
+from pstmo_core.data.motion.windows import Clips
+from pstmo_core.evaluation.metrics import mpjpe
+from pstmo_core.keypoints.clip import Clip
 from pstmo_core.runtime import load_runtime
 from pstmo_core.skeleton import ROOT
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lift_clip import predict
 
 RATES = (15.0, 25.0, 30.0, 50.0, 60.0)
 LOOK_AHEADS = (0, 4, 13)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command import Command
 
-from pstmo_core.config import ModelConfig
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
 
 DATA = Path(__file__).parent / "data"
@@ -30,7 +30,7 @@ def _loggers_that_tell() -> None:
 @pytest.fixture(scope="session")
 def sample() -> dict[str, np.ndarray]:
     """The shipped sample: real motion of two people before a virtual camera."""
-    from pstmo_core.clip import sample_path
+    from pstmo_core.keypoints.clip import sample_path
 
     with np.load(sample_path()) as file:
         return dict(file)

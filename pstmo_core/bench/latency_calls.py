@@ -13,7 +13,7 @@ import torch
 from pstmo_core.bench.networks import Network
 from pstmo_core.encoding import input_shape
 from pstmo_core.runtime import Runtime
-from pstmo_core.streaming.kept import KeptRows, Windows
+from pstmo_core.streaming.embedding_cache import KeptRows, Windows
 from pstmo_core.streaming.lifter import MOST_AT_ONCE
 
 CENTRE, NEWEST = "step, centre", "step, newest"

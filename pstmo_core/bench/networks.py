@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from pstmo_core.bench.plain import PlainSTMO
-from pstmo_core.checkpoints import load_weights, save_weights
-from pstmo_core.complexity import measure_module
-from pstmo_core.config import ModelConfig
 from pstmo_core.encoding import input_shape
-from pstmo_core.export import export_onnx
-from pstmo_core.model.step import StepNetwork
+from pstmo_core.model.checkpoints import load_weights, save_weights
+from pstmo_core.model.complexity import measure_module
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.step.network import StepNetwork
 from pstmo_core.model.stmo import STMO
 from pstmo_core.runtime import shipped_model
+from pstmo_core.runtime.onnx_export import export_onnx
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.clip import load_clip, sample_path
 from pstmo_core.errors import PstmoError
-from pstmo_core.metrics import joint_errors, mpjpe
-from pstmo_core.predict import Prediction, predict
+from pstmo_core.evaluation.metrics import joint_errors, mpjpe
+from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lift_clip import Prediction, predict
 
 
 @dataclasses.dataclass(frozen=True)

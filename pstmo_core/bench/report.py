@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.whole import whole_file
+from pstmo_core.atomic_files import whole_file
 
 
 def percentiles(seconds: np.ndarray) -> dict[str, float]:

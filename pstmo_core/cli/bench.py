@@ -49,12 +49,12 @@ def train(
     require_training()
     from tqdm import tqdm
 
-    from pstmo_core.bench.against import load_function
+    from pstmo_core.bench.foreign_code import load_function
     from pstmo_core.bench.machine import machine
     from pstmo_core.bench.report import write_report
     from pstmo_core.bench.training import Plan, make_cases, measure, torch_setting
     from pstmo_core.bench.training_report import markdown
-    from pstmo_core.checkpoints import pick_device
+    from pstmo_core.model.checkpoints import pick_device
     from pstmo_core.training.config import load_run_config
 
     file = run.pop(0) if run and "=" not in run[0] else None

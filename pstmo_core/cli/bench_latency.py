@@ -46,7 +46,7 @@ def latency(
     require_training()
     from tqdm import tqdm
 
-    from pstmo_core.bench.against import load_function
+    from pstmo_core.bench.foreign_code import load_function
     from pstmo_core.bench.latency import Matrix, Measured, measure_network
     from pstmo_core.bench.latency_report import markdown
     from pstmo_core.bench.machine import machine

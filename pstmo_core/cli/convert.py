@@ -24,8 +24,8 @@ def export(
 ) -> None:
     """Write a network as ONNX, checked against torch."""
     require_training()
-    from pstmo_core.checkpoints import load_weights
-    from pstmo_core.export import export_onnx
+    from pstmo_core.model.checkpoints import load_weights
+    from pstmo_core.runtime.onnx_export import export_onnx
 
     difference = export_onnx(load_weights(weights), output, kind)
     typer.echo(f"wrote {output}; largest difference from torch {difference:.1e} m")
@@ -45,7 +45,7 @@ def import_official(
     executed. Their network for in-the-wild videos takes keypoints in COCO's order.
     """
     require_training()
-    from pstmo_core.checkpoints import load_official, read_state_dict, save_weights
+    from pstmo_core.model.checkpoints import load_official, read_state_dict, save_weights
 
     state = read_state_dict(file)
     model, config = load_official(state, step)

@@ -21,7 +21,7 @@ def data_check(
     Knows Human3.6M, MPI-INF-3DHP, in-the-wild keypoints, motion capture and keypoint clips. Given
     both poses and keypoints of Human3.6M, it checks that they fit. Nothing in a file is executed.
     """
-    from pstmo_core.data.check import check_files
+    from pstmo_core.data.sequences.check import check_files
 
     for report in check_files(files):
         typer.echo(str(report))

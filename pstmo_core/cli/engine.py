@@ -34,9 +34,9 @@ def engine_build(
     an engine serves from the first frame.
     """
     from pstmo_core.runtime import onnx, shipped_model
-    from pstmo_core.runtime.engine_cache import EngineCache
-    from pstmo_core.runtime.tensorrt import GpuMachine, check, load_engine
-    from pstmo_core.runtime.tensorrt_build import EngineConfig
+    from pstmo_core.runtime.tensorrt.backend import GpuMachine, check, load_engine
+    from pstmo_core.runtime.tensorrt.build import EngineConfig
+    from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 
     config = EngineConfig(precision, people, module=module)
     machine = GpuMachine.here(module)
@@ -52,7 +52,7 @@ def engine_build(
 @engine_app.command("list")
 def engine_list(cache: Folder = None) -> None:
     """List the engines that are kept, with what they were built for."""
-    from pstmo_core.runtime.engine_cache import EngineCache
+    from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 
     engines = EngineCache(cache)
     entries = engines.entries()
@@ -64,7 +64,7 @@ def engine_list(cache: Folder = None) -> None:
 @engine_app.command("clear")
 def engine_clear(cache: Folder = None) -> None:
     """Delete all engines that are kept; they are built again when needed."""
-    from pstmo_core.runtime.engine_cache import EngineCache
+    from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 
     engines = EngineCache(cache)
     typer.echo(f"{engines.folder}: {engines.clear()} engine(s) deleted")

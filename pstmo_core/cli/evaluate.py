@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from pstmo_core.atomic_files import whole_file
 from pstmo_core.cli.app import app, require_training
 from pstmo_core.errors import PstmoError
-from pstmo_core.whole import whole_file
 
 
 class _Split(str, Enum):
@@ -70,16 +70,16 @@ def evaluate(
     if dataset is None and mocap is None:
         raise PstmoError("name what to measure on: --mocap FILE, or --dataset with its files")
     if dataset is None:
-        from pstmo_core.model_card import measure, tables
+        from pstmo_core.evaluation.model_card import measure, tables
 
         report = measure(weights, str(mocap), split.value, windows)
         text = tables(report)
     else:
-        from pstmo_core.data.datasets import DatasetConfig
-        from pstmo_core.dataset_evaluation import EvaluationProtocol
-        from pstmo_core.dataset_report import dataset_tables
-        from pstmo_core.robustness import Corruption
-        from pstmo_core.weights_evaluation import evaluate_weights
+        from pstmo_core.data.sequences.datasets import DatasetConfig
+        from pstmo_core.evaluation.dataset import EvaluationProtocol
+        from pstmo_core.evaluation.dataset_report import dataset_tables
+        from pstmo_core.evaluation.robustness import Corruption
+        from pstmo_core.evaluation.weights import evaluate_weights
 
         report = evaluate_weights(
             weights,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pstmo_core.cli.app import group, require_training
-from pstmo_core.clip import Clip, load_clip, sample_path
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.streaming.config import StreamConfig
 
 if TYPE_CHECKING:
-    from pstmo_core.masking import Masks
+    from pstmo_core.model.masking import Masks
 
 figures_app = group("figures", "Figures of the paper, for looking inside a network: PNG or SVG.")
 
@@ -107,10 +107,10 @@ def reconstruction(
     """Draw a window's 2D poses, what stage I sees of them, and what it restores (Figure 6)."""
     _require_drawing(output)
     require_training()
-    from pstmo_core.checkpoints import load_masked
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.clip_windows import cut_window
     from pstmo_core.figures.reconstruction import draw_reconstruction, reconstruct
+    from pstmo_core.model.checkpoints import load_masked
 
     recorded, name = _load(clip, fps, size, layout)
     network = load_masked(weights)
@@ -149,8 +149,8 @@ def skeletons(
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.clip_windows import find_person
     from pstmo_core.figures.skeletons import choose_moments, draw_skeletons
-    from pstmo_core.predict import predict
     from pstmo_core.runtime import load_runtime, shipped_model
+    from pstmo_core.streaming.lift_clip import predict
 
     recorded, name = _load(clip, fps, size, layout)
     runtime = load_runtime(model)
@@ -174,7 +174,7 @@ def _draw_masks(frames: int, temporal_ratio: float | None, joints: int | None, s
     """Draw the masks of one window; None takes the default of `Masking`."""
     from torch import Generator
 
-    from pstmo_core.masking import Masking
+    from pstmo_core.model.masking import Masking
 
     masking = Masking(
         Masking.temporal_ratio if temporal_ratio is None else temporal_ratio,

@@ -10,11 +10,11 @@ import typer
 from tqdm import tqdm
 
 from pstmo_core.cli.app import app
-from pstmo_core.clip import load_clip
-from pstmo_core.metrics import mpjpe, p_mpjpe
-from pstmo_core.predict import Prediction, predict
+from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
+from pstmo_core.keypoints.clip import load_clip
 from pstmo_core.runtime import BACKENDS, PRECISIONS, load_runtime
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lift_clip import Prediction, predict
 
 
 @app.command("predict")

@@ -33,7 +33,7 @@ class Detector(Protocol):
     """Finds the keypoints of people in images."""
 
     layout: str
-    """Name of the layout of the points, see `pstmo_core.layouts`."""
+    """Name of the layout of the points, see `pstmo_core.keypoints.layouts`."""
 
     def detect(self, image: np.ndarray) -> Detections:
         """Find everybody in an image (H, W, 3) uint8 BGR."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pstmo_core.config import ConfigError
 from pstmo_core.detection.base import Detector, DetectorError
 from pstmo_core.detection.options import KINDS, DetectorOptions
+from pstmo_core.errors import ConfigError
 
 
 def load_detector(kind: str, options: DetectorOptions | None = None) -> Detector:
@@ -46,6 +46,6 @@ def _load(kind: str, options: DetectorOptions) -> Detector:
         from pstmo_core.detection.mediapipe import MediapipeDetector
 
         return MediapipeDetector(options)
-    from pstmo_core.detection.described import DescribedDetector
+    from pstmo_core.detection.onnx import DescribedDetector
 
     return DescribedDetector(options)

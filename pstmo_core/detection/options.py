@@ -9,9 +9,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from pstmo_core.config import ConfigError
-from pstmo_core.detection.pose_onnx import OUTPUTS
-from pstmo_core.layouts import LAYOUTS
+from pstmo_core.detection.pose_network import OUTPUTS
+from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.layouts import LAYOUTS
 
 KINDS = ("rtm", "mediapipe", "onnx", "simulation")
 #: How a top-down network of kind onnx learns where people are.

@@ -14,7 +14,7 @@ import numpy as np
 
 from pstmo_core.detection.base import DetectorError
 from pstmo_core.detection.options import DetectorOptions
-from pstmo_core.detection.pose_onnx import open_session
+from pstmo_core.detection.pose_network import open_session
 
 #: What the network sees beyond the image's edges, as RTMDet and YOLOX were trained with.
 _GREY = 114

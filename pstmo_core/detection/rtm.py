@@ -15,8 +15,8 @@ import numpy as np
 
 from pstmo_core.detection.base import Detections, DetectorError
 from pstmo_core.detection.options import DetectorOptions
-from pstmo_core.detection.pose_onnx import open_session
-from pstmo_core.layouts import get_layout
+from pstmo_core.detection.pose_network import open_session
+from pstmo_core.keypoints.layouts import get_layout
 
 WHERE = (
     "get the files named onnx_sdk at "

@@ -1,6 +1,6 @@
 """The shipped detector, for the virtual camera's images only.
 
-It was trained on rendered people (`scripts/train_sim_detector.py`) and finds nobody in photographs.
+It was trained on rendered people (`scripts/sim_detector/train.py`) and finds nobody in photographs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from pstmo_core.detection.base import Detections
-from pstmo_core.detection.pose_onnx import PoseFile, PoseNetwork, open_session
+from pstmo_core.detection.pose_network import PoseFile, PoseNetwork, open_session
 from pstmo_core.skeleton import JOINTS
 
 WEIGHTS = Path(__file__).parents[1] / "weights"

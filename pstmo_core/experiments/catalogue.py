@@ -12,14 +12,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from pstmo_core.config import ConfigError
-from pstmo_core.data.datasets import DatasetConfig
-from pstmo_core.robustness import Corruption
+from pstmo_core.data.sequences.datasets import DatasetConfig
+from pstmo_core.errors import ConfigError
+from pstmo_core.evaluation.robustness import Corruption
 from pstmo_core.training.config import RunConfig, load_run_config
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "experiments"
 
-#: What is known without any training, of `pstmo_core.complexity`.
+#: What is known without any training, of `pstmo_core.model.complexity`.
 COUNTS = ("parameters", "flops")
 _ERRORS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve", "acceleration", "pck", "auc")
 

@@ -6,9 +6,9 @@ import json
 import statistics
 from typing import Any
 
-from pstmo_core.complexity import Complexity, measure, table_3_sem
 from pstmo_core.experiments.catalogue import Column, Experiment, Row
 from pstmo_core.experiments.run import Place
+from pstmo_core.model.complexity import Complexity, measure, table_3_sem
 
 _NOTHING = "\N{EN DASH}"
 NOT_RUN = "not run"

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.checkpoints import load_weights, pick_device
-from pstmo_core.data.datasets import DatasetConfig
-from pstmo_core.data.noise import DetectorNoise
-from pstmo_core.dataset_evaluation import EvaluationProtocol
+from pstmo_core.data.motion.detector_noise import DetectorNoise
+from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import PstmoError
-from pstmo_core.evaluation import Evaluation
+from pstmo_core.evaluation.dataset import EvaluationProtocol
+from pstmo_core.evaluation.mocap_windows import Evaluation
+from pstmo_core.evaluation.weights import evaluate_weights
 from pstmo_core.experiments.catalogue import Condition, Experiment, Measuring, Row
+from pstmo_core.model.checkpoints import load_weights, pick_device
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.engine import Trainer
 from pstmo_core.training.journal import write_whole
-from pstmo_core.weights_evaluation import evaluate_weights
 
 #: Settings that a training's result does not depend on, or that name other trainings and places.
 _INCIDENTAL = (

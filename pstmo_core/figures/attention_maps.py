@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.checkpoints import CheckpointError, load_masked, load_weights
 from pstmo_core.figures.canvas import FigureError
-from pstmo_core.masking import Masks
 from pstmo_core.model.attention import SelfAttention
+from pstmo_core.model.checkpoints import CheckpointError, load_masked, load_weights
 from pstmo_core.model.masked import MaskedSTMO
+from pstmo_core.model.masking import Masks
 from pstmo_core.model.mofa import MOFA, StridedLayer
 from pstmo_core.model.stmo import STMO
 from pstmo_core.model.tem import TEM

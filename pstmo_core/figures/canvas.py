@@ -11,7 +11,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pstmo_core.colours import (
+from pstmo_core.atomic_files import whole_file
+from pstmo_core.drawing.colours import (
     LEFT_COLOUR,
     MIDDLE_ON_WHITE,
     RIGHT_COLOUR,
@@ -20,7 +21,6 @@ from pstmo_core.colours import (
 )
 from pstmo_core.errors import PstmoError
 from pstmo_core.skeleton import EDGES
-from pstmo_core.whole import whole_file
 
 SUFFIXES = (".png", ".svg")
 SMALL, NORMAL = 7.0, 9.0

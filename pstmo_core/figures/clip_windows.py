@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstmo_core.clip import Clip
-from pstmo_core.config import ModelConfig
 from pstmo_core.encoding import encode_pixels
 from pstmo_core.figures.canvas import FigureError
-from pstmo_core.layouts import get_layout
+from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.layouts import get_layout
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.grid import Grid, sample
 

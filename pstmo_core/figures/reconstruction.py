@@ -21,8 +21,8 @@ from pstmo_core.figures.canvas import (
     show_square,
 )
 from pstmo_core.figures.clip_windows import ClipWindow
-from pstmo_core.masking import Masks
 from pstmo_core.model.masked import MaskedSTMO
+from pstmo_core.model.masking import Masks
 
 _PANEL = 1.25  # inches
 _ROWS = ("input", "what the\nencoder sees", "restored")

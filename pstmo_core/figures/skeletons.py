@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from pstmo_core.clip import Clip
+from pstmo_core.evaluation.metrics import mpjpe
 from pstmo_core.figures.canvas import (
     FAINT,
     NORMAL,
@@ -19,8 +19,8 @@ from pstmo_core.figures.canvas import (
     new_figure,
     show_square,
 )
-from pstmo_core.layouts import get_layout
-from pstmo_core.metrics import mpjpe
+from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.layouts import get_layout
 
 MOMENTS = 4
 """How many moments are shown where none are named."""

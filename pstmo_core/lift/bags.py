@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from pstmo_core.atomic_files import whole_folder
 from pstmo_core.camera import Camera, CameraError, camera_from_info
 from pstmo_core.errors import PstmoError
 from pstmo_core.images import RawImage, decode_compressed, decode_image
-from pstmo_core.keypoints import KeypointError, keypoint_frame
-from pstmo_core.layouts import LayoutError, get_layout
+from pstmo_core.keypoints.frame import KeypointError, keypoint_frame
+from pstmo_core.keypoints.layouts import LayoutError, get_layout
+from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
 from pstmo_core.lift import bag_messages
 from pstmo_core.lift.bag_messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, PEOPLE, SKELETONS
 from pstmo_core.lift.keypoints_from_images import identify
 from pstmo_core.lift.recording import ClipBuilder, Recording
 from pstmo_core.lift.sources import Frame, Images
-from pstmo_core.lift.whole import whole_folder
-from pstmo_core.predict import Prediction
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.tracking import Tracker, TrackerConfig
+from pstmo_core.streaming.lift_clip import Prediction
 
 STORAGES = ("mcap", "sqlite3")
 _IMAGES = (IMAGE, COMPRESSED_IMAGE)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pstmo_core.atomic_files import whole_file
 from pstmo_core.errors import PstmoError
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS, PARENTS, ROOT
-from pstmo_core.whole import whole_file
 
 _FROM_CAMERA = np.array([1.0, -1.0, -1.0])
 #: Directions of the bones that end in each joint, in a body that faces the viewer, arms spread.

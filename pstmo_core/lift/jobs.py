@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pstmo_core.clip import load_clip, save_clip
+from pstmo_core.atomic_files import whole_file
 from pstmo_core.detection.base import Detector
 from pstmo_core.detection.loading import load_detector
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.clip import load_clip, save_clip
 from pstmo_core.lift import bags, outputs, sources
 from pstmo_core.lift.bag_messages import PEOPLE
 from pstmo_core.lift.calibration import load_camera_info, pinhole
@@ -23,9 +24,8 @@ from pstmo_core.lift.ledger import Ledger
 from pstmo_core.lift.recording import Recording
 from pstmo_core.lift.settings import FORMATS, LiftSettings
 from pstmo_core.lift.sources import Images
-from pstmo_core.lift.whole import whole_file
-from pstmo_core.predict import Prediction, predict
 from pstmo_core.runtime import Runtime, load_runtime
+from pstmo_core.streaming.lift_clip import Prediction, predict
 
 _SECOND = 1e9
 #: Share of an input's time that finding keypoints in its images takes.

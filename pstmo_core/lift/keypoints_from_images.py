@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from pstmo_core.detection.base import Detector
-from pstmo_core.layouts import get_layout
+from pstmo_core.keypoints.layouts import get_layout
+from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
 from pstmo_core.lift.recording import ClipBuilder, Recording
 from pstmo_core.lift.sources import Images, SourceError
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.tracking import Tracker, TrackerConfig
 
 
 def keypoints_from_images(

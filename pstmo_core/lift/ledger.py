@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pstmo_core.atomic_files import whole_file
 from pstmo_core.lift.settings import LiftSettings
-from pstmo_core.lift.whole import whole_file
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from pstmo_core.atomic_files import whole_file
 from pstmo_core.lift.bvh import write_bvh
-from pstmo_core.lift.whole import whole_file
-from pstmo_core.predict import Prediction
 from pstmo_core.skeleton import EDGES, JOINT_NAMES
+from pstmo_core.streaming.lift_clip import Prediction
 
 #: Decimals of numbers in JSON: micrometres.
 _DECIMALS = 6

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pstmo_core.clip import Clip
+from pstmo_core.atomic_files import whole_file
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.clip import Clip
 from pstmo_core.lift.sources import Images
-from pstmo_core.lift.whole import whole_file
-from pstmo_core.predict import Prediction
+from pstmo_core.streaming.lift_clip import Prediction
 
 
 def write_overlay(
@@ -20,7 +20,7 @@ def write_overlay(
         PstmoError: if OpenCV or imageio is not installed.
     """
     try:
-        from pstmo_core.render import render_video
+        from pstmo_core.drawing.clip_video import render_video
     except ImportError as error:
         raise PstmoError(str(error)) from error
     shown = None if images is None else (image for _, image in images.frames())

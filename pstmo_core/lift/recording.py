@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pstmo_core.camera import Camera
-from pstmo_core.clip import Clip
-from pstmo_core.layouts import get_layout
+from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.layouts import get_layout
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.config import ConfigError
 from pstmo_core.detection.options import DetectorOptions
+from pstmo_core.errors import ConfigError
 from pstmo_core.runtime import shipped_model
 from pstmo_core.streaming.config import StreamConfig
 

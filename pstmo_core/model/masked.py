@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pstmo_core.config import ConfigError, ModelConfig
 from pstmo_core.encoding import input_shape
+from pstmo_core.errors import ConfigError
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM
 from pstmo_core.model.transformer import NORM_EPS, TransformerLayer

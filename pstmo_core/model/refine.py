@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.config import CONFIG_VERSION, ConfigError
+from pstmo_core.errors import ConfigError
+from pstmo_core.model.config import CONFIG_VERSION
 from pstmo_core.skeleton import JOINTS, ROOT
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.config import ModelConfig
 from pstmo_core.encoding import input_shape
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.dropout import Dropout
 from pstmo_core.model.transformer import TransformerLayer
 from pstmo_core.skeleton import JOINTS

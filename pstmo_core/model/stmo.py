@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pstmo_core.config import ModelConfig
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.mofa import MOFA, TargetFrame
 from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM

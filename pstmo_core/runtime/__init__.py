@@ -26,7 +26,7 @@ __all__ = [
 
 #: The module of each backend, imported when its turn comes: each needs a package of its own.
 _MODULES = {
-    "tensorrt": "pstmo_core.runtime.tensorrt",
+    "tensorrt": "pstmo_core.runtime.tensorrt.backend",
     "onnxruntime": "pstmo_core.runtime.onnx",
     "openvino": "pstmo_core.runtime.openvino",
     "torch": "pstmo_core.runtime.torch",

@@ -19,8 +19,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from pstmo_core.config import ModelConfig
 from pstmo_core.errors import PstmoError
+from pstmo_core.model.config import ModelConfig
 
 #: The backends in the order in which `auto` tries them.
 BACKENDS = ("tensorrt", "onnxruntime", "openvino", "torch")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pstmo_core.config import ConfigError, ModelConfig
+from pstmo_core.errors import ConfigError
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime.base import CONFIG_KEY, BackendUnavailable, RuntimeLoadError
 from pstmo_core.runtime.onnx_graph import metadata, output_names
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pstmo_core.checkpoints import load_weights
-from pstmo_core.model.folding import Product
-from pstmo_core.model.step import StepNetwork
+from pstmo_core.model.checkpoints import load_weights
+from pstmo_core.model.step.folding import Product
+from pstmo_core.model.step.network import StepNetwork
 from pstmo_core.runtime.base import BackendUnavailable, Runtime
 from pstmo_core.runtime.step_inputs import step_inputs
 

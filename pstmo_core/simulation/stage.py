@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.config import ConfigError
-from pstmo_core.data.mocap import Mocap, load_mocap
+from pstmo_core.data.motion.mocap import Mocap, load_mocap
+from pstmo_core.errors import ConfigError
 
 #: Where people are: place (x, y) in metres on the floor, and degrees by which they are turned or to
 #: which their path is if they walk. The first two cross one another before the camera.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstmo_core.config import ConfigError
+from pstmo_core.errors import ConfigError
 
 _NEAREST = 0.1
 

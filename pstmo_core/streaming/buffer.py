@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from pstmo_core.keypoints import KeypointFrame
+from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.skeleton import JOINTS
 
 

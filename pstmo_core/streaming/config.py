@@ -9,7 +9,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from pstmo_core.config import ConfigError
+from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.frame import MIN_SCORE
 
 
 def setting(default: Any, low: float, high: float, description: str) -> Any:
@@ -44,7 +45,7 @@ class StreamConfig:
         1.0, 0.05, 60.0, "A person not seen for this long has left.",
     )  # fmt: skip
     min_score: float = setting(
-        0.2, 0.0, 1.0, "Keypoints with a lower score count as not seen.",
+        MIN_SCORE, 0.0, 1.0, "Keypoints with a lower score count as not seen.",
     )  # fmt: skip
     min_joints: int = setting(
         6, 1, 17, "A person with fewer joints in the frame is not lifted in it.",

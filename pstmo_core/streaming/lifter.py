@@ -9,18 +9,18 @@ from itertools import accumulate
 
 import numpy as np
 
-from pstmo_core.config import ConfigError
 from pstmo_core.encoding import encode_pixels
-from pstmo_core.keypoints import KeypointFrame
-from pstmo_core.root import KNOWN_SPREAD, STATURE_SPREAD, Roots, scale_to, solve_roots
+from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.skeleton import JOINTS, ROOT
-from pstmo_core.skeletons import SkeletonFrame
 from pstmo_core.streaming.buffer import StreamBuffer
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.embedding_cache import KeptRows, Windows
 from pstmo_core.streaming.grid import Grid, Samples, sample
-from pstmo_core.streaming.kept import KeptRows, Windows
 from pstmo_core.streaming.people import People
+from pstmo_core.streaming.root import KNOWN_SPREAD, STATURE_SPREAD, Roots, scale_to, solve_roots
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
 #: Most frames that `StreamLifter.push_all` takes at once.
 MOST_AT_ONCE = 64

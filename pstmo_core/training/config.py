@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from pstmo_core.config import ConfigError, ModelConfig
-from pstmo_core.data.datasets import DatasetConfig
-from pstmo_core.data.sampler import SamplerConfig
-from pstmo_core.masking import Masking
+from pstmo_core.data.motion.sampler import SamplerConfig
+from pstmo_core.data.sequences.datasets import DatasetConfig
+from pstmo_core.errors import ConfigError
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.masking import Masking
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstmo_core.config import ConfigError
-from pstmo_core.data.datasets import VALIDATION_SPLITS, DatasetConfig, load_dataset
-from pstmo_core.data.sampler import Batch
-from pstmo_core.data.sequence_windows import SequenceWindows, Windows
-from pstmo_core.data.sequences import PoseDataset
+from pstmo_core.data.motion.sampler import Batch
+from pstmo_core.data.sequences.datasets import VALIDATION_SPLITS, DatasetConfig, load_dataset
+from pstmo_core.data.sequences.pose_dataset import PoseDataset
+from pstmo_core.data.sequences.windows import SequenceWindows, Windows
+from pstmo_core.errors import ConfigError
 from pstmo_core.training.seeds import Use, mixed_seed
 
 if TYPE_CHECKING:
-    from pstmo_core.config import ModelConfig
+    from pstmo_core.model.config import ModelConfig
     from pstmo_core.training.config import RunConfig
 
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pstmo_core.checkpoints import pick_device
-from pstmo_core.config import ConfigError
+from pstmo_core.errors import ConfigError
+from pstmo_core.model.checkpoints import pick_device
 
 #: How long a process waits for the others: the first one evaluates while they do.
 _PATIENCE = timedelta(hours=2)

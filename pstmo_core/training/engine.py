@@ -15,10 +15,10 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pstmo_core.checkpoints import pick_device, save_weights
-from pstmo_core.config import ConfigError
-from pstmo_core.data.sampler import Batch
+from pstmo_core.data.motion.sampler import Batch
+from pstmo_core.errors import ConfigError
 from pstmo_core.model.attention import use_explicit_attention
+from pstmo_core.model.checkpoints import pick_device, save_weights
 from pstmo_core.training.config import RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes
 from pstmo_core.training.interruption import Interruption
@@ -26,7 +26,8 @@ from pstmo_core.training.journal import Journal, write_history, write_whole
 from pstmo_core.training.optimiser import make_optimiser
 from pstmo_core.training.seeds import Use, mixed_seed
 from pstmo_core.training.sources import make_source
-from pstmo_core.training.stages import Place, make_stage
+from pstmo_core.training.stage import Place
+from pstmo_core.training.stages import make_stage
 from pstmo_core.training.state import TrainingState, start_average, update_average
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from pstmo_core.atomic_files import whole_file
 from pstmo_core.errors import PstmoError
-from pstmo_core.whole import whole_file
 
 
 class Journal:

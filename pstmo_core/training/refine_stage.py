@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.checkpoints import load_weights
-from pstmo_core.config import ConfigError
-from pstmo_core.data.sampler import Batch
-from pstmo_core.data.sequence_windows import SequenceWindows, Windows
-from pstmo_core.dataset_evaluation import spread
+from pstmo_core.data.motion.sampler import Batch
+from pstmo_core.data.sequences.windows import SequenceWindows, Windows
+from pstmo_core.errors import ConfigError
+from pstmo_core.evaluation.dataset import spread
+from pstmo_core.evaluation.refining import check_refinable, on_rays
+from pstmo_core.model.checkpoints import load_weights
 from pstmo_core.model.refine import Refine
-from pstmo_core.refining import check_refinable, on_rays
 from pstmo_core.skeleton import ROOT
 from pstmo_core.training.dataset_source import DatasetBatch
 from pstmo_core.training.losses import mpjpe_loss
 
 if TYPE_CHECKING:
     from pstmo_core.training.config import RunConfig
-    from pstmo_core.training.stages import Place
+    from pstmo_core.training.stage import Place
 
 _BATCH = 256
 

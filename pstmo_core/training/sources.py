@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from pstmo_core.data.mocap import load_mocap
-from pstmo_core.data.sampler import Batch, Sampler
-from pstmo_core.data.windows import Clips
+from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.sampler import Batch, Sampler
+from pstmo_core.data.motion.windows import Clips
 from pstmo_core.training.dataset_source import dataset_source
 from pstmo_core.training.seeds import Use, mixed_seed
 

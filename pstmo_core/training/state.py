@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.checkpoints import CheckpointError, Network
-from pstmo_core.whole import whole_file
+from pstmo_core.atomic_files import whole_file
+from pstmo_core.model.checkpoints import CheckpointError, Network
 
 _FORMAT = 2
 

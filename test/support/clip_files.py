@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from pstmo_core.clip import load_clip, sample_path, save_clip
+from pstmo_core.keypoints.clip import load_clip, sample_path, save_clip
 
 
 def write_clips(folder: Path, count: int, frames: int = 40) -> list[Path]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import synthetic_datasets as synthetic
 
-from pstmo_core.data import synthetic
-from pstmo_core.data.sequences import PoseDataset
-from pstmo_core.data.unpickle import read_npz
+from pstmo_core.data.sequences.pose_dataset import PoseDataset
+from pstmo_core.data.sequences.safe_unpickle import read_npz
 from pstmo_core.errors import PstmoError
 
 Content = dict[str, Any]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pstmo_core.config import STRIDES
+from pstmo_core.model.config import STRIDES
 
 State = dict[str, Tensor]
 HEADS = 8

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstmo_core.config import ModelConfig
 from pstmo_core.encoding import encode_pixels
-from pstmo_core.keypoints import KeypointFrame
+from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
-from pstmo_core.skeletons import SkeletonFrame
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
 NS = 1_000_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pstmo_core.config import ModelConfig
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.stmo import STMO
 
 

@@ -1,4 +1,4 @@
-"""What torchrun starts for test/test_distributed.py: several trainings in one group of processes.
+"""What torchrun starts for test_distributed.py: several runs in one group of processes.
 
     torchrun --nproc-per-node 2 test/support/train_in_processes.py FOLDER
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from pstmo_core.data.sampler import Batch
+from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.training.config import RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes, join_processes
 from pstmo_core.training.engine import Trainer

@@ -1,0 +1,78 @@
+"""Time-stamped 2D keypoints of people: what enters the streaming core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.layouts import get_layout
+
+#: Keypoints with a lower score count as not seen, unless a setting says otherwise.
+MIN_SCORE = 0.2
+
+
+class KeypointError(PstmoError):
+    """Keypoints that cannot be used; says what is wrong with them."""
+
+
+@dataclass(frozen=True)
+class KeypointFrame:
+    """The people in one image, on the Human3.6M layout."""
+
+    stamp: int
+    """Nanoseconds; only differences matter."""
+    ids: tuple[str, ...]
+    """P ids, one a person, no id twice."""
+    points: np.ndarray
+    """(P, 17, 2) float32 pixels; finite also where not seen."""
+    scores: np.ndarray
+    """(P, 17) float32, 0 (not seen) to 1."""
+    width: int
+    """Image width in pixels."""
+    height: int
+    """Image height in pixels."""
+    focal: float = 0.0
+    """Focal length in pixels of the camera, whose principal point is the image's middle; 0 where
+    it is not known. `pstmo_core.camera` makes such frames of any calibrated camera's."""
+
+
+def keypoint_frame(
+    stamp: int,
+    ids: tuple[str, ...],
+    points: np.ndarray,
+    scores: np.ndarray,
+    size: tuple[int, int],
+    layout: str,
+) -> KeypointFrame:
+    """Check keypoints and convert them to the Human3.6M layout.
+
+    Args:
+        stamp: nanoseconds.
+        ids: P ids.
+        points: (P, J, 2) pixels; a joint that is NaN or infinite counts as not seen.
+        scores: (P, J), 0 to 1; NaN counts as 0, more than 1 as 1.
+        size: image width and height in pixels.
+        layout: name of the layout of the J points, see `pstmo_core.keypoints.layouts`.
+
+    Raises:
+        KeypointError: if sizes, counts or ids are wrong.
+        LayoutError: if the layout is not known.
+    """
+    table = get_layout(layout)
+    width, height = size
+    if width <= 0 or height <= 0:
+        raise KeypointError(f"the image size is {width} x {height}, but must be above 0")
+    expected = (len(ids), len(table.joint_names), 2)
+    if points.shape != expected:
+        raise KeypointError(
+            f"points have the shape {points.shape}, but {len(ids)} people of the layout "
+            f"{layout} need {expected}"
+        )
+    if scores.shape != expected[:2]:
+        raise KeypointError(f"scores have the shape {scores.shape}, but must have {expected[:2]}")
+    if len(set(ids)) != len(ids):
+        raise KeypointError(f"an id appears twice in {list(ids)}")
+    points, scores = table.convert(points, scores)
+    return KeypointFrame(stamp, tuple(ids), points, scores, width, height)

@@ -1,0 +1,177 @@
+"""Who is who from image to image, where a detector gives people no ids.
+
+Everybody's keypoints are carried on as they moved; the people of a new image are matched with them
+by how well their keypoints lie on one another, all at once (the assignment problem). Who is not
+seen is carried on for a while and so survives being hidden behind another. Ids are never given
+twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.skeleton import JOINTS
+
+#: Distance of a keypoint from where it was expected, over the person's size, that halves its part
+#: of the similarity; and how much that grows for each second in which nothing was seen.
+_REACH, _REACH_GROWTH = 0.35, 1.5
+#: How fast a track takes on the velocity that it just showed, and forgets it while hidden; seconds.
+_VELOCITY_TIME, _VELOCITY_LIFE = 0.1, 1.0
+_SMALLEST_SIZE = 1.0
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """How people are recognised. Times are seconds.
+
+    Raises:
+        ConfigError: if a value cannot be used.
+    """
+
+    expire: float = 1.0
+    """Somebody not seen for this long is forgotten; who comes then is somebody else."""
+    similarity: float = 0.15
+    """Least similarity, 0 to 1, at which two sightings can be the same person."""
+    reset: float = 0.5
+    """An image older than the newest by more than this says that time jumped back: everybody is
+    somebody new. One that is less late is named by those who are known, and moves nobody."""
+    prefix: str = "p"
+    """What ids begin with, a letter; a number follows."""
+
+    def __post_init__(self) -> None:
+        if self.expire <= 0 or self.reset < 0:
+            raise ConfigError(
+                f"expire is {self.expire} and reset {self.reset}, but they must be times in "
+                "seconds, the first above 0"
+            )
+        if not 0 < self.similarity < 1:
+            raise ConfigError(f"similarity is {self.similarity}, but must be between 0 and 1")
+        if not self.prefix[:1].isalpha():
+            raise ConfigError(f"prefix is {self.prefix!r}, but must begin with a letter")
+
+
+class Tracker:
+    """Names the people of images that come one after the other."""
+
+    def __init__(self, config: TrackerConfig | None = None) -> None:
+        try:
+            from scipy.optimize import linear_sum_assignment
+        except ImportError as error:
+            raise PstmoError(
+                "keypoints without ids need the tracker, and that needs SciPy: pip install scipy"
+            ) from error
+        self._assign = linear_sum_assignment
+        self._config = config or TrackerConfig()
+        self._given = 0
+        self._stamp: int | None = None
+        self._forget_everybody()
+
+    def identify(self, stamp: int, points: np.ndarray, seen: np.ndarray) -> tuple[str, ...]:
+        """Name the people of an image.
+
+        Args:
+            stamp: nanoseconds.
+            points: (P, 17, 2) pixels.
+            seen: (P, 17) bool.
+
+        Returns:
+            P ids, no two alike; one of whom no joint is seen gets a new one.
+        """
+        lateness = 0 if self._stamp is None else self._stamp - stamp
+        if lateness > self._config.reset * 1e9:
+            self._forget_everybody()
+        self._drop_the_old(stamp)
+        tracks, people = self._match(stamp, points, seen)
+        self._renew(tracks, stamp, points[people], seen[people])
+        new = np.setdiff1d(np.flatnonzero(seen.any(-1)), people)
+        added = self._add(stamp, points[new], seen[new])
+        self._stamp = stamp if self._stamp is None else max(stamp, self._stamp)
+        names = np.full(len(points), "", dtype=object)
+        names[people] = [self._ids[track] for track in tracks]
+        names[new] = added
+        unseen = np.flatnonzero(names == "")
+        names[unseen] = [self._next_id() for _ in unseen]
+        return tuple(names.tolist())
+
+    def _forget_everybody(self) -> None:
+        self._ids: list[str] = []
+        self._points: np.ndarray = np.zeros((0, JOINTS, 2))
+        self._seen: np.ndarray = np.zeros((0, JOINTS), bool)
+        self._velocity: np.ndarray = np.zeros((0, 2))
+        self._last: np.ndarray = np.zeros(0, np.int64)
+        self._stamp = None
+
+    def _drop_the_old(self, stamp: int) -> None:
+        self._keep(stamp - self._last <= self._config.expire * 1e9)
+
+    def _keep(self, kept: np.ndarray) -> None:
+        if kept.all():
+            return
+        self._ids = [name for name, keep in zip(self._ids, kept.tolist(), strict=True) if keep]
+        for name in ("_points", "_seen", "_velocity", "_last"):
+            setattr(self, name, getattr(self, name)[kept])
+
+    def _match(
+        self, stamp: int, points: np.ndarray, seen: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of tracks and of people that belong together."""
+        if not len(self._ids) or not len(points):
+            return np.empty(0, np.intp), np.empty(0, np.intp)
+        likeness = self._similarity(stamp, points, seen)
+        tracks, people = self._assign(likeness, maximize=True)
+        alike = likeness[tracks, people] >= self._config.similarity
+        return tracks[alike], people[alike]
+
+    def _similarity(self, stamp: int, points: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Return (T, P), 0 to 1: how well people lie where the tracks should be now."""
+        hidden = np.maximum((stamp - self._last) / 1e9, 0.0)[:, None]
+        expected = self._points + self._shift(hidden)[:, None]
+        size = _size(self._points, self._seen)[:, None, None]
+        both = self._seen[:, None] & seen[None]
+        distance = np.linalg.norm(expected[:, None] - points[None], axis=-1)
+        reach = size * (_REACH + _REACH_GROWTH * hidden[..., None])
+        likeness = np.exp2(-((distance / reach) ** 2)) * both
+        # A few joints in common tell little: the sum over at least a third of the joints counts.
+        return likeness.sum(-1) / np.maximum(both.sum(-1), JOINTS // 3)
+
+    def _shift(self, hidden: np.ndarray) -> np.ndarray:
+        """Return how far (T, 2) tracks have moved in the time since they were seen."""
+        return self._velocity * _VELOCITY_LIFE * (1 - np.exp(-hidden / _VELOCITY_LIFE))
+
+    def _renew(self, tracks: np.ndarray, stamp: int, points: np.ndarray, seen: np.ndarray) -> None:
+        later = stamp > self._last[tracks]
+        tracks, points, seen = tracks[later], points[later], seen[later]
+        passed = ((stamp - self._last[tracks]) / 1e9)[:, None]
+        both = (self._seen[tracks] & seen)[..., None]
+        moved = np.where(both, points - self._points[tracks], 0).sum(1) / np.maximum(both.sum(1), 1)
+        gain = 1 - np.exp(-passed / _VELOCITY_TIME)
+        self._velocity[tracks] += gain * (moved / passed - self._velocity[tracks])
+        # Joints that are not seen move along with the others.
+        carried = self._points[tracks] + moved[:, None]
+        self._points[tracks] = np.where(seen[..., None], points, carried)
+        self._seen[tracks] |= seen
+        self._last[tracks] = stamp
+
+    def _add(self, stamp: int, points: np.ndarray, seen: np.ndarray) -> list[str]:
+        names = [self._next_id() for _ in points]
+        self._ids += names
+        self._points = np.concatenate([self._points, points])
+        self._seen = np.concatenate([self._seen, seen])
+        self._velocity = np.concatenate([self._velocity, np.zeros((len(points), 2))])
+        self._last = np.concatenate([self._last, np.full(len(points), stamp, np.int64)])
+        return names
+
+    def _next_id(self) -> str:
+        self._given += 1
+        return f"{self._config.prefix}{self._given}"
+
+
+def _size(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the RMS distance (T,) in pixels of the seen joints from their middle."""
+    count = np.maximum(seen.sum(-1), 1)[:, None]
+    known = np.where(seen[..., None], points, 0)
+    centred = np.where(seen[..., None], points - known.sum(1, keepdims=True) / count[..., None], 0)
+    return np.maximum(np.sqrt((centred**2).sum((1, 2)) / count[:, 0]), _SMALLEST_SIZE)

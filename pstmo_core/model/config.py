@@ -1,0 +1,119 @@
+"""The typed description of a network; it travels inside every weight and ONNX file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pstmo_core.errors import ConfigError
+
+CONFIG_VERSION = 1
+
+#: MOFA's strides by window length (paper, section 3.3.3; 9 and 351 as in the authors' code).
+STRIDES: dict[int, tuple[int, ...]] = {
+    9: (1, 3, 3),
+    27: (3, 3, 3),
+    81: (3, 3, 3, 3),
+    243: (3, 3, 3, 3, 3),
+    351: (3, 9, 13),
+}
+ENCODINGS = ("screen", "person")
+ANCHORS = ("centre", "first")
+SEMS = ("mlp", "fc", "transformer")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of an STMO network (stage II) and of the input that it was trained on.
+
+    The defaults are P-STMO-S for 27 frames as this project trains it; the authors' network is
+    ``encoding="screen", mofa_anchor="first"`` (see `pstmo_core.model.mofa` on the anchor).
+    """
+
+    frames: int = 27
+    """Window length F, a key of `STRIDES`."""
+    layers: int = 3
+    """Depth of TEM: 3 is P-STMO-S, 4 is P-STMO; 0 leaves TEM out (paper, Table 3)."""
+    width: int = 256
+    """Width d of the Transformer tokens."""
+    feedforward: int = 512
+    """Hidden width of the Transformers' feed-forward blocks."""
+    heads: int = 8
+    """Attention heads."""
+    sem_width: int = 512
+    """Hidden width of SEM's MLP block."""
+    sem: str = "mlp"
+    """Backbone of SEM (paper, Table 4): `mlp`, one linear layer `fc`, or a `transformer` over the
+    joints, whose tokens are a 17th of `width` wide."""
+    sem_blocks: int = 1
+    """Depth L of SEM: residual blocks of the MLP, layers of the Transformer."""
+    mofa: bool = True
+    """False leaves MOFA out (paper, Table 3): the target frame's token goes to the head."""
+    dropout: float = 0.1
+    """Dropout probability in SEM, TEM and MOFA while training."""
+    encoding: str = "person"
+    """How keypoints become network input, see `pstmo_core.encoding`."""
+    mofa_anchor: str = "centre"
+    """Which frame MOFA's strided path keeps: the window's centre, or the first (the authors')."""
+    step: float = 0.04
+    """Seconds between neighbouring frames of a window (TDS: s / frame rate)."""
+
+    def __post_init__(self) -> None:
+        _require(self.frames in STRIDES, "frames", self.frames, f"one of {list(STRIDES)}")
+        _require(self.encoding in ENCODINGS, "encoding", self.encoding, f"one of {ENCODINGS}")
+        _require(self.mofa_anchor in ANCHORS, "mofa_anchor", self.mofa_anchor, f"one of {ANCHORS}")
+        _require(self.sem in SEMS, "sem", self.sem, f"one of {SEMS}")
+        for name in ("width", "feedforward", "heads", "sem_width", "sem_blocks"):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and value > 0, name, value, "a positive whole number")
+        layers = self.layers
+        _require(isinstance(layers, int) and layers >= 0, "layers", layers, "0 or more")
+        _require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
+        if self.sem == "transformer":
+            rule = f"a multiple of 17 x {self.heads} with a Transformer as SEM"
+            _require(self.width % (17 * self.heads) == 0, "width", self.width, rule)
+        _require(0.0 <= self.dropout < 1.0, "dropout", self.dropout, "at least 0 and below 1")
+        _require(self.step > 0.0, "step", self.step, "a time in seconds above 0")
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """MOFA's strides, one a layer."""
+        return STRIDES[self.frames]
+
+    @property
+    def target(self) -> int:
+        """Index of the target (centre) frame in the window."""
+        return self.frames // 2
+
+    def to_json(self) -> str:
+        """Serialise for the metadata of weight and ONNX files."""
+        return json.dumps({"config_version": CONFIG_VERSION, **dataclasses.asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ConfigError: if the text is no configuration, or one of another version.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            version = values.pop("config_version")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ConfigError(f"not a model configuration: {text[:80]!r}") from error
+        if version != CONFIG_VERSION:
+            raise ConfigError(
+                f"the model configuration has version {version}, this program reads version "
+                f"{CONFIG_VERSION}: export the model again with this version of pstmo"
+            )
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(f"the model configuration has unknown fields {unknown}")
+        return cls(**values)
+
+
+def _require(holds: bool, name: str, value: object, rule: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} is {value!r}, but must be {rule}")

@@ -1,0 +1,29 @@
+"""3D skeletons of people at one moment: what leaves the streaming core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pstmo_core.streaming.root import Roots
+
+
+@dataclass(frozen=True)
+class SkeletonFrame:
+    """The people of one target frame, lifted."""
+
+    stamp: int
+    """Nanoseconds, the stamp of the target frame."""
+    newest: int
+    """Nanoseconds, the stamp of the newest input that was used."""
+    ids: tuple[str, ...]
+    """P ids; empty says that nobody is there."""
+    joints: np.ndarray
+    """(P, 17, 3) float32 metres relative to the pelvis, camera's optical frame; NaN = not known."""
+    confidence: np.ndarray
+    """(P, 17) float32, 0 to 1, the score of the joint's keypoint in the target frame."""
+    observed: np.ndarray
+    """(P,) float32, share of the window's frames that were really observed."""
+    roots: Roots
+    """Where their pelvises are in the camera's frame; not known without a calibrated camera."""

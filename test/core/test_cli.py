@@ -1,0 +1,70 @@
+"""The commands of a training, one after the other, as the model card names them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command import Command
+
+from pstmo_core.keypoints.clip import sample_path
+
+CONFIG = Path(__file__).parents[2] / "config" / "training" / "lifter27.yaml"
+
+
+def test_train_export_evaluate_predict(
+    mocap_file: Path,
+    tmp_path: Path,
+    pstmo: Command,
+) -> None:
+    folder = tmp_path / "run"
+    settings = [
+        f"mocap={mocap_file}",
+        f"output={folder}",
+        "optimiser.steps=4",
+        "optimiser.batch=8",
+        "validation_windows=20",
+        "model.width=32",
+        "model.sem_width=32",
+        "model.feedforward=32",
+    ]
+    weights, onnx, report = folder / "best.safetensors", tmp_path / "m.onnx", tmp_path / "r.json"
+    assert pstmo("train", CONFIG, *settings)[0] == 0
+    assert pstmo("export", weights, "-o", onnx)[0] == 0
+    evaluation = ("evaluate", weights, "--mocap", mocap_file, "--windows", 20, "-o", report)
+    code, out, _ = pstmo(*evaluation)
+    assert code == 0 and "| input | pose | class | MPJPE |" in out
+    rows = json.loads(report.read_text())["rows"]
+    assert len(rows) == 9 and all(row["p_mpjpe"] <= row["mpjpe"] for row in rows)
+    assert pstmo("predict", sample_path(), "-o", tmp_path / "o.npz", "--model", onnx)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train", "none.yaml"), "none.yaml: no such configuration file"),
+        (("train", CONFIG, "mocap=none.npz"), "none.npz: no such motion-capture file"),
+        (("export", "none.safetensors", "-o", "m.onnx"), "no such weight file"),
+        (("evaluate", "none.safetensors", "--mocap", "m.npz"), "no such weight file"),
+        (("predict", "none.npz", "-o", "o.npz"), "none.npz"),
+    ],
+)
+def test_what_is_missing_is_named_in_one_line_with_exit_code_2(
+    arguments: tuple[object, ...],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pstmo: Command,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = pstmo(*arguments)
+    (line,) = err.strip().splitlines()
+    assert code == 2
+    assert line.startswith("error: ") and sentence in line
+
+
+@pytest.mark.parametrize("command", ["predict", "train", "evaluate", "export"])
+def test_every_command_explains_itself(command: str, pstmo: Command) -> None:
+    code, out, _ = pstmo(command, "--help")
+    assert code == 0 and f"Usage: pstmo {command}" in out

@@ -1,0 +1,218 @@
+"""`pstmo lift` of keypoint files: what it writes, where people stand, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Command
+
+from pstmo_core.camera import Camera
+from pstmo_core.keypoints.clip import Clip, load_clip, sample_path, save_clip
+from pstmo_core.lift.bvh import write_bvh
+from pstmo_core.lift.outputs import frame_rate, write_bvh_files, write_npz
+from pstmo_core.runtime import Runtime
+from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.view import View
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.root import stature
+
+FPS = 25.0
+VIEW = View(width=640, height=480, focal=560.0)
+
+
+@pytest.fixture(scope="module")
+def walkers() -> tuple[Clip, np.ndarray]:
+    """A clip of two people's exact keypoints, and their joints (F, P, 17, 3) before the camera."""
+    stage = Stage.shipped(2)
+    world = np.stack([stage.joints(index / FPS) for index in range(60)])
+    in_camera = VIEW.to_camera(world)
+    points = VIEW.project(in_camera).astype(np.float32)
+    stamps = np.rint(np.arange(60) * 1e9 / FPS).astype(np.int64)
+    ones = np.ones(points.shape[:3], np.float32)
+    return Clip(points, ones, stamps, 640, 480, "h36m17", ("a", "b")), in_camera
+
+
+def of_one(clip: Clip, person: int) -> Clip:
+    """Return the clip of one of its people."""
+    one = slice(person, person + 1)
+    return dataclasses.replace(
+        clip, keypoints=clip.keypoints[:, one], scores=clip.scores[:, one], ids=clip.ids[one]
+    )
+
+
+def write_calibration(path: Path, camera: Camera) -> None:
+    """Write a calibration as ROS's camera_calibration does."""
+    matrix = [camera.focal[0], 0.0, camera.centre[0], 0.0, camera.focal[1], camera.centre[1]]
+    path.write_text(
+        f"image_width: {camera.width}\nimage_height: {camera.height}\ncamera_name: test\n"
+        f"camera_matrix:\n  rows: 3\n  cols: 3\n  data: {[*matrix, 0.0, 0.0, 1.0]}\n"
+        f"distortion_model: {camera.model}\n"
+        f"distortion_coefficients:\n  rows: 1\n  cols: 5\n  data: {list(camera.distortion)}\n"
+    )
+
+
+def test_a_keypoint_file_gives_the_numbers_of_predict(tmp_path: Path, pstmo: Command) -> None:
+    ours, theirs = tmp_path / "lift.npz", tmp_path / "predict.npz"
+    options = ("--look-ahead", 5, "--focal", 1000)
+    assert pstmo("lift", sample_path(), "-o", ours, *options)[0] == 0
+    assert pstmo("predict", sample_path(), "-o", theirs, *options)[0] == 0
+    with np.load(ours) as lifted, np.load(theirs) as predicted:
+        assert set(lifted.files) - set(predicted.files) == {"roots", "root_covariance"}
+        for name in predicted.files:
+            np.testing.assert_array_equal(lifted[name], predicted[name])
+
+
+def test_npz_json_and_bvh_say_the_same(
+    walkers: tuple[Clip, np.ndarray], tmp_path: Path, pstmo: Command
+) -> None:
+    save_clip(walkers[0], tmp_path / "clip.npz")
+    base = tmp_path / "out"
+    formats = [word for name in ("npz", "json", "bvh") for word in ("--format", name)]
+    assert pstmo("lift", tmp_path / "clip.npz", "-o", base, *formats, "--focal", 560)[0] == 0
+    with np.load(base.with_suffix(".npz")) as file:
+        arrays = dict(file)
+    content = json.loads(base.with_suffix(".json").read_text())
+    assert content["joint_names"] == list(arrays["joint_names"])
+    assert [frame["stamp"] for frame in content["frames"]] == arrays["stamps"].tolist()
+    for name, key in (("joints", "joints"), ("roots", "root"), ("confidence", "confidence")):
+        values = [[person[key] for person in frame["people"]] for frame in content["frames"]]
+        np.testing.assert_allclose(np.array(values, float), arrays[name], atol=1e-6)
+    for person, name in enumerate(arrays["ids"]):
+        write_bvh(
+            tmp_path / "own.bvh", arrays["joints"][:, person], FPS, arrays["roots"][:, person]
+        )
+        written = (tmp_path / f"out.{name}.bvh").read_text()
+        assert written == (tmp_path / "own.bvh").read_text()
+
+
+def test_bvh_plays_at_a_steady_rate_what_was_recorded_unevenly(
+    walkers: tuple[Clip, np.ndarray], tmp_path: Path, shipped: Runtime
+) -> None:
+    clip = walkers[0]
+    kept = np.delete(np.arange(60), np.r_[20:25])
+    gap = dataclasses.replace(
+        clip, keypoints=clip.keypoints[kept], scores=clip.scores[kept], stamps=clip.stamps[kept]
+    )
+    assert frame_rate(gap.stamps) == pytest.approx(FPS)
+    paths = write_bvh_files(tmp_path / "gap", predict(gap, shipped, StreamConfig()))
+    for path in paths:
+        assert "Frames: 60" in path.read_text()
+
+
+def test_people_are_placed_where_they_stand(
+    walkers: tuple[Clip, np.ndarray], shipped: Runtime
+) -> None:
+    camera = Camera(640, 480, (560.0, 560.0), (320.0, 240.0))
+    for person in range(2):
+        clip, truth = of_one(walkers[0], person), walkers[1][:, person]
+        height = float(np.median(stature(truth - truth[:, :1])))
+        lifted = predict(clip, shipped, StreamConfig(height=height), camera=camera)
+        error = np.linalg.norm(lifted.roots[:, 0] - truth[:, 0], axis=-1)
+        assert np.median(error / np.linalg.norm(truth[:, 0], axis=-1)) < 0.05
+        deviation = np.sqrt(lifted.root_covariance[:, 0, 2, 2])
+        assert np.median(error / deviation) < 2
+
+
+def test_a_lens_with_distortion_off_the_middle_makes_no_difference(
+    walkers: tuple[Clip, np.ndarray], tmp_path: Path, pstmo: Command
+) -> None:
+    cv2 = pytest.importorskip("cv2")
+    clip, truth = walkers
+    lens = Camera(640, 480, (500.0, 510.0), (300.0, 250.0), (-0.2, 0.05, 0.001, -0.001, 0.0))
+    matrix = np.array([[500.0, 0, 300.0], [0, 510.0, 250.0], [0, 0, 1]])
+    seen = cv2.projectPoints(
+        truth.reshape(-1, 3), np.zeros(3), np.zeros(3), matrix, np.array(lens.distortion)
+    )[0]
+    bent = dataclasses.replace(clip, keypoints=seen.reshape(clip.keypoints.shape))
+    roots = []
+    for name, recorded, camera in (
+        ("plain", clip, Camera(640, 480, (560.0, 560.0), (320.0, 240.0))),
+        ("bent", bent, lens),
+    ):
+        save_clip(recorded, tmp_path / f"{name}.npz")
+        write_calibration(tmp_path / f"{name}.yaml", camera)
+        output = tmp_path / f"{name}_3d.npz"
+        arguments = ("lift", tmp_path / f"{name}.npz", "-o", output)
+        assert pstmo(*arguments, "--camera-info", tmp_path / f"{name}.yaml")[0] == 0
+        with np.load(output) as file:
+            roots.append(file["roots"])
+    assert np.nanmedian(np.linalg.norm(roots[0] - roots[1], axis=-1)) < 0.05
+
+
+def test_a_given_height_sets_everybodys_size_and_narrows_the_place(
+    walkers: tuple[Clip, np.ndarray], shipped: Runtime
+) -> None:
+    camera = Camera(640, 480, (560.0, 560.0), (320.0, 240.0))
+    assumed = predict(walkers[0], shipped, StreamConfig(), camera=camera)
+    given = predict(walkers[0], shipped, StreamConfig(height=1.9), camera=camera)
+    for person in range(2):
+        heights = stature(given.joints[:, person])
+        assert np.median(heights) == pytest.approx(1.9, abs=0.01)
+    assert (given.root_covariance[..., 2, 2] < assumed.root_covariance[..., 2, 2]).all()
+    assert (given.roots[..., 2] > assumed.roots[..., 2]).all()
+
+
+def test_without_calibration_nobody_has_a_place(
+    walkers: tuple[Clip, np.ndarray], shipped: Runtime, tmp_path: Path
+) -> None:
+    lifted = predict(walkers[0], shipped, StreamConfig())
+    assert np.isnan(lifted.roots).all()
+    write_npz(tmp_path / "out.npz", lifted)
+    with np.load(tmp_path / "out.npz") as file:
+        assert "roots" not in file.files
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.mp4", None, "there is no such file"),
+        ("empty.mp4", b"", "the file is empty"),
+        ("noise.mp4", b"noise" * 100, "no video that can be decoded"),
+        ("text.txt", b"words", "of no known kind"),
+        ("clip.npz", b"noise", "not an npz file"),
+        ("folder", None, "neither images"),
+    ],
+)
+def test_what_cannot_be_lifted_ends_in_one_sentence_and_exit_code_2(
+    name: str, content: bytes | None, sentence: str, tmp_path: Path, pstmo: Command
+) -> None:
+    pytest.importorskip("cv2")
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    elif name == "folder":
+        path.mkdir()
+    code, _, err = pstmo("lift", path, "-o", tmp_path / "out.json")
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert code == 2 and len(lines) == 1 and sentence in lines[0] and name in lines[0]
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("-o", "out.xyz"), "by its suffix"),
+        (("-o", "clip.npz"), "would replace an input"),
+        (("-o", "out", "--format", "fbx"), "must be one of npz, json"),
+        (("-o", "out.npz", "--height", "180"), "must be between"),
+        (("-o", "out.npz", "--camera-info", "none.yaml"), "none.yaml: cannot be read"),
+        (("-o", "out.npz", "--detector-option", "colour=red"), "no option of detectors"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(
+    arguments: tuple[str, ...],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pstmo: Command,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_clip(load_clip(sample_path()), tmp_path / "clip.npz")
+    code, _, err = pstmo("lift", "clip.npz", *arguments)
+    assert code == 2 and sentence in err
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.npz"]

@@ -1,0 +1,210 @@
+"""`pstmo lift` of images: detector, tracker and lifter over videos, folders and cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Command
+
+cv2 = pytest.importorskip("cv2", reason="images need OpenCV")
+imageio = pytest.importorskip("imageio.v2", reason="videos need imageio")
+
+from truth_detector import FPS, VIEW, TruthDetector, film, images_of  # noqa: E402
+
+from pstmo_core.evaluation.metrics import mpjpe  # noqa: E402
+from pstmo_core.lift import jobs, sources  # noqa: E402
+from pstmo_core.lift.keypoints_from_images import keypoints_from_images  # noqa: E402
+from pstmo_core.lift.sources import Images, SourceError, video_images  # noqa: E402
+from pstmo_core.runtime import Runtime  # noqa: E402
+from pstmo_core.streaming.config import StreamConfig  # noqa: E402
+from pstmo_core.streaming.lift_clip import predict  # noqa: E402
+
+FRAMES = 40
+Film = tuple[list[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def filmed() -> Film:
+    """Images of two people who walk, and their joints before the camera."""
+    return film(2, FRAMES)
+
+
+@pytest.fixture
+def detector(filmed: Film, monkeypatch: pytest.MonkeyPatch) -> TruthDetector:
+    """What `pstmo lift` detects with."""
+    truth = TruthDetector(VIEW.project(filmed[1]))
+    monkeypatch.setattr(jobs, "_detector", lambda settings: truth)
+    return truth
+
+
+def write_video(path: Path, images: list[np.ndarray]) -> Path:
+    with imageio.get_writer(path, fps=FPS, codec="libx264", ffmpeg_log_level="error") as writer:
+        for image in images:
+            writer.append_data(image[..., ::-1])
+    return path
+
+
+def test_people_in_a_video_keep_their_ids_and_are_lifted_near_the_truth(
+    filmed: Film, detector: TruthDetector, tmp_path: Path, pstmo: Command
+) -> None:
+    video = write_video(tmp_path / "room.mp4", filmed[0])
+    code, out, err = pstmo(
+        "lift", video, "-o", tmp_path / "out.npz", "--focal", VIEW.focal, "--overlay"
+    )
+    assert code == 0, err
+    with np.load(tmp_path / "out.npz") as file:
+        joints, roots, ids, stamps = (file[k] for k in ("joints", "roots", "ids", "stamps"))
+    assert ids.tolist() == ["p1", "p2"]
+    np.testing.assert_allclose(stamps, np.arange(FRAMES) / FPS, atol=1e-6)
+    truth = filmed[1]
+    assert np.median(mpjpe(joints, truth - truth[:, :, :1])) < 0.08
+    rays = [places[..., :2] / places[..., 2:] for places in (roots, truth[:, :, 0])]
+    assert np.median(np.abs(rays[0] - rays[1])) < 0.01
+    overlay = video_images(tmp_path / "out.overlay.mp4", None)
+    assert sum(1 for _ in overlay.frames()) == FRAMES
+    assert "people: 2" in out
+
+
+def test_keypoints_that_were_found_are_not_looked_for_again(
+    filmed: Film, detector: TruthDetector, tmp_path: Path, pstmo: Command
+) -> None:
+    video = write_video(tmp_path / "room.mp4", filmed[0])
+    arguments = ("lift", video, "-o", tmp_path / "out.npz")
+    results = []
+    for more in (("--look-ahead", 3), (), ("--look-ahead", 3)):
+        assert pstmo(*arguments, *more)[0] == 0
+        with np.load(tmp_path / "out.npz") as file:
+            results.append(file["joints"])
+    assert detector.calls == FRAMES
+    np.testing.assert_array_equal(results[0], results[2])
+    assert not np.array_equal(results[0], results[1], equal_nan=True)
+    detector.calls = 0
+    assert pstmo(*arguments, "--force")[0] == 0
+    assert detector.calls == FRAMES
+
+
+def test_a_folder_of_images_is_a_video(
+    filmed: Film, detector: TruthDetector, tmp_path: Path, pstmo: Command, shipped: Runtime
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index, image in enumerate(filmed[0]):
+        cv2.imwrite(str(folder / f"frame{index}.png"), image)  # frame10 comes after frame9
+    code, _, err = pstmo("lift", folder, "-o", tmp_path / "out.npz")
+    assert code == 2 and "give --fps" in err
+    assert pstmo("lift", folder, "-o", tmp_path / "out.npz", "--fps", FPS)[0] == 0
+    again = TruthDetector(VIEW.project(filmed[1]))
+    clip = keypoints_from_images(images_of(filmed[0]), again, StreamConfig(), "film").clip
+    expected = predict(clip, shipped, StreamConfig())
+    with np.load(tmp_path / "out.npz") as file:
+        np.testing.assert_array_equal(file["joints"], expected.joints)
+    (folder / "frame5.png").write_bytes(b"noise")
+    code, _, err = pstmo("lift", folder, "-o", tmp_path / "out.npz", "--fps", FPS)
+    assert code == 2 and "frame5.png: is no image" in err
+
+
+def test_a_truncated_video_is_lifted_as_far_as_it_goes_and_says_so(
+    filmed: Film, tmp_path: Path
+) -> None:
+    images = Images(lambda: iter(images_of(filmed[0][:10]).frames()), FRAMES)
+    detector = TruthDetector(VIEW.project(filmed[1]))
+    recording = keypoints_from_images(images, detector, StreamConfig(), "cut.mp4")
+    assert len(recording.clip) == 10
+    assert "only 10 of 40 images" in recording.notes[0]
+
+
+def test_a_video_with_nobody_in_it_ends_well(
+    filmed: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pstmo: Command
+) -> None:
+    nobody = TruthDetector(np.empty((FRAMES, 0, 17, 2)))
+    monkeypatch.setattr(jobs, "_detector", lambda settings: nobody)
+    video = write_video(tmp_path / "room.mp4", filmed[0][:12])
+    formats = [word for name in ("npz", "json", "bvh") for word in ("--format", name)]
+    code, out, err = pstmo(
+        "lift", video, "-o", tmp_path / "out", *formats, "--overlay", "--focal", 280
+    )
+    assert code == 0, err
+    assert "nobody was found in 12 images" in out
+    with np.load(tmp_path / "out.npz") as file:
+        assert file["joints"].shape == (12, 0, 17, 3)
+    assert not list(tmp_path.glob("*.bvh"))
+
+
+def test_ctrl_c_ends_a_cameras_images_and_keeps_them(filmed: Film) -> None:
+    def interrupted() -> Iterator[sources.Frame]:
+        yield from images_of(filmed[0][:15]).frames()
+        raise KeyboardInterrupt
+
+    def detector() -> TruthDetector:
+        return TruthDetector(VIEW.project(filmed[1]))
+
+    live = Images(interrupted, live=True)
+    assert len(keypoints_from_images(live, detector(), StreamConfig(), "0").clip) == 15
+    with pytest.raises(KeyboardInterrupt):
+        keypoints_from_images(Images(interrupted), detector(), StreamConfig(), "a.mp4")
+
+
+def test_images_of_two_sizes_are_refused(filmed: Film) -> None:
+    images = images_of([filmed[0][0], filmed[0][1][:100]])
+    detector = TruthDetector(VIEW.project(filmed[1]))
+    with pytest.raises(SourceError, match="image 1 has 320 x 100 pixels"):
+        keypoints_from_images(images, detector, StreamConfig(), "mixed")
+
+
+def test_memory_does_not_grow_with_the_images(filmed: Film) -> None:
+    """At most two images are alive at any time."""
+    alive = 0
+
+    class Counted(np.ndarray):
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    def frames() -> Iterator[sources.Frame]:
+        nonlocal alive
+        for index, image in enumerate(filmed[0]):
+            alive += 1
+            assert alive <= 2
+            yield index * 40_000_000, image.copy().view(Counted)
+
+    detector = TruthDetector(VIEW.project(filmed[1]))
+    recording = keypoints_from_images(Images(frames), detector, StreamConfig(), "film")
+    assert len(recording.clip) == FRAMES
+
+
+def test_a_camera_is_a_source_of_as_many_images_as_were_asked_for(
+    filmed: Film,
+    detector: TruthDetector,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pstmo: Command,
+) -> None:
+    class Camera:
+        """Stands in for a camera that is connected, of the number 0."""
+
+        def __init__(self, index: int) -> None:
+            self._index = index
+            self._images = iter(filmed[0])
+
+        def isOpened(self) -> bool:  # noqa: N802  (OpenCV's name)
+            return self._index == 0
+
+        def read(self) -> tuple[bool, np.ndarray]:
+            return True, next(self._images)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    arguments = ("-o", tmp_path / "out.npz", "--images", 20)
+    assert pstmo("lift", 0, *arguments)[0] == 0
+    with np.load(tmp_path / "out.npz") as file:
+        assert file["joints"].shape == (20, 2, 17, 3) and (np.diff(file["stamps"]) > 0).all()
+    assert (tmp_path / "out.keypoints.npz").exists()
+    code, _, err = pstmo("lift", 1, *arguments)
+    assert code == 2 and "there is no camera of this number" in err
+    code, _, err = pstmo("lift", 0, 1, "-o", tmp_path / "two", "--format", "npz")
+    assert code == 2 and "a camera is lifted alone" in err

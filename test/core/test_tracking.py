@@ -1,0 +1,139 @@
+"""Who is who: people keep their ids through crossings and hiding, and no id comes twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
+
+FPS = 25
+FOCAL = 900.0
+
+
+@pytest.fixture(scope="module")
+def motions(mocap_file: Path) -> np.ndarray:
+    """Two real motions (2, F, 17, 3) on the spot: the path of the pelvis is taken out."""
+    clips = load_mocap(mocap_file)
+    frames = 75
+    picked = [
+        clips.positions[start : start + 2 * frames : 2]
+        for start, length in zip(clips.start, clips.length, strict=True)
+        if length >= 2 * frames
+    ][:2]
+    poses = np.stack(picked)
+    poses = poses - poses[:, :, :1]
+    return np.stack([poses[..., 0], -poses[..., 2], poses[..., 1]], -1)
+
+
+def seen_from(poses: np.ndarray, paths: np.ndarray, jitter: float = 3.0) -> np.ndarray:
+    """Project people (2, F, 17, 3) on paths (2, F, 3) to noisy pixels (2, F, 17, 2)."""
+    points = poses + paths[:, :, None]
+    pixels = points[..., :2] / points[..., 2:] * FOCAL + [640, 360]
+    return pixels + np.random.default_rng(1).normal(0, jitter, pixels.shape)
+
+
+def crossing(frames: int, near: float = 3.0, far: float = 4.0) -> np.ndarray:
+    """Paths (2, F, 3): two people pass one another in three seconds, one before the other."""
+    along = np.linspace(-1.3, 1.3, frames)
+    still = np.zeros(frames)
+    return np.stack(
+        [np.stack([along, still, still + near], -1), np.stack([-along, still, still + far], -1)]
+    )
+
+
+def follow(
+    pixels: np.ndarray, seen: np.ndarray, tracker: Tracker | None = None, shuffle: int = 0
+) -> list[list[str]]:
+    """Return each person's ids over time; the detector's order changes from image to image."""
+    tracker = tracker or Tracker()
+    rng = np.random.default_rng(shuffle)
+    ids: list[list[str]] = [[] for _ in pixels]
+    for frame in range(pixels.shape[1]):
+        there = rng.permutation(np.flatnonzero(seen[:, frame].any(-1)))
+        stamp = round(frame * 1e9 / FPS)
+        names = tracker.identify(stamp, pixels[there, frame], seen[there, frame])
+        for person, name in zip(there, names, strict=True):
+            ids[person].append(name)
+    return ids
+
+
+@pytest.mark.parametrize("shuffle", range(5))
+def test_two_people_who_cross_keep_their_ids(motions: np.ndarray, shuffle: int) -> None:
+    pixels = seen_from(motions, crossing(motions.shape[1]))
+    ids = follow(pixels, np.ones(pixels.shape[:-1], bool), shuffle=shuffle)
+    assert [len(set(names)) for names in ids] == [1, 1]
+    assert ids[0][0] != ids[1][0]
+
+
+@pytest.mark.parametrize("hidden", [0.2, 0.5, 0.8])
+def test_who_is_hidden_behind_another_for_a_while_keeps_the_id(
+    motions: np.ndarray, hidden: float
+) -> None:
+    frames = motions.shape[1]
+    pixels = seen_from(motions, crossing(frames))
+    seen = np.ones(pixels.shape[:-1], bool)
+    half = round(hidden * FPS / 2)
+    seen[1, frames // 2 - half : frames // 2 + half] = False
+    ids = follow(pixels, seen)
+    assert [len(set(names)) for names in ids] == [1, 1]
+
+
+def test_joints_that_come_and_go_change_nothing(motions: np.ndarray) -> None:
+    pixels = seen_from(motions, crossing(motions.shape[1]))
+    seen = np.random.default_rng(3).random(pixels.shape[:-1]) < 0.6
+    seen[:, :, 0] = True
+    assert [len(set(names)) for names in follow(pixels, seen)] == [1, 1]
+
+
+def test_who_was_away_too_long_comes_back_as_somebody_else(motions: np.ndarray) -> None:
+    pixels = seen_from(motions, crossing(motions.shape[1]))
+    seen = np.ones(pixels.shape[:-1], bool)
+    seen[1, 20:50] = False
+    first, second = follow(pixels, seen, Tracker(TrackerConfig(expire=0.5)))
+    assert len(set(first)) == 1
+    assert second[19] != second[20] and len(set(second)) == 2
+
+
+def test_no_id_is_given_twice_even_when_time_jumps_back(motions: np.ndarray) -> None:
+    pixels = seen_from(motions, crossing(motions.shape[1]))
+    seen = np.ones(pixels.shape[:-1], bool)
+    tracker = Tracker()
+    turns = [{name for names in follow(pixels, seen, tracker) for name in names} for _ in range(3)]
+    assert [len(turn) for turn in turns] == [2, 2, 2]
+    assert len(set.union(*turns)) == 6
+    assert all(name[0].isalpha() for name in set.union(*turns))
+
+
+def test_an_image_that_comes_late_is_named_and_disturbs_nobody(motions: np.ndarray) -> None:
+    pixels = seen_from(motions, crossing(motions.shape[1]))
+    seen = np.ones(pixels.shape[1:3], bool)
+    tracker = Tracker()
+    order = [*range(30), 31, 30, *range(32, pixels.shape[1])]
+    names = {tracker.identify(round(k * 1e9 / FPS), pixels[:, k], seen[[k, k]]) for k in order}
+    assert len(names) == 1
+
+
+def test_a_newcomer_gets_an_id_of_his_own_and_takes_nobodys(motions: np.ndarray) -> None:
+    pixels = seen_from(motions, crossing(motions.shape[1]))
+    seen = np.ones(pixels.shape[:-1], bool)
+    seen[1, :30] = False
+    ids = follow(pixels, seen)
+    assert [len(set(names)) for names in ids] == [1, 1] and ids[0][0] != ids[1][0]
+
+
+def test_nobody_and_people_without_a_joint_are_no_trouble() -> None:
+    tracker = Tracker()
+    assert tracker.identify(0, np.zeros((0, 17, 2)), np.zeros((0, 17), bool)) == ()
+    names = tracker.identify(1, np.zeros((2, 17, 2)), np.zeros((2, 17), bool))
+    assert len(set(names)) == 2
+
+
+@pytest.mark.parametrize("change", [{"expire": 0.0}, {"similarity": 1.0}, {"prefix": "1"}])
+def test_a_wrong_setting_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        TrackerConfig(**change)  # type: ignore[arg-type]

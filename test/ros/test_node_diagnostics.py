@@ -1,0 +1,205 @@
+"""What the node says of its health: figures in bounded memory, levels with reasons, over DDS."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from pstmo_core.keypoints.clip import load_clip, sample_path
+from pstmo_ros.conversions import keypoints_message
+from pstmo_ros.diagnostics import Facts, Health, RecentDrops, judge, status
+from pstmo_ros.lifter_node import LifterNode
+from pstmo_ros.monitor import WINDOW, Monitor
+from pstmo_ros.msg import People2D
+
+SECOND = 1_000_000_000
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+def monitored(
+    count: int = 100, rate: float = 30.0, milliseconds: float = 5.0, answers: int = 1
+) -> tuple[Monitor, int]:
+    """A monitor that was fed messages at a rate, and the time of the last."""
+    monitor, now = Monitor(0), 0
+    for index in range(count):
+        now = round(index * SECOND / rate)
+        took = milliseconds * 1e6
+        monitor.add(now, answers, 2 * took, took, took / 2)
+    return monitor, now
+
+
+def test_the_figures_are_those_of_the_last_seconds() -> None:
+    monitor, now = monitored(count=2000)
+    report = monitor.report(now)
+    assert (report.frames, report.answered) == (2000, 2000)
+    assert report.recent_frames == pytest.approx(WINDOW * 30, abs=1)
+    assert report.rate == pytest.approx(30.0)
+    assert report.from_receipt is not None
+    assert report.from_receipt.p99 == pytest.approx(5e-3)
+    assert monitor.report(now + 11 * SECOND).from_receipt is None
+    assert monitor.report(now + 11 * SECOND).silence == pytest.approx(11.0)
+
+
+def test_percentiles_are_numpys_and_unanswered_messages_have_no_latency() -> None:
+    monitor = Monitor(0)
+    times = np.random.default_rng(0).gamma(2.0, 3e6, 200)
+    for index, took in enumerate(times.tolist()):
+        monitor.add(index * 1000, 1, from_receipt=took)
+        monitor.add(index * 1000, 0)
+    spread = monitor.report(200_000).from_receipt
+    assert spread is not None
+    expected = np.percentile(times / 1e9, [50, 95, 99])
+    np.testing.assert_allclose([spread.median, spread.p95, spread.p99], expected)
+
+
+def test_memory_does_not_grow() -> None:
+    monitor = Monitor(0)
+    rows = monitor._rows
+    for index in range(3 * len(rows)):
+        monitor.add(index, 1, 1.0, 1.0, 1.0)
+    assert monitor._rows is rows
+    assert monitor.report(3 * len(rows)).recent_frames == len(rows)
+
+
+def test_recent_drops_are_those_of_the_window() -> None:
+    counts: Counter[str] = Counter()
+    recent = RecentDrops(0, window=10.0)
+    counts["layout"] = 3
+    assert recent.update(SECOND, counts) == {"layout": 3}
+    assert recent.update(12 * SECOND, counts) == {}
+    counts["late"] += 1
+    assert recent.update(13 * SECOND, counts) == {"late": 1}
+
+
+def health(fed: tuple[Monitor, int], *, after: float = 0.0, **recent: int) -> Health:
+    monitor, now = fed
+    facts = Facts("active", "stmo_27.onnx on a backend", "/keypoints", people=2)
+    report = monitor.report(now + round(after * SECOND))
+    return Health(facts, report, Counter(recent), Counter(recent))
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "words"),
+    [
+        (health(monitored()), OK, "2 people, 30.0 frames/s, each answered within 5.0 ms"),
+        (health((Monitor(0), 0)), OK, "waits for keypoints"),
+        (health((Monitor(0), 0), after=5), WARN, "for 5 s, none since the node was activated"),
+        (health(monitored(), after=3), WARN, "no keypoints on /keypoints for 3 s"),
+        (health(monitored(milliseconds=40)), WARN, "after 40 ms (median of the last 10 s)"),
+        (health(monitored(), layout=3), WARN, "dropped in the last 10 s: layout 3"),
+        (health(monitored(), too_few_joints=3), OK, "active"),
+        (health(monitored(), internal=1), ERROR, "internal 1; the log says why"),
+        (health(monitored(answers=0), layout=100), ERROR, "layout 100"),
+    ],
+)
+def test_a_level_comes_with_its_reason(state: Health, level: bytes, words: str) -> None:
+    given, sentence = judge(state)
+    assert given == level
+    assert words in sentence
+
+
+def test_several_faults_are_all_told_at_the_highest_level() -> None:
+    level, sentence = judge(health(monitored(milliseconds=40), after=3, internal=1))
+    assert level == ERROR
+    assert all(words in sentence for words in ("no keypoints", "internal", "40 ms"))
+
+
+def test_stamps_of_another_clock_give_no_latency() -> None:
+    monitor = Monitor(0)
+    monitor.add(0, 1, from_stamp=1e18, from_receipt=1e6)
+    values = {v.key: v.value for v in status("lifter", health((monitor, 0))).values}
+    assert values["latency from stamp median (ms)"] == "not known"
+    assert values["latency from receipt median (ms)"] == "1.00"
+
+
+class Listener(Node):
+    """A lifter, a source of keypoints, and who reads the diagnostics."""
+
+    def __init__(self) -> None:
+        super().__init__("listener")
+        given = {"qos_reliability": "reliable", "qos_depth": 20, "keypoints_topic": "kp"}
+        self.lifter = LifterNode(
+            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
+        )
+        self.heard: list[DiagnosticStatus] = []
+        self.keypoints = self.create_publisher(People2D, "kp", 10)
+        self.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda m: self.heard.extend(m.status), 10
+        )
+        self._spinner = SingleThreadedExecutor()
+        self._spinner.add_node(self)
+        self._spinner.add_node(self.lifter)
+
+    def spin_until(self, holds: Callable[[], Any], seconds: float = 15.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self._spinner.spin_once(timeout_sec=0.05)
+
+    def next_status(self) -> tuple[DiagnosticStatus, dict[str, str]]:
+        """Return the next status that begins to be made from now on."""
+        self.heard.clear()
+        self.spin_until(lambda: self.heard)
+        return self.heard[0], {value.key: value.value for value in self.heard[0].values}
+
+    def close(self) -> None:
+        self._spinner.shutdown()
+        self.lifter.destroy_node()
+        self.destroy_node()
+
+
+@pytest.fixture
+def listener(ros: None) -> Iterator[Listener]:
+    made = Listener()
+    yield made
+    made.close()
+
+
+def test_the_node_speaks_in_every_state_of_its_life(listener: Listener) -> None:
+    said, values = listener.next_status()
+    assert said.name == "lifter: lifting"
+    assert (said.level, values["state"]) == (OK, "unconfigured")
+    listener.lifter.trigger_configure()
+    said, values = listener.next_status()
+    assert (said.level, values["state"]) == (OK, "inactive")
+    assert "stmo_27.onnx" in values["runtime"]
+    listener.lifter.trigger_activate()
+    assert listener.next_status()[1]["state"] == "active"
+    listener.lifter.trigger_deactivate()
+    listener.lifter.trigger_cleanup()
+    assert listener.next_status()[1]["state"] == "unconfigured"
+
+
+def test_what_was_lifted_and_dropped_and_how_long_it_took_is_told(listener: Listener) -> None:
+    clip = load_clip(sample_path())
+    assert listener.lifter.start()
+    listener.spin_until(lambda: listener.keypoints.get_subscription_count() == 1)
+    for index in range(5):
+        now = listener.get_clock().now().nanoseconds
+        listener.keypoints.publish(keypoints_message(clip, index, now, "camera"))
+        time.sleep(0.01)
+    listener.keypoints.publish(People2D(layout="unknown"))
+    listener.spin_until(lambda: listener.lifter.drops.counts["layout"] == 1)
+    said, values = listener.next_status()
+    assert said.level == WARN
+    assert "layout 1" in said.message
+    assert values["dropped: layout"] == "1"
+    assert (values["frames received"], values["frames answered"]) == ("6", "5")
+    assert values["people"] == str(len(clip.frame(0).ids))
+    latency = [
+        float(values[f"{what} median (ms)"])
+        for what in ("inference", "latency from receipt", "latency from stamp")
+    ]
+    assert 0 < latency[0] < latency[1] < latency[2] < 5000
