@@ -83,7 +83,7 @@ def test_a_killed_run_goes_on_and_each_file_is_lifted_once(tmp_path: Path, pstmo
 
 
 def test_ctrl_c_leaves_whole_files_only(tmp_path: Path) -> None:
-    clips = write_clips(tmp_path / "in", 8, 200)
+    clips = write_clips(tmp_path / "in", 8, 2000)
     out = tmp_path / "out"
     arguments = ("lift", *map(str, clips), "-o", str(out), "--format", "npz", "--workers", "2")
     with started(*arguments) as process:
