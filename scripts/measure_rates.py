@@ -23,7 +23,7 @@ from pstmo_core.keypoints.clip import Clip
 from pstmo_core.runtime import load_runtime
 from pstmo_core.skeleton import ROOT
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 
 RATES = (15.0, 25.0, 30.0, 50.0, 60.0)
 LOOK_AHEADS = (0, 4, 13)
@@ -78,7 +78,7 @@ def main(
         cells = []
         for ahead in LOOK_AHEADS:
             config = StreamConfig(look_ahead=ahead, focal=FOCAL)
-            errors = [mpjpe(predict(c, runtime, config).joints, c.truth) for c in recorded]
+            errors = [mpjpe(lift_clip(c, runtime, config).joints, c.truth) for c in recorded]
             cells.append(f"{np.concatenate(errors).mean() * 1e3:.1f}")
         lines.append(f"| {rate:.0f} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)

@@ -12,7 +12,7 @@ from pstmo_core.evaluation.metrics import joint_errors, mpjpe
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import Prediction, predict
+from pstmo_core.streaming.lift_clip import Prediction, lift_clip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ def precision_costs(backends: tuple[str, ...], precisions: tuple[str, ...]) -> l
 
 def _cost(runtime: Runtime, reference: Runtime, look_ahead: int) -> PrecisionCost:
     clip, config = load_clip(sample_path()), StreamConfig(look_ahead=look_ahead)
-    ours, exact = (predict(clip, each, config) for each in (runtime, reference))
+    ours, exact = (lift_clip(clip, each, config) for each in (runtime, reference))
     apart = joint_errors(ours.joints, exact.joints) * 1e3
     apart = apart[np.isfinite(apart)]
     error, exact_error = (_mpjpe(each, clip.truth) for each in (ours, exact))

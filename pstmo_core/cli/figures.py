@@ -150,12 +150,12 @@ def skeletons(
     from pstmo_core.figures.clip_windows import find_person
     from pstmo_core.figures.skeletons import choose_moments, draw_skeletons
     from pstmo_core.runtime import load_runtime, shipped_model
-    from pstmo_core.streaming.lift_clip import predict
+    from pstmo_core.streaming.lift_clip import lift_clip
 
     recorded, name = _load(clip, fps, size, layout)
     runtime = load_runtime(model)
     people = [find_person(recorded, one) for one in person or recorded.ids]
-    lifted = predict(recorded, runtime, StreamConfig(look_ahead=look_ahead, focal=focal)).joints
+    lifted = lift_clip(recorded, runtime, StreamConfig(look_ahead=look_ahead, focal=focal)).joints
     moments = choose_moments(lifted, people, frame or [])
     title = f"{name} lifted by {(model or shipped_model()).name}, look-ahead {look_ahead}"
     save(draw_skeletons(recorded, lifted, people, moments, title), output)

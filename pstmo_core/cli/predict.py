@@ -14,7 +14,7 @@ from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import load_clip
 from pstmo_core.runtime import BACKENDS, PRECISIONS, load_runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import Prediction, predict
+from pstmo_core.streaming.lift_clip import Prediction, lift_clip
 
 
 @app.command("predict")
@@ -53,7 +53,7 @@ def predict_command(
     typer.echo(runtime.explain())
     config = StreamConfig(look_ahead=look_ahead, focal=focal)
     with tqdm(total=len(recorded.stamps), unit="frame", delay=1) as bar:
-        prediction = predict(recorded, runtime, config, lambda done: bar.update(done - bar.n))
+        prediction = lift_clip(recorded, runtime, config, lambda done: bar.update(done - bar.n))
     prediction.save(output)
     _report(prediction, recorded.truth)
     typer.echo(f"wrote {output}")

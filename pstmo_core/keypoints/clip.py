@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,10 @@ class Clip:
         """Return the number of frames."""
         return len(self.stamps)
 
+    def __iter__(self) -> Iterator[KeypointFrame]:
+        """Go through the frames in the order of recording."""
+        return (self.frame(index) for index in range(len(self)))
+
     def present(self, index: int | slice) -> np.ndarray:
         """Say who is in a frame (P,), or in frames (F, P): those of whom some point is known."""
         there: np.ndarray = np.isfinite(self.keypoints[index]).all(-1).any(-1)
@@ -113,13 +117,13 @@ def sample_path() -> Path:
 
 
 def load_clip(
-    path: Path | str,
+    path: Path | str | None = None,
     *,
     fps: float | None = None,
     size: tuple[int, int] | None = None,
     layout: str | None = None,
 ) -> Clip:
-    """Load a clip from an npz or a JSON file.
+    """Load a clip from an npz or a JSON file; without a path, the shipped sample.
 
     Args:
         path: the file.
@@ -132,7 +136,7 @@ def load_clip(
     Raises:
         ClipError: if the file is missing, broken, or no such clip.
     """
-    path = Path(path)
+    path = sample_path() if path is None else Path(path)
     try:
         fields = _read(path)
         given = {"fps": fps, "layout": layout}

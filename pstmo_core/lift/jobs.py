@@ -25,7 +25,7 @@ from pstmo_core.lift.recording import Recording
 from pstmo_core.lift.settings import FORMATS, LiftSettings
 from pstmo_core.lift.sources import Images
 from pstmo_core.runtime import Runtime, load_runtime
-from pstmo_core.streaming.lift_clip import Prediction, predict
+from pstmo_core.streaming.lift_clip import Prediction, lift_clip
 
 _SECOND = 1e9
 #: Share of an input's time that finding keypoints in its images takes.
@@ -189,7 +189,7 @@ def lift_recording(
         if progress is not None:
             progress(frames / len(clip))
 
-    lifted = predict(clip, runtime, settings.stream, tell, camera=camera)
+    lifted = lift_clip(clip, runtime, settings.stream, tell, camera=camera)
     return dataclasses.replace(recording, camera=camera), lifted
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pstmo_core.atomic_files import whole_file
 from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import Clip
-from pstmo_core.runtime import Runtime
+from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import MOST_AT_ONCE, StreamLifter
@@ -68,33 +68,33 @@ class Prediction:
         }
 
     def save(self, path: Path | str) -> None:
-        """Write an npz, whole or not at all."""
+        """Write an npz; the write is atomic."""
         with whole_file(Path(path)) as partial, partial.open("wb") as file:
             np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
 
 
-def predict(
+def lift_clip(
     clip: Clip,
-    runtime: Runtime,
-    config: StreamConfig,
+    runtime: Runtime | None = None,
+    config: StreamConfig | None = None,
     progress: Callable[[int], object] | None = None,
     at_once: int = MOST_AT_ONCE,
     camera: Camera | None = None,
 ) -> Prediction:
-    """Lift a clip with what the node would make of it.
+    """Lift a recorded clip; the numbers are those that the ROS node publishes for it.
 
     A frame that the streaming core ignores (a repeated stamp, say) stays NaN, and so do people
     that were not in a frame.
 
     Args:
         clip: the keypoints.
-        runtime: the network.
-        config: settings of the streaming core.
+        runtime: the network, from `load_runtime`; by default the shipped one.
+        config: settings; by default all defaults.
         progress: is called with the number of frames done.
         at_once: frames that are lifted together, 64 at most. With 1 the results are the node's to
             the last bit; with more they come several times as fast and differ by rounding, below
             1e-5 m.
-        camera: the calibration of the clip's camera; with it people get their places.
+        camera: the calibration of the clip's camera; with it root positions are estimated.
 
     Raises:
         CameraError: if the calibration is not for images of the clip's aspect.
@@ -110,7 +110,7 @@ def predict(
         np.full((frames, people, 3, 3), np.nan),
         {},
     )
-    lifter = StreamLifter(runtime, config)
+    lifter = StreamLifter(runtime or load_runtime(), config or StreamConfig())
     waiting: dict[int, int] = {}
     for part in _parts(clip.stamps, at_once):
         for index in part:

@@ -18,7 +18,7 @@ from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 from pstmo_core.streaming.root import stature
 
 FPS = 25.0
@@ -99,7 +99,7 @@ def test_bvh_plays_at_a_steady_rate_what_was_recorded_unevenly(
         clip, keypoints=clip.keypoints[kept], scores=clip.scores[kept], stamps=clip.stamps[kept]
     )
     assert frame_rate(gap.stamps) == pytest.approx(FPS)
-    paths = write_bvh_files(tmp_path / "gap", predict(gap, shipped, StreamConfig()))
+    paths = write_bvh_files(tmp_path / "gap", lift_clip(gap, shipped, StreamConfig()))
     for path in paths:
         assert "Frames: 60" in path.read_text()
 
@@ -111,7 +111,7 @@ def test_people_are_placed_where_they_stand(
     for person in range(2):
         clip, truth = of_one(walkers[0], person), walkers[1][:, person]
         height = float(np.median(stature(truth - truth[:, :1])))
-        lifted = predict(clip, shipped, StreamConfig(height=height), camera=camera)
+        lifted = lift_clip(clip, shipped, StreamConfig(height=height), camera=camera)
         error = np.linalg.norm(lifted.roots[:, 0] - truth[:, 0], axis=-1)
         assert np.median(error / np.linalg.norm(truth[:, 0], axis=-1)) < 0.05
         deviation = np.sqrt(lifted.root_covariance[:, 0, 2, 2])
@@ -148,8 +148,8 @@ def test_a_given_height_sets_everybodys_size_and_narrows_the_place(
     walkers: tuple[Clip, np.ndarray], shipped: Runtime
 ) -> None:
     camera = Camera(640, 480, (560.0, 560.0), (320.0, 240.0))
-    assumed = predict(walkers[0], shipped, StreamConfig(), camera=camera)
-    given = predict(walkers[0], shipped, StreamConfig(height=1.9), camera=camera)
+    assumed = lift_clip(walkers[0], shipped, StreamConfig(), camera=camera)
+    given = lift_clip(walkers[0], shipped, StreamConfig(height=1.9), camera=camera)
     for person in range(2):
         heights = stature(given.joints[:, person])
         assert np.median(heights) == pytest.approx(1.9, abs=0.01)
@@ -160,7 +160,7 @@ def test_a_given_height_sets_everybodys_size_and_narrows_the_place(
 def test_without_calibration_nobody_has_a_place(
     walkers: tuple[Clip, np.ndarray], shipped: Runtime, tmp_path: Path
 ) -> None:
-    lifted = predict(walkers[0], shipped, StreamConfig())
+    lifted = lift_clip(walkers[0], shipped, StreamConfig())
     assert np.isnan(lifted.roots).all()
     write_npz(tmp_path / "out.npz", lifted)
     with np.load(tmp_path / "out.npz") as file:

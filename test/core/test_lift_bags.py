@@ -29,7 +29,7 @@ from pstmo_core.lift.bag_messages import (
 from pstmo_core.lift.bags import newest_stamps
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 
 MESSAGES = Path(__file__).parents[2] / "msg"
 START = 1_700_000_000_123_456_789
@@ -130,7 +130,7 @@ def test_a_bag_becomes_a_bag_of_the_same_bits_each_time_and_those_of_the_offline
         read_messages(tmp_path / "second"),
     )
     assert raw == again and len(raw) == len(clip)
-    expected = predict(clip, shipped, StreamConfig(look_ahead=4, focal=1000.0))
+    expected = lift_clip(clip, shipped, StreamConfig(look_ahead=4, focal=1000.0))
     for row, message in enumerate(lifted):
         people = [expected.ids.index(person.id) for person in message.people]
         joints = [person.joints.reshape(17, 3) for person in message.people]

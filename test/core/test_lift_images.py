@@ -20,7 +20,7 @@ from pstmo_core.lift.keypoints_from_images import keypoints_from_images  # noqa:
 from pstmo_core.lift.sources import Images, SourceError, video_images  # noqa: E402
 from pstmo_core.runtime import Runtime  # noqa: E402
 from pstmo_core.streaming.config import StreamConfig  # noqa: E402
-from pstmo_core.streaming.lift_clip import predict  # noqa: E402
+from pstmo_core.streaming.lift_clip import lift_clip  # noqa: E402
 
 FRAMES = 40
 Film = tuple[list[np.ndarray], np.ndarray]
@@ -98,7 +98,7 @@ def test_a_folder_of_images_is_a_video(
     assert pstmo("lift", folder, "-o", tmp_path / "out.npz", "--fps", FPS)[0] == 0
     again = TruthDetector(VIEW.project(filmed[1]))
     clip = keypoints_from_images(images_of(filmed[0]), again, StreamConfig(), "film").clip
-    expected = predict(clip, shipped, StreamConfig())
+    expected = lift_clip(clip, shipped, StreamConfig())
     with np.load(tmp_path / "out.npz") as file:
         np.testing.assert_array_equal(file["joints"], expected.joints)
     (folder / "frame5.png").write_bytes(b"noise")

@@ -13,12 +13,12 @@ from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.runtime import Runtime
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 
 
 def test_every_frame_of_everybody_in_the_sample_is_lifted_near_the_truth(shipped: Runtime) -> None:
     clip = load_clip(sample_path())
-    prediction = predict(clip, shipped, StreamConfig())
+    prediction = lift_clip(clip, shipped, StreamConfig())
     there = np.isfinite(clip.truth).all((-2, -1))
     known = np.isfinite(prediction.joints).all((-2, -1))
     assert known[there].mean() > 0.98
@@ -48,7 +48,7 @@ def test_a_looped_recording_and_repeated_stamps_do_not_stop_it(shipped: Runtime)
         clip.keypoints[rows], clip.scores[rows], stamps, clip.width, clip.height, clip.layout,
         clip.ids, clip.truth[rows],
     )  # fmt: skip
-    prediction = predict(looped, shipped, StreamConfig())
+    prediction = lift_clip(looped, shipped, StreamConfig())
     assert np.isfinite(prediction.joints[:90, 0]).all((-2, -1)).mean() > 0.95
     assert prediction.counters["reset"] == 1
     assert prediction.counters["repeated"] == 1

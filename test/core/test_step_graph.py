@@ -22,7 +22,7 @@ from pstmo_core.runtime.base import STEP_INPUTS
 from pstmo_core.runtime.onnx_export import export_onnx
 from pstmo_core.runtime.step_inputs import in_order, step_inputs
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 from pstmo_core.streaming.lifter import StreamLifter
 
 TOLERANCE = 1e-5
@@ -188,7 +188,7 @@ def test_sem_sees_each_frame_of_each_person_once(at_once: int, shipped: Runtime)
     whole = dataclasses.replace(
         clip, keypoints=np.nan_to_num(clip.keypoints), scores=np.ones_like(clip.scores)
     )
-    prediction = predict(whole, runtime, StreamConfig(), at_once=at_once)
+    prediction = lift_clip(whole, runtime, StreamConfig(), at_once=at_once)
     assert runtime.fresh == prediction.counters["lifted"] == whole.scores[..., 0].size
 
 

@@ -27,7 +27,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.runtime import Runtime, shipped_model
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 from pstmo_ros.conversions import joints_of, keypoints_message, stamp_ns
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.msg import People2D, Person2D, SkeletonLayout, Skeletons3D
@@ -135,7 +135,7 @@ def frame(clip: Clip, index: int) -> People2D:
 def test_the_node_and_the_offline_command_give_the_same_bits(
     world: Callable[..., World], clip: Clip, shipped: Runtime
 ) -> None:
-    offline = predict(clip, shipped, StreamConfig(), at_once=1)
+    offline = lift_clip(clip, shipped, StreamConfig(), at_once=1)
     here = world()
     here.start()
     for index in range(len(clip)):
@@ -155,7 +155,7 @@ def test_the_node_and_the_offline_command_give_the_same_bits(
 def test_with_look_ahead_too_and_silence_answers_what_waits(
     world: Callable[..., World], clip: Clip, shipped: Runtime
 ) -> None:
-    offline = predict(clip, shipped, StreamConfig(look_ahead=5), at_once=1)
+    offline = lift_clip(clip, shipped, StreamConfig(look_ahead=5), at_once=1)
     here = world(look_ahead=5)
     here.start()
     for index in range(len(clip)):

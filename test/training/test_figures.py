@@ -28,7 +28,7 @@ from pstmo_core.model.masked import MaskedConfig, MaskedSTMO  # noqa: E402
 from pstmo_core.model.masking import Masking, Masks  # noqa: E402
 from pstmo_core.runtime import Runtime, shipped_model  # noqa: E402
 from pstmo_core.streaming.config import StreamConfig  # noqa: E402
-from pstmo_core.streaming.lift_clip import predict  # noqa: E402
+from pstmo_core.streaming.lift_clip import lift_clip  # noqa: E402
 
 WEIGHTS = shipped_model().with_suffix(".safetensors")
 
@@ -41,7 +41,7 @@ def clip() -> Clip:
 @pytest.fixture(scope="module")
 def lifted(clip: Clip, shipped: Runtime) -> np.ndarray:
     """The clip's skeletons, the target frame in the window's centre."""
-    return predict(clip, shipped, StreamConfig(look_ahead=shipped.config.target)).joints
+    return lift_clip(clip, shipped, StreamConfig(look_ahead=shipped.config.target)).joints
 
 
 @pytest.fixture(scope="module")

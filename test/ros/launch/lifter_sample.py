@@ -28,7 +28,7 @@ from pstmo_core.evaluation.metrics import mpjpe
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.runtime import load_runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 from pstmo_ros.demo_recorder import DemoRecorder
 
 FILE = PathJoinSubstitution([FindPackageShare("pstmo_ros"), "launch", "lifter.launch.py"])
@@ -102,7 +102,7 @@ class TestWhileItRuns(unittest.TestCase):
         self.assertLess(late, 0.3)
 
         live = np.nanmean(mpjpe(recording.joints_of(clip), clip.truth))
-        offline = predict(clip, load_runtime(), StreamConfig()).joints
+        offline = lift_clip(clip, load_runtime(), StreamConfig()).joints
         self.assertLess(live, 0.1)
         self.assertAlmostEqual(live, np.nanmean(mpjpe(offline, clip.truth)), delta=0.005)
 
