@@ -12,7 +12,7 @@ from pstmo_core.evaluation.metrics import mpjpe, n_mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 
 #: Accelerations are second differences over this time: over a frame of 1/60 s they would be noise.
 ACCELERATION_STEP = 1 / 30
@@ -119,7 +119,7 @@ def lift(
 ) -> np.ndarray:
     """Lift a detector's keypoints: the `JUDGED` joints (F, 12, 3), as the node would answer."""
     camera = view.camera if calibrated else None
-    prediction = predict(view.keypoints[detector], runtime, config, camera=camera)
+    prediction = lift_clip(view.keypoints[detector], runtime, config, camera=camera)
     return judged(prediction.joints[:, 0], "h36m17")
 
 
