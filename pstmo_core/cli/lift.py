@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,13 @@ def lift_command(
     height: Annotated[
         float, typer.Option(help="Height of the people in metres; 0 leaves an average adult's.")
     ] = StreamConfig.height,
+    rotation: Annotated[
+        int,
+        typer.Option(
+            help="Degrees clockwise by which images have to be turned to be upright: 0, 90, 180 or "
+            "270."
+        ),
+    ] = StreamConfig.rotation,
     look_ahead: Annotated[
         int, typer.Option(help="Frames of the window after the target; 13 is best.")
     ] = StreamConfig.look_ahead,
@@ -110,11 +118,12 @@ def lift_command(
     call that was stopped goes on where it was. docs/formats.md explains the files.
     """  # noqa: D301
     jobs, kinds = plan(inputs, output, formats)
+    options = replace(detector_options(detector_option), rotation=rotation)
     settings = LiftSettings(
         formats=kinds, overlay=overlay, model=model,
-        stream=StreamConfig(look_ahead=look_ahead, focal=focal, height=height),
+        stream=StreamConfig(look_ahead=look_ahead, focal=focal, height=height, rotation=rotation),
         camera_info=camera_info, fps=fps, size=size, layout=layout, topic=topic, images=images,
-        detector=detector, detector_options=detector_options(detector_option), threads=threads,
+        detector=detector, detector_options=options, threads=threads,
     )  # fmt: skip
     _refuse(jobs, workers, ray)
     results = _lift(jobs, settings, force, workers, ray)

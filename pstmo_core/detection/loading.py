@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pstmo_core.detection.base import Detector, DetectorError
 from pstmo_core.detection.options import KINDS, DetectorOptions
+from pstmo_core.detection.turned import TurnedDetector
 from pstmo_core.errors import ConfigError
 
 
@@ -24,13 +25,14 @@ def load_detector(kind: str, options: DetectorOptions | None = None) -> Detector
         raise ConfigError(f"there is no detector {kind!r}: known are {', '.join(KINDS)}")
     options = options or DetectorOptions()
     try:
-        return _load(kind, options)
+        detector = _load(kind, options)
     except ImportError as error:
         if error.name != "cv2":
             raise
         raise DetectorError(
             "detectors need OpenCV, which is not installed: pip install opencv-python-headless"
         ) from error
+    return TurnedDetector(detector, options.rotation) if options.rotation else detector
 
 
 def _load(kind: str, options: DetectorOptions) -> Detector:

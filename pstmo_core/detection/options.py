@@ -12,6 +12,7 @@ from typing import Any
 from pstmo_core.detection.pose_network import OUTPUTS
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import LAYOUTS
+from pstmo_core.keypoints.rotation import ROTATIONS
 
 KINDS = ("rtm", "mediapipe", "onnx", "simulation")
 #: How a top-down network of kind onnx learns where people are.
@@ -73,6 +74,11 @@ class DetectorOptions:
     person_score: float = _option(
         0.3, "Least score of a person, of the box or the mean of the points.", low=0.0, high=1.0
     )
+    rotation: int = _option(
+        0, "Degrees clockwise by which images have to be turned to be upright, where the camera "
+        "is mounted turned: 0, 90, 180 or 270. Keypoints are in the image as it came.",
+        low=0, high=270,
+    )  # fmt: skip
     detector_threads: int = _option(
         2, "Threads of the detector's inference on the CPU.", low=1, high=64
     )
@@ -90,5 +96,7 @@ class DetectorOptions:
                 )
             if isinstance(field.default, tuple) and len(value) != 3:
                 raise ConfigError(f"{field.name} is {value}, but must be three numbers")
+        if self.rotation not in ROTATIONS:
+            raise ConfigError(f"rotation is {self.rotation}, but must be 0, 90, 180 or 270 degrees")
         if min(*self.pose_deviation, *self.person_deviation) <= 0:
             raise ConfigError("pose_deviation and person_deviation must be above 0")

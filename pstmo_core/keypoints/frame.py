@@ -8,6 +8,7 @@ import numpy as np
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.layouts import get_layout
+from pstmo_core.room.camera_pose import CameraPose
 
 #: Keypoints with a lower score count as not seen, unless a setting says otherwise.
 MIN_SCORE = 0.2
@@ -36,6 +37,8 @@ class KeypointFrame:
     focal: float = 0.0
     """Focal length in pixels of the camera, whose principal point is the image's middle; 0 where
     it is not known. `pstmo_core.camera` makes such frames of any calibrated camera's."""
+    pose: CameraPose | None = None
+    """How the camera stood when it took the image; None where that is not known."""
 
 
 def keypoint_frame(

@@ -11,6 +11,7 @@ from typing import Any
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import MIN_SCORE
+from pstmo_core.keypoints.rotation import ROTATIONS
 
 
 def setting(default: Any, low: float, high: float, description: str) -> Any:
@@ -65,6 +66,12 @@ class StreamConfig:
         "places them at the right distance. 0 leaves the network's estimate, an average adult's.",
     )  # fmt: skip
 
+    rotation: int = setting(
+        0, 0, 270, "Degrees clockwise by which images have to be turned to be upright, where the "
+        "camera is mounted turned: 0, 90, 180 or 270. Results are in the frame of the camera as "
+        "it is.",
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value, low, high = getattr(self, field.name), *_range(field)
@@ -73,6 +80,8 @@ class StreamConfig:
                     f"{field.name} is {value}, but must be between {low} and {high}: "
                     f"{field.metadata['description']}"
                 )
+        if self.rotation not in ROTATIONS:
+            raise ConfigError(f"rotation is {self.rotation}, but must be 0, 90, 180 or 270 degrees")
         if self.reset < self.reorder:
             raise ConfigError(
                 f"reset is {self.reset} s, but must not be below reorder ({self.reorder} s)"

@@ -12,6 +12,7 @@ import numpy as np
 from pstmo_core.encoding import encode_pixels
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.keypoints.rotation import upright_axes, upright_frame
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.buffer import StreamBuffer
@@ -135,6 +136,7 @@ class StreamLifter:
     def _plan(self, frame: KeypointFrame) -> list[_Due]:
         """Take in a frame and find the windows of the frames that can now be answered."""
         self.counters["frames"] += 1
+        frame = upright_frame(frame, self.config.rotation)
         due: list[_Due] = []
         if frame.focal != self._focal:
             due = self._plan_up_to(None)
@@ -242,6 +244,14 @@ class StreamLifter:
         return Windows(index, new, frames[: len(new)], frames[len(new) :])
 
     def _answer(self, due: list[_Due]) -> list[SkeletonFrame]:
+        """Lift the windows of all people of all due frames, in the camera's frame as it is."""
+        answers = self._lift(due)
+        if not self.config.rotation:
+            return answers
+        axes = upright_axes(self.config.rotation).T
+        return [answer.in_axes(axes) for answer in answers]
+
+    def _lift(self, due: list[_Due]) -> list[SkeletonFrame]:
         """Lift the windows of all people of all due frames in one inference."""
         windows = [frame.windows for frame in due if frame.windows is not None]
         counts = [len(frame.ids) for frame in due]

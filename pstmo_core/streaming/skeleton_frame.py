@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,3 +27,21 @@ class SkeletonFrame:
     """(P,) float32, share of the window's frames that were really observed."""
     roots: Roots
     """Where their pelvises are in the camera's frame; not known without a calibrated camera."""
+
+    def in_axes(self, rotation: np.ndarray, position: np.ndarray | None = None) -> SkeletonFrame:
+        """Return the same people in another frame.
+
+        Args:
+            rotation: (3, 3), this frame to the other.
+            position: (3,) metres, the origin of this frame in the other; by default its own.
+        """
+        places = self.roots.position @ rotation.T
+        if position is not None:
+            places = places + position
+        roots = replace(
+            self.roots,
+            position=places,
+            covariance=rotation @ self.roots.covariance @ rotation.T,
+        )
+        joints = (self.joints @ rotation.T).astype(self.joints.dtype)
+        return replace(self, joints=joints, roots=roots)

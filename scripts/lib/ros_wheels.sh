@@ -21,7 +21,8 @@ repair_include_paths() {
       -e "s#/opt/python/[^/\"; ]+/lib/python3\.[0-9]+/site-packages#$site#g"
 }
 
-# launch, launch_ros and ros2cli are pure Python; they need composition_interfaces, which is built.
+# launch, launch_ros and ros2cli are pure Python; they need composition_interfaces, which is built,
+# and so are tf2 and the messages of REP-155.
 install_ros_sources() {
   local sources="$state/sources" package packages=()
   rm -rf "$sources" "$state/underlay" "$state/underlay-build"
@@ -36,7 +37,8 @@ install_ros_sources() {
   (cd "$sources" && pip_install --no-deps --no-build-isolation "${packages[@]}") || return 1
   enter_build_environment
   colcon --log-base "$logs/colcon" build --merge-install --install-base "$state/underlay" \
-    --base-paths "$sources/rcl_interfaces/composition_interfaces" \
-    --build-base "$state/underlay-build" --cmake-args "${cmake_args[@]}" || return 1
+    --base-paths "$sources/rcl_interfaces/composition_interfaces" "$sources/hri_msgs" \
+    "$sources"/geometry2/tf2{,_msgs,_py,_ros_py} --build-base "$state/underlay-build" \
+    --cmake-args "${cmake_args[@]}" || return 1
   rm -rf "$sources" "$state/underlay-build"
 }

@@ -1,0 +1,49 @@
+"""Cameras that are mounted turned: images and keypoints made upright, results turned back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pstmo_core.keypoints.frame import KeypointFrame
+
+#: Degrees clockwise by which an image has to be turned to be upright.
+ROTATIONS = (0, 90, 180, 270)
+
+
+def upright_axes(rotation: int) -> np.ndarray:
+    """Return (3, 3), the camera's optical frame to that of a camera that is mounted upright."""
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[rotation // 90]
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float64)
+
+
+def upright_frame(frame: KeypointFrame, rotation: int) -> KeypointFrame:
+    """Return a frame as the camera would see it, were it mounted upright."""
+    if not rotation:
+        return frame
+    axes, size = upright_axes(rotation), np.array([frame.width, frame.height])
+    width, height = size if rotation == 180 else size[::-1]
+    turn = axes[:2, :2].astype(np.float32)
+    points = (frame.points - np.float32(size / 2)) @ turn.T + np.float32([width / 2, height / 2])
+    pose = frame.pose.turned(axes) if frame.pose else None
+    return replace(frame, points=points, width=int(width), height=int(height), pose=pose)
+
+
+def upright_image(image: np.ndarray, rotation: int) -> np.ndarray:
+    """Return an image (H, W, ...) turned upright; a view."""
+    return np.rot90(image, -rotation // 90)
+
+
+def points_of_turned_image(points: np.ndarray, size: tuple[int, int], rotation: int) -> np.ndarray:
+    """Return where points (..., 2) of an upright image lie in the image as the camera took it.
+
+    Args:
+        points: pixels of the upright image.
+        size: width and height of the image as the camera took it.
+        rotation: one of `ROTATIONS`.
+    """
+    taken = np.array(size, np.float32) / 2
+    middle = taken if rotation % 180 == 0 else taken[::-1]
+    turned: np.ndarray = (points - middle) @ upright_axes(rotation)[:2, :2].astype(np.float32)
+    return turned + taken
