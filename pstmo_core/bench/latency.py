@@ -1,6 +1,6 @@
 """How long one step of a stream takes: networks x people x backend x precision x threads.
 
-Everything about one network is loaded at once and measured in turns, in an order that is drawn anew
+Everything about one network is loaded at once and measured in turns, in an order that is redrawn
 for each turn, so that whatever else the machine does falls on all alike.
 """
 

@@ -22,7 +22,7 @@ def markdown(measured: list[Measured], costs: list[PrecisionCost], against: str)
 One new frame of every person, everything else kept: the pose of the window's centre frame by MOFA
 ("step, centre frame", what the paper evaluates), or that of the newest frame by the all-frames
 head, without MOFA ("step, newest frame", what the nodes do unless told otherwise). A clip's windows
-are lifted likewise, many in a call; its times are of one window. "Whole window" keeps nothing.
+are lifted the same way, many per call; its times are per window. "Whole window" caches nothing.
 "Plain" is the same network as the published code computes it, in torch's eager mode with its
 LayerNorm, one window (`pstmo_core/bench/plain.py`); "times faster" is its median over a row's, for
 each person. The networks named `authors'` are the authors' architecture with random weights,

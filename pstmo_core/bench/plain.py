@@ -1,8 +1,8 @@
 """STMO as the authors' code computes it, operation by operation: what speed is compared with.
 
 Convolutions of one tap where one expects linear maps, three products for query, key and value, a
-LayerNorm written out with torch's `std`, all frames of the window anew, in torch's eager mode. The
-weights are those of a network of ours, so that both give the same poses.
+LayerNorm written out with torch's `std`, all frames of the window recomputed, in torch's eager
+mode. The weights are those of a network of ours, so that both give the same poses.
 """
 
 from __future__ import annotations

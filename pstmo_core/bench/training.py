@@ -1,6 +1,6 @@
 """How many windows a second stage I and stage II train on, and what a step spends its time on.
 
-All cases are made first and then measured in turns, in an order that is drawn anew for each turn,
+All cases are made first and then measured in turns, in an order that is redrawn for each turn,
 so that whatever else the machine does falls on all alike. Code of others can be measured among
 them.
 """

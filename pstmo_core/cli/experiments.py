@@ -39,7 +39,7 @@ def experiments_run(
         list[str] | None,
         typer.Argument(
             metavar="[ROW]... [NAME=VALUE]...",
-            help="Rows, where not all are to be run; settings of all trainings by name, e.g. "
+            help="Rows, where not all are to be run; settings of all runs by name, e.g. "
             "optimiser.steps=100",
         ),
     ] = None,
@@ -47,23 +47,23 @@ def experiments_run(
     mocap: _Mocap = None,
     data: _Data = Path(),
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of trainings and results.")
+        Path, typer.Option("--output", "-o", help="Folder of runs and results.")
     ] = Path("runs/experiments"),
 ) -> None:
     """Train and measure the rows of a table: stage I, stage II, evaluation.
 
     What has a result is not run again, and what was stopped goes on. Rows and tables share the
-    trainings that they have in common.
+    runs that they have in common.
     """
     require_training()
     from pstmo_core.experiments.catalogue import load_experiment
-    from pstmo_core.experiments.run import Place, run_experiment
+    from pstmo_core.experiments.run import Folders, run_experiment
 
     experiment = load_experiment(name)
     overrides = [argument for argument in arguments or [] if "=" in argument]
     rows = [experiment.row(argument) for argument in arguments or [] if "=" not in argument]
-    place = Place(output, mocap, data, overrides)
-    run_experiment(experiment, place, rows or experiment.rows, seeds, typer.echo)
+    folders = Folders(output, mocap, data, overrides)
+    run_experiment(experiment, folders, rows or experiment.rows, seeds, typer.echo)
 
 
 @experiments_app.command("report")
@@ -73,7 +73,7 @@ def experiments_report(
     ] = None,
     mocap: _Mocap = None,
     data: _Data = Path(),
-    runs: Annotated[Path, typer.Option(help="Folder of trainings and results.")] = Path(
+    runs: Annotated[Path, typer.Option(help="Folder of runs and results.")] = Path(
         "runs/experiments"
     ),
     output: Annotated[
@@ -84,10 +84,10 @@ def experiments_report(
     require_training()
     from pstmo_core.experiments.catalogue import experiment_names, load_experiment
     from pstmo_core.experiments.report import table
-    from pstmo_core.experiments.run import Place
+    from pstmo_core.experiments.run import Folders
 
-    place = Place(runs, mocap, data)
-    tables = [table(load_experiment(name), place) for name in names or experiment_names()]
+    folders = Folders(runs, mocap, data)
+    tables = [table(load_experiment(name), folders) for name in names or experiment_names()]
     _show("\n".join(["# Experiments\n", *tables]), output)
 
 

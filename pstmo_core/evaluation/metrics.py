@@ -1,7 +1,7 @@
 """Errors of 3D poses, in the unit of the input (metres here), vectorised over poses.
 
 Each function takes predictions and truth (..., J, 3), relative to the same root, and returns one
-value a pose (...,): average them as the protocol at hand says. Poses with NaN give NaN.
+value a pose (...,): average them as the protocol requires. Poses with NaN give NaN.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def mpjve(predicted: np.ndarray, truth: np.ndarray, fps: float = 1.0) -> np.ndar
 
     Args:
         predicted: (..., n, J, 3), neighbouring frames of one sequence.
-        truth: likewise.
+        truth: the same shape.
         fps: frames a second; 1 gives the usual unit, metres a frame, else metres a second.
 
     Returns:
@@ -72,7 +72,7 @@ def acceleration_error(predicted: np.ndarray, truth: np.ndarray, fps: float = 1.
 
     Args:
         predicted: (..., n, J, 3), neighbouring frames of one sequence.
-        truth: likewise.
+        truth: the same shape.
         fps: frames a second; 1 gives metres a frame², else metres a second².
 
     Returns:
@@ -91,7 +91,7 @@ def pck(
 
     Args:
         predicted: (..., J, 3) metres.
-        truth: likewise.
+        truth: the same shape.
         joints: those that count, `JointOrder.pck_joints`; None = all.
         threshold: metres.
     """
@@ -111,7 +111,7 @@ def auc(
 
     Args:
         predicted: (..., J, 3) metres.
-        truth: likewise.
+        truth: the same shape.
         joints: those that count, `JointOrder.pck_joints`; None = all.
         thresholds: metres, increasing.
     """
@@ -138,7 +138,7 @@ def frame_metrics(
 
     Args:
         predicted: (n, J, 3) metres, neighbouring frames.
-        truth: likewise.
+        truth: the same shape.
         valid: (n,) bool, the frames that count; None = all.
         pck_joints: the joints that PCK and AUC count; None = all.
 

@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from pstmo_core.experiments.catalogue import Column, Experiment, Row
-from pstmo_core.experiments.run import Place
+from pstmo_core.experiments.run import Folders
 from pstmo_core.model.complexity import Complexity, measure, table_3_sem
 
 _NOTHING = "\N{EN DASH}"
@@ -45,35 +45,35 @@ the paper's reference 31), have {:.2f} M parameters and {:.1f} M FLOPs. The pape
 536 M."""
 
 
-def table(experiment: Experiment, place: Place) -> str:
+def table(experiment: Experiment, folders: Folders) -> str:
     """Return an experiment as Markdown: title, explanation and table.
 
     Counts are those of the networks, in the paper's way of counting; errors are means over the
     seeds that have a result, with their standard deviation.
     """
-    results = {row.name: _results(experiment, row, place) for row in experiment.rows}
+    results = {row.name: _results(experiment, row, folders) for row in experiment.rows}
     overrides = {tuple(one["overrides"]) for found in results.values() for one in found} - {()}
     head = ["", "", *(column.title for column in experiment.columns), "seeds"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in experiment.rows:
-        lines += _lines(experiment, row, results[row.name], place)
+        lines += _lines(experiment, row, results[row.name], folders)
     notes = [experiment.text.strip()] if experiment.text else []
     notes += [f"Run with `{' '.join(names)}`." for names in sorted(overrides)]
     return "\n\n".join([f"## {experiment.title}", *notes, "\n".join(lines)]) + "\n"
 
 
-def _results(experiment: Experiment, row: Row, place: Place) -> list[dict[str, Any]]:
-    folder = place.result(experiment, row, 1).parent
+def _results(experiment: Experiment, row: Row, folders: Folders) -> list[dict[str, Any]]:
+    folder = folders.result(experiment, row, 1).parent
     return [json.loads(path.read_text()) for path in sorted(folder.glob("seed*.json"))]
 
 
 def _lines(
-    experiment: Experiment, row: Row, results: list[dict[str, Any]], place: Place
+    experiment: Experiment, row: Row, results: list[dict[str, Any]], folders: Folders
 ) -> list[str]:
     """Return a row's two lines, or one where the paper has no number."""
     cells = [_cell(experiment, row, column, results) for column in experiment.columns]
     if not results:
-        why = DATA_ABSENT if place.absent(experiment, row) else NOT_RUN
+        why = DATA_ABSENT if folders.absent(experiment, row) else NOT_RUN
         first = next((i for i, cell in enumerate(cells) if not cell), len(cells) - 1)
         cells[first] = why
     measured = [*(cell or _NOTHING for cell in cells), str(len(results) or _NOTHING)]

@@ -1,7 +1,7 @@
 """Running a row of an experiment: stage I, stage II, the refine module, the measurements.
 
-A training lies in a folder that is named by a digest of its settings, so rows and tables that need
-the same one share it. What is there is not done again, and a run that was stopped goes on.
+The folder of a training run is named by a digest of its settings, so that rows and tables that need
+the same run share it. Finished runs are not repeated, and interrupted runs resume.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pstmo_core.training.config import RunConfig
 from pstmo_core.training.engine import Trainer
 from pstmo_core.training.journal import write_whole
 
-#: Settings that a training's result does not depend on, or that name other trainings and places.
+#: Settings that the result of a run does not depend on, or that name other runs and folders.
 _INCIDENTAL = (
     "output", "encoder", "lifter", "device", "threads", "save_every", "validation_windows",
     "log_every",
@@ -36,8 +36,8 @@ _FILES = {"h36m": ("poses", "keypoints"), "mpi_inf_3dhp": ("train", "test")}
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where data are and results go."""
+class Folders:
+    """Where the data are and where results go."""
 
     output: Path = Path("runs/experiments")
     mocap: Path | None = None
@@ -73,8 +73,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class _Training:
-    """One training and the digest of all that its outcome depends on."""
+class _TrainingRun:
+    """One training run and the digest of everything that its outcome depends on."""
 
     config: RunConfig
     key: str
@@ -93,7 +93,7 @@ class _Training:
 
 def run_experiment(
     experiment: Experiment,
-    place: Place,
+    folders: Folders,
     rows: list[Row],
     seeds: int,
     say: Callable[[str], object] = lambda line: None,
@@ -102,7 +102,7 @@ def run_experiment(
 
     Args:
         experiment: the table.
-        place: where data and results are.
+        folders: where data and results are.
         rows: which of its rows.
         seeds: how often each, from the seeds 1, 2, ...
         say: is told what is being done.
@@ -111,7 +111,7 @@ def run_experiment(
         PstmoError: if data are absent or a setting cannot be used.
     """
     for row in rows:
-        if absent := place.absent(experiment, row):
+        if absent := folders.absent(experiment, row):
             raise PstmoError(
                 f"{experiment.name}, {row.name}: not run, data absent: "
                 f"{', '.join(map(str, absent))}; name the files' folder as --data, or the motion "
@@ -121,38 +121,38 @@ def run_experiment(
         for number, row in enumerate(rows, 1):
             done = (seed - 1) * len(rows) + number
             say(f"[{done}/{seeds * len(rows)}] {experiment.name}: {row.name}, seed {seed}")
-            run_row(experiment, row, seed, place, say)
+            run_row(experiment, row, seed, folders, say)
 
 
 def run_row(
     experiment: Experiment,
     row: Row,
     seed: int,
-    place: Place,
+    folders: Folders,
     say: Callable[[str], object] = lambda line: None,
 ) -> None:
     """Train and measure one row from one seed, and write the result.
 
     Stage I and stage II have the same seed, so that the spread over seeds is that of both.
     """
-    trainings = _trainings(experiment, row, seed, place)
-    path = place.result(experiment, row, seed)
+    runs = _training_runs(experiment, row, seed, folders)
+    path = folders.result(experiment, row, seed)
     measuring = json.dumps(dataclasses.asdict(experiment.measuring), sort_keys=True)
-    key = _digest(trainings[-1].key, measuring)
+    key = _digest(runs[-1].key, measuring)
     if path.exists() and json.loads(path.read_text())["key"] == key:
         return
-    for training in trainings:
+    for training in runs:
         say(f"    {training.config.stage} in {training.config.output}")
         training.finish()
     say("    measuring")
-    refine = trainings.pop() if trainings[-1].config.stage == "refine" else None
-    lifting = trainings[-1]
+    refine = runs.pop() if runs[-1].config.stage == "refine" else None
+    lifting = runs[-1]
     result = {
         "experiment": experiment.name,
         "row": row.name,
         "seed": seed,
         "key": key,
-        "overrides": place.overrides,
+        "overrides": folders.overrides,
         "weights": str(lifting.weights),
         "conditions": {
             name: _measure(experiment.measuring, condition, lifting, refine)
@@ -163,26 +163,28 @@ def run_row(
     write_whole(path, json.dumps(result, indent=1) + "\n")
 
 
-def _trainings(experiment: Experiment, row: Row, seed: int, place: Place) -> list[_Training]:
+def _training_runs(
+    experiment: Experiment, row: Row, seed: int, folders: Folders
+) -> list[_TrainingRun]:
     """Return what must be trained for a row, in order; each starts from the one before."""
-    overrides = [*place.overrides, f"seed={seed}"]
+    overrides = [*folders.overrides, f"seed={seed}"]
     steps = [
         (experiment.masked(row, overrides), ""),
         (experiment.lifting(row, overrides), "encoder"),
         (experiment.refined(row, overrides), "lifter"),
     ]
-    trainings: list[_Training] = []
+    runs: list[_TrainingRun] = []
     for config, source in steps:
         if config is None:
             continue
-        before = trainings[-1] if trainings else None
-        config = place.located(config)
+        before = runs[-1] if runs else None
+        config = folders.located(config)
         key = _key(config, before.key if before else "")
-        folder = place.output / "trainings" / f"{config.stage}_{key}"
+        folder = folders.output / "trainings" / f"{config.stage}_{key}"
         links: dict[str, Any] = {source: str(before.weights)} if before else {}
         config = dataclasses.replace(config, output=str(folder), **links)
-        trainings.append(_Training(config, key))
-    return trainings
+        runs.append(_TrainingRun(config, key))
+    return runs
 
 
 def _key(config: RunConfig, source: str) -> str:
@@ -203,7 +205,7 @@ def _digest(*parts: str) -> str:
 
 
 def _measure(
-    measuring: Measuring, condition: Condition, lifting: _Training, refine: _Training | None
+    measuring: Measuring, condition: Condition, lifting: _TrainingRun, refine: _TrainingRun | None
 ) -> dict[str, Any]:
     """Measure a network under a condition: `mean` with one value a metric, and `groups` of them."""
     config = lifting.config

@@ -1,6 +1,6 @@
 """Attention weights of TEM, MOFA and the decoder of stage I (paper, appendix A.5, Figures 7-10).
 
-The weights are worked out anew from what each attention module is given, by hooks: the fused kernel
+The weights are recomputed from each attention module's inputs by hooks: the fused kernel
 that the networks run never has them.
 """
 

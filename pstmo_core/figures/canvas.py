@@ -57,7 +57,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as the file's name says, whole or not at all.
+    """Write a figure atomically, in the format of the file's suffix.
 
     Raises:
         FigureError: if the name says no known format.

@@ -67,12 +67,12 @@ def load_weights(path: Path | str) -> STMO:
 
 
 def load_masked(path: Path | str) -> MaskedSTMO:
-    """Read a stage-I network likewise; errors as of `load_weights`."""
+    """Read a stage-I network; errors as of `load_weights`."""
     return _load(path, _MASKED)
 
 
 def load_refine(path: Path | str) -> Refine:
-    """Read a refine module likewise; errors as of `load_weights`."""
+    """Read a refine module; errors as of `load_weights`."""
     return _load(path, _REFINE)
 
 

@@ -12,7 +12,7 @@ def step_inputs(
 
     `index` (B, F) is then of kept rows alone; the M places of windows that a new frame takes are
     `place` (M,), counted through all windows, and `source` (M,) says which of the new frames it is.
-    So the graph gathers the windows from `kept` as it lies and then writes the few new rows, where
+    So the graph gathers the windows from `kept` in place and then writes the few new rows, where
     to append these to `kept` would copy it all. `frame` is (1,), and left out if it is None.
     """
     if not len(kept):  # nothing can be gathered from nothing
@@ -29,7 +29,7 @@ def step_inputs(
 
 
 def in_order(kept: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gather the rows that windows take, for who cannot use `kept` as it lies.
+    """Gather the rows that windows take, for backends that cannot index `kept`.
 
     Returns:
         A row for each place of the windows (B F, W), of any content where a new frame belongs; and

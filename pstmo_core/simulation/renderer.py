@@ -49,7 +49,7 @@ class Renderer:
         self._grain = rng.normal(0, noise, (2 * view.height, view.width, 1)).astype(np.float32)
         self._rng = rng
 
-    def dress_anew(self) -> None:
+    def change_clothes(self) -> None:
         """Give everybody other clothes."""
         self._looks = [Look.draw(self._rng) for _ in self._looks]
 

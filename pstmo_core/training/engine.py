@@ -39,7 +39,7 @@ class NonFiniteLossError(RuntimeError):
 
 
 class Trainer:
-    """Trains one network as a run configuration says; a folder with checkpoints is gone on with."""
+    """Trains one network by a run configuration; resumes from the state in its folder."""
 
     def __init__(self, config: RunConfig, processes: Processes | None = None) -> None:
         """Load the data and make the network.

@@ -27,7 +27,7 @@ leave_own_environment() {
     drop_entries "$variable" "$state"
   done
   case "${VIRTUAL_ENV:-}/" in "$state"/*) unset VIRTUAL_ENV ;; esac
-  # A Python with the wheels' ROS 2 puts its libraries on LD_LIBRARY_PATH, starts itself anew, and
+  # A Python with the wheels' ROS 2 puts its libraries on LD_LIBRARY_PATH, restarts itself, and
   # remembers that in this variable, which another Python must not inherit.
   unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
 }

@@ -23,7 +23,7 @@ def read_list(path: Path) -> list[tuple[str, str, str]]:
 
 
 def load_archive(name: str, repository: str, commit: str) -> bytes:
-    """The gzipped tar archive of one repository; raises OSError where it is not to be had."""
+    """The gzipped tar archive of one repository; raises OSError where it is not available."""
     folder = os.environ.get("PSTMO_ROS2_SOURCES")
     local = Path(folder, f"{name}.tar.gz") if folder else None
     if local is not None and local.is_file():
@@ -55,7 +55,7 @@ def main() -> int:
         try:
             archive = load_archive(name, repository, commit)
         except OSError as error:  # URLError and time-outs are OSErrors
-            print(f"{name}: not to be had: {error}", flush=True)
+            print(f"{name}: not available: {error}", flush=True)
             return NOT_TO_BE_HAD
         unpack(archive, folder / name)
     return 0

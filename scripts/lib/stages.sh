@@ -32,7 +32,7 @@ mark_done() {
 }
 
 # stage NAME KEY WHAT COMMAND...: runs the command unless it was done for the same KEY. Its output
-# goes to a log. Returns the command's status 3 ("not to be had here"); any other failure ends.
+# goes to a log. Returns the command's status 3 ("not available here"); any other failure ends.
 stage() {
   local name=$1 key=$2 what=$3 status=0
   shift 3

@@ -45,7 +45,7 @@ def draw_images(mocap: Mocap, count: int, seed: int, size: tuple[int, int]) -> l
         renderer = Renderer(view, people, int(rng.integers(2**31)), noise=rng.uniform(0, 6))
         for _ in range(min(_IMAGES_A_ROOM, count - len(images))):
             joints = _place(mocap, view, people, rng)
-            renderer.dress_anew()
+            renderer.change_clothes()
             points = view.project(view.to_camera(joints)).astype(np.float32)
             images.append(LabelledImage(renderer.render(joints), points))
     return images

@@ -17,7 +17,7 @@ from pstmo_core.experiments.catalogue import (
     experiment_names,
     load_experiment,
 )
-from pstmo_core.experiments.run import Place, run_experiment
+from pstmo_core.experiments.run import Folders, run_experiment
 from pstmo_core.training.engine import Trainer
 
 TABLES = [f"table{number}" for number in range(1, 9)]
@@ -150,7 +150,7 @@ def test_an_experiment_that_was_stopped_goes_on_with_what_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     experiment = load_experiment(str(tiny))
-    place = Place(tmp_path / "out", mocap_file)
+    folders = Folders(tmp_path / "out", mocap_file)
     step = Trainer.train_step
 
     def stopped(trainer: Trainer, *batch: object) -> float:
@@ -161,9 +161,9 @@ def test_an_experiment_that_was_stopped_goes_on_with_what_is_missing(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "train_step", stopped)
         with pytest.raises(KeyboardInterrupt):
-            run_experiment(experiment, place, experiment.rows, seeds=1)
+            run_experiment(experiment, folders, experiment.rows, seeds=1)
     assert trained == ["lift", "pretrain"]
-    run_experiment(experiment, place, experiment.rows, seeds=1)
+    run_experiment(experiment, folders, experiment.rows, seeds=1)
     assert trained == ["lift", "pretrain", "lift"]
     assert len(list((tmp_path / "out" / "results").rglob("*.json"))) == 3
 
@@ -190,11 +190,11 @@ def test_a_row_of_table_1_runs_through_stage_i_stage_ii_and_the_refine_module(
         "model.frames=9", "model.layers=1", "model.width=32", "model.feedforward=32",
         "model.sem_width=32", "optimiser.epochs=1", "optimiser.batch=64",
     ]  # fmt: skip
-    place = Place(tmp_path / "out", data=tmp_path, overrides=overrides)
+    folders = Folders(tmp_path / "out", data=tmp_path, overrides=overrides)
     row = experiment.row("P-STMO, 243 frames, refined")
-    run_experiment(experiment, place, [row], seeds=1)
+    run_experiment(experiment, folders, [row], seeds=1)
     assert trained == ["pretrain", "lift", "refine"]
-    (clean,) = json.loads(place.result(experiment, row, 1).read_text())["conditions"].values()
+    (clean,) = json.loads(folders.result(experiment, row, 1).read_text())["conditions"].values()
     assert clean["mean"]["mpjpe"] > 0
     assert set(clean["groups"]) == {"Directions", "Walking"}
 

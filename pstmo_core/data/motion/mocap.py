@@ -45,7 +45,7 @@ class Mocap:
         return float(self.length.sum()) / self.fps
 
     def select(self, keep: np.ndarray) -> Mocap:
-        """Return the clips where the mask (C,) is true, rows packed anew."""
+        """Return the clips where the mask (C,) is true, with their rows repacked."""
         rows = [slice(s, s + n) for s, n in zip(self.start[keep], self.length[keep], strict=True)]
         length = self.length[keep]
         return Mocap(

@@ -41,7 +41,7 @@ class DatasetConfig:
 
     kind: str = ""
     """`h36m`, `mpi_inf_3dhp` or `mocap` (before standing cameras); empty: motion capture before
-    cameras that are drawn anew for every window, which is no data set of sequences."""
+    cameras drawn per window, which is not a data set of sequences."""
     poses: str = ""
     """Human3.6M: `data_3d_h36m.npz`."""
     keypoints: str = ""

@@ -92,7 +92,7 @@ def load_h36m(
     if missing:
         raise DatasetError(
             f"{poses}: has no subject {', '.join(missing)}, only {', '.join(present)}: choose "
-            "among these, or make the file anew"
+            "among these, or create the file again"
         )
     check_pair(captured, detected, str(keypoints), subjects or present)
     sequences = [
@@ -156,7 +156,7 @@ def parse_h36m_keypoints(content: dict[str, Any], path: str) -> H36MKeypoints:
             count = f"{len(cameras)}" if isinstance(cameras, (list, tuple, np.ndarray)) else "no"
             raise DatasetError(
                 f"{path}: {subject} {action!r} has {count} cameras, but must have a list of "
-                f"{len(CAMERAS)}: make the file anew"
+                f"{len(CAMERAS)}: create the file again"
             )
         takes[subject, action] = tuple(
             _keypoints(points, f"{path}: {subject} {action!r} camera {name}")

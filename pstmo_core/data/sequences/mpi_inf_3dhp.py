@@ -113,7 +113,9 @@ def _parse_test(whole: dict[str, Any], path: str) -> PoseDataset:
 
 def _cameras_and_rate(entry: Any, place: str) -> tuple[dict[str, Any], float]:
     if not isinstance(entry, (list, tuple, np.ndarray)) or len(entry) != 2:
-        raise DatasetError(f"{place} must be a list of cameras and frame rate: make the file anew")
+        raise DatasetError(
+            f"{place} must be a list of cameras and frame rate: create the file again"
+        )
     cameras = require_mapping(entry[0], place, "cameras")
     try:
         fps = float(entry[1])
@@ -139,7 +141,7 @@ def _sequence(
     if len(millimetres) != len(keypoints):
         raise DatasetError(
             f"{place} has {len(keypoints)} frames of keypoints, but {len(millimetres)} of poses: "
-            "make the file anew"
+            "create the file again"
         )
     poses, root = relative_to_root(millimetres.astype(np.float64) / 1000, MPI_INF_3DHP)
     check_size(poses, f"{place} 'data_3d'", "millimetres")
@@ -159,10 +161,10 @@ def _valid(fields: dict[str, Any], place: str, frames: int) -> np.ndarray:
     """Return which frames (n,) are valid."""
     marks = np.asarray(require_key(fields, "valid", place)).reshape(-1)
     if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
-        raise DatasetError(f"{place} 'valid' must be 0 or 1 for each frame: make the file anew")
+        raise DatasetError(f"{place} 'valid' must be 0 or 1 for each frame: create the file again")
     if len(marks) != frames:
         raise DatasetError(
-            f"{place} has {frames} frames, but {len(marks)} marks in 'valid': make the file anew"
+            f"{place} has {frames} frames, but {len(marks)} marks in 'valid': create the file again"
         )
     if not marks.any():
         raise DatasetError(f"{place} has no valid frame: leave it out of the file")

@@ -188,7 +188,7 @@ def check_array(value: Any, place: str, shape: tuple[int | tuple[int, ...], ...]
         DatasetError: naming the place.
     """
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
-        raise DatasetError(f"{place} holds no array of numbers: make the file anew")
+        raise DatasetError(f"{place} holds no array of numbers: create the file again")
     fits = value.ndim == len(shape) + 1 and all(
         length in (allowed if isinstance(allowed, tuple) else (allowed,))
         for length, allowed in zip(value.shape[1:], shape, strict=True)

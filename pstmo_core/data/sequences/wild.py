@@ -85,7 +85,7 @@ def _videos(
         place = f"{path}: video {video!r}"
         tracks = require_key(require_mapping(entry, place, "tracks"), "custom", place)
         if not isinstance(tracks, (list, tuple, np.ndarray)) or len(tracks) == 0:
-            raise DatasetError(f"{place} must have a list of arrays as 'custom': make it anew")
+            raise DatasetError(f"{place} must have a list of arrays as 'custom': create it again")
         for index, points in enumerate(tracks):
             name = video if len(tracks) == 1 else f"{video}/{index}"
             arrays[name] = (points, size or _size(sizes, video, place), place)

@@ -136,7 +136,7 @@ class FoldedStridedLayer(nn.Module):
 
 
 class FoldedMOFA(nn.Module):
-    """MOFA; with query, key and value at hand, its tokens are in their places already."""
+    """MOFA; given query, key and value, its tokens already have their positions."""
 
     def __init__(self, mofa: Any, frames: int) -> None:
         super().__init__()

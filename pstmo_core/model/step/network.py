@@ -77,7 +77,7 @@ class StepNetwork(nn.Module):
         source: Tensor,
         frame: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return target poses (B, 17, 3), poses of frame `frame` likewise, and rows (R, W)."""
+        """Return target poses (B, 17, 3), poses of frame `frame` (B, 17, 3), and rows (R, W)."""
         rows = self.embed(fresh)
         windows = self.windows(rows, kept, index, place, source)
         return self.target(windows), self.frame_pose(windows, frame), rows
@@ -163,7 +163,7 @@ class _FirstProjection(nn.Module):
         return torch.cat([tokens, as_format_of(self.product(tokens), tokens)], -1)
 
     def place(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, F, 4 width) -> tokens with positions (B, F, width); query, key, value likewise."""
+        """(B, F, 4 width) -> tokens with positions, query, key and value, each (B, F, width)."""
         tokens, products = (windows + self.positions).split([self.width, 3 * self.width], -1)
         centred = tokens - tokens.mean(-1, keepdim=True)
         deviation = torch.sqrt((centred * centred).mean(-1, keepdim=True) + NORM_EPS)

@@ -270,7 +270,7 @@ def _require_own(path: Path, status: os.stat_result) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, also across a loss of power."""
+    """Write a file atomically, also across a loss of power."""
     partial = path.with_name(path.name + _PARTIAL)
     partial.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
