@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, quoted
 from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.keypoints.layouts import FARTHEST
 
 #: Distortion models by their names in ROS, with the numbers of coefficients that they may have.
 DISTORTION_MODELS: dict[str, tuple[int, ...]] = {
@@ -16,6 +18,9 @@ DISTORTION_MODELS: dict[str, tuple[int, ...]] = {
     "rational_polynomial": (8, 12, 14),
     "equidistant": (4,),
 }
+
+
+MOST_COEFFICIENTS = max(max(counts) for counts in DISTORTION_MODELS.values())
 
 
 class CameraError(PstmoError):
@@ -44,6 +49,11 @@ class Camera:
     """A key of `DISTORTION_MODELS`."""
 
     def __post_init__(self) -> None:
+        if len(self.distortion) > MOST_COEFFICIENTS:
+            raise CameraError(
+                f"there are {len(self.distortion)} coefficients of distortion, but no model has "
+                f"more than {MOST_COEFFICIENTS}"
+            )
         if self.width <= 0 or self.height <= 0:
             raise CameraError(
                 f"the camera's image size is {self.width} x {self.height}, but must be above 0"
@@ -60,7 +70,7 @@ class Camera:
     def _check_distortion(self) -> None:
         if self.model not in DISTORTION_MODELS:
             raise CameraError(
-                f"the distortion model is {self.model!r}, but must be one of "
+                f"the distortion model is {quoted(self.model)}, but must be one of "
                 f"{', '.join(DISTORTION_MODELS)}"
             )
         counts = DISTORTION_MODELS[self.model]
@@ -137,9 +147,16 @@ class Camera:
         middle = np.array([frame.width, frame.height], np.float32) / 2
         if camera.is_ideal:
             return replace(frame, focal=camera.focal[0])
-        points = camera.rays(frame.points) * np.float32(camera.focal[0]) + middle
-        points = np.where(frame.scores[..., None] > 0, points, frame.points)
-        return replace(frame, points=points.astype(np.float32), focal=camera.focal[0])
+        # A lens that is absurd, or steep far outside its image, throws points to anywhere.
+        with np.errstate(over="ignore", invalid="ignore"):
+            points = camera.rays(frame.points) * np.float32(camera.focal[0]) + middle
+            inside: np.ndarray = (np.abs(points) <= FARTHEST).all(-1)
+        scores = np.where(inside, frame.scores, np.float32(0))
+        points = np.where(scores[..., None] > 0, points, frame.points)
+        points[~inside] = 0
+        return replace(
+            frame, points=points.astype(np.float32), scores=scores, focal=camera.focal[0]
+        )
 
 
 def camera_from_info(info: Any, rectified: bool = False) -> Camera:
@@ -165,3 +182,20 @@ def camera_from_info(info: Any, rectified: bool = False) -> Camera:
         distortion=() if rectified else tuple(map(float, info.d)),
         model=info.distortion_model or "plumb_bob",
     )
+
+
+def calibration_digest(info: Any) -> bytes:
+    """Digest all that a message sensor_msgs/CameraInfo says of the camera: not header and frame.
+
+    Cameras send the same calibration with every image. Two messages with the same digest say the
+    same, numbers that are NaN included, which are not equal to themselves.
+    """
+    roi = info.roi
+    fields = (
+        info.width, info.height, info.binning_x, info.binning_y, info.distortion_model,
+        roi.x_offset, roi.y_offset, roi.width, roi.height, roi.do_rectify,
+    )  # fmt: skip
+    digest = hashlib.blake2b(repr(fields).encode("utf-8", "backslashreplace"), digest_size=16)
+    for numbers in (info.k, info.d, info.r, info.p):
+        digest.update(np.asarray(numbers, np.float64).tobytes() + b"|")
+    return digest.digest()

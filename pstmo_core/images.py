@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 import sys
 from dataclasses import dataclass
 from types import ModuleType
@@ -9,9 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, quoted
 
 _LARGEST = 1 << 15
+MOST_PIXELS = 1 << 25
+"""Pixels of a compressed image: an 8K image (7680 x 4320). A few kilobytes can claim gigabytes, and
+a decoder takes the memory before it looks at what follows."""
+MOST_SCANS = 64
+"""Scans of a JPEG, each of which can cost the time of a whole image; progressive ones have 10."""
 
 
 class ImageError(PstmoError):
@@ -57,12 +64,13 @@ def decode_image(raw: RawImage) -> np.ndarray:
     if encoding.startswith("bayer"):
         hint = "; run image_proc's debayer node before it"
     raise ImageError(
-        f"the image's encoding is {raw.encoding!r}, but must be one of {', '.join(ENCODINGS)}{hint}"
+        f"the image's encoding is {quoted(raw.encoding)}, but must be one of "
+        f"{', '.join(ENCODINGS)}{hint}"
     )
 
 
 def decode_compressed(data: Any, kind: str = "") -> np.ndarray:
-    """Decode a JPEG, PNG or whatever OpenCV reads to (H, W, 3) uint8 BGR.
+    """Decode a JPEG or PNG to (H, W, 3) uint8 BGR, of `MOST_PIXELS` at most.
 
     An orientation in the file's metadata is not followed: a calibration is of the sensor's pixels.
 
@@ -71,21 +79,64 @@ def decode_compressed(data: Any, kind: str = "") -> np.ndarray:
         kind: what the sender calls it, for the error.
 
     Raises:
-        ImageError: if it is no such image.
+        ImageError: if it is no such image, or too large a one.
     """
     cv2 = _opencv("a compressed image")
     image: np.ndarray | None = None
     buffer = np.frombuffer(data, np.uint8)
-    if len(buffer) and "compressedDepth" not in kind:
+    if "compressedDepth" not in kind and _can_be_decoded(buffer.tobytes()):
         try:
             image = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:  # for example, a header that claims a giant size
+        except cv2.error:
             image = None
     if image is None:
         raise ImageError(
-            f"{len(buffer)} bytes called {kind!r} are no image that OpenCV can read (JPEG, PNG)"
+            f"{len(buffer)} bytes called {quoted(kind)} are neither a whole JPEG nor a PNG"
         )
     return image
+
+
+def _can_be_decoded(data: bytes) -> bool:
+    """Say whether data begin as a JPEG or PNG does.
+
+    Raises:
+        ImageError: if they claim to be too large to be decoded.
+    """
+    size = _png_size(data) or _jpeg_size(data)
+    if size is None:
+        return False
+    if size[0] * size[1] > MOST_PIXELS:
+        raise ImageError(
+            f"a compressed image claims {size[0]} x {size[1]} pixels, but at most {MOST_PIXELS} "
+            "(7680 x 4320) are decoded: let the camera send smaller ones"
+        )
+    if data.startswith(_JPEG) and (scans := data.count(b"\xff\xda")) > MOST_SCANS:
+        raise ImageError(f"a JPEG has {scans} scans, but at most {MOST_SCANS} are decoded")
+    return True
+
+
+def _png_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a PNG, from its first chunk."""
+    if not data.startswith(_PNG) or data[12:16] != b"IHDR" or len(data) < 24:
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG, from its first frame header, found as libjpeg finds it."""
+    position = len(_JPEG)
+    for _ in range(_MOST_SEGMENTS if data.startswith(_JPEG) else 0):
+        found = _MARKER.search(data, position)
+        if found is None or found.end() + 7 > len(data):
+            return None
+        marker, position = found[0][1], found.end()
+        if marker in _FRAME_HEADERS:
+            height, width = struct.unpack_from(">HH", data, position + 3)
+            return width, height
+        if marker not in _WITHOUT_CONTENT:
+            position += int.from_bytes(data[position : position + 2], "big")
+    return None
 
 
 def _decode_channels(raw: RawImage, kind: type, channels: int, order: list[int]) -> np.ndarray:
@@ -168,6 +219,13 @@ _PACKED_YUV = {
     "yuyv": "COLOR_YUV2BGR_YUY2",
 }
 _PLANAR_YUV = {"nv12": "COLOR_YUV2BGR_NV12", "nv21": "COLOR_YUV2BGR_NV21"}
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
+_WITHOUT_CONTENT = frozenset((0x01, *range(0xD0, 0xD8)))
+#: Markers of a frame header: all of C0 to CF but tables (C4, CC) and a reserved one (C8).
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+#: Before the frame header stand a dozen; each costs a step here.
+_MOST_SEGMENTS = 1000
 ENCODINGS = (*_COLOURS, *_PACKED_YUV, *_PLANAR_YUV)
 """The encodings that are decoded; capitals do not matter."""
 

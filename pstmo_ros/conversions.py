@@ -10,6 +10,7 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
 from std_msgs.msg import Header
 
+from pstmo_core.errors import quoted
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.keypoints.frame import KeypointError, KeypointFrame, keypoint_frame
 from pstmo_core.keypoints.layouts import LayoutError, get_layout
@@ -19,7 +20,13 @@ from pstmo_ros.msg import People2D, Person2D, Skeleton3D, SkeletonLayout, Skelet
 
 #: Name of the skeleton's layout in Skeletons3D and SkeletonLayout.
 SKELETON_LAYOUT = "h36m17"
+MOST_PEOPLE = 256
+"""People of one message that are looked at: as many as `max_people` can be. Each costs time."""
+LONGEST_ID = 128
+"""Characters of a person's id: it goes into every message and marker of that person."""
 _SECOND = 1_000_000_000
+#: A stamp's seconds are 32 bits: until the year 2038.
+_FIRST_STAMP, _LAST_STAMP = -(2**31) * _SECOND, 2**31 * _SECOND - 1
 
 
 @dataclass(frozen=True)
@@ -27,9 +34,12 @@ class Fault:
     """Why a message, or a person in it, cannot be used."""
 
     reason: str
-    """One word, to count by: layout, image_size, points, scores, no_id or repeated_id."""
+    """One word, to count by: layout, image_size, points, scores, no_id, long_id, repeated_id or
+    too_many_people."""
     sentence: str
     """What is wrong and what would be right."""
+    amount: int = 1
+    """How many people, or messages, it is about."""
 
 
 class MessageError(ValueError):
@@ -46,7 +56,8 @@ def stamp_ns(stamp: Time) -> int:
 
 
 def time_message(stamp: int) -> Time:
-    """Return nanoseconds as a message's stamp."""
+    """Return nanoseconds as a message's stamp; the nearest that there is, beyond its ends."""
+    stamp = min(max(stamp, _FIRST_STAMP), _LAST_STAMP)
     return Time(sec=stamp // _SECOND, nanosec=stamp % _SECOND)
 
 
@@ -80,7 +91,10 @@ def keypoints_from_message(
     people: dict[str, Person2D] = {}
     faults: list[Fault] = []
     named = has_ids(message)
-    for row, person in enumerate(message.people):
+    if (count := len(message.people)) > MOST_PEOPLE:
+        sentence = f"there are {count} people in a message: only the first {MOST_PEOPLE} are used"
+        faults.append(Fault("too_many_people", sentence, count - MOST_PEOPLE))
+    for row, person in enumerate(message.people[:MOST_PEOPLE]):
         key = person.id if named else str(row)
         fault = _fault(person, key, joints, name, people)
         if fault is None:
@@ -105,7 +119,9 @@ def has_ids(message: People2D) -> bool:
 def _fault(
     person: Person2D, key: str, joints: int, layout: str, known: dict[str, Person2D]
 ) -> Fault | None:
-    who = f"person {key!r}"
+    who = f"person {quoted(key)}"
+    if len(key) > LONGEST_ID:
+        return Fault("long_id", f"{who}: an id has at most {LONGEST_ID} characters; not used")
     if not key:
         return Fault("no_id", "a person has no id though others in the message have; not used")
     if key in known:

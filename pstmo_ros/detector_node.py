@@ -20,7 +20,6 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.images import ImageError
 from pstmo_ros.conversions import floats
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
-from pstmo_ros.drops import DropCounter
 from pstmo_ros.image_topic import find_images
 from pstmo_ros.images import ImageDecoder
 from pstmo_ros.lifecycle import GuardedNode, serve
@@ -57,7 +56,6 @@ class DetectorNode(GuardedNode):
         super().__init__("detector", **options)
         self._load = load
         self.parameters = Parameters(self, DetectorParameters, DetectorFiles)
-        self.drops = DropCounter()
         self._own = self.parameters.read(DetectorParameters)
         self._detector: Detector | None = None
         self._mailbox: Mailbox[Image | CompressedImage] = Mailbox()
@@ -158,10 +156,6 @@ class DetectorNode(GuardedNode):
         worker.join(_PATIENCE)
         if worker.is_alive():
             self.get_logger().error(f"the detector has not answered for {_PATIENCE:.0f} s")
-
-    def _report(self, reason: str, fault: str) -> None:
-        if line := self.drops.add(reason, fault, time.monotonic_ns()):
-            self.get_logger().error(line)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:

@@ -15,6 +15,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import Header
 
+from pstmo_ros.conversions import time_message
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.monitor import WINDOW, Monitor, Report, Spread
 
@@ -75,7 +76,7 @@ class Diagnostics:
         recent = self._recent_drops.update(now, counts)
         health = Health(self._facts(), self.monitor.report(now), counts, recent)
         name = self._node.get_fully_qualified_name().lstrip("/")
-        header = Header(stamp=self._node.get_clock().now().to_msg())
+        header = Header(stamp=time_message(self._node.get_clock().now().nanoseconds))
         self._publisher.publish(DiagnosticArray(header=header, status=[status(name, health)]))
 
 

@@ -1,7 +1,9 @@
-"""A lifecycle node whose transitions say what went wrong, and that survives wrong requests."""
+"""A lifecycle node whose transitions say what went wrong, and that survives whatever comes in."""
 
 from __future__ import annotations
 
+import functools
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -11,20 +13,36 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos import QoSProfile
 
 from pstmo_core.errors import PstmoError
+from pstmo_ros.drops import DropCounter
 
 
 class GuardedNode(LifecycleNode):
     """A node defines `_configure` and `_activate`, and of what they make, how it is given back.
 
     A `PstmoError` in a transition is one line in the log and refuses it; rclpy swallows exceptions
-    without a word.
+    without a word. An exception in a callback of a subscription or timer would end the process: it
+    is counted as `internal` and logged, and the next callbacks are served.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
+        self.drops = DropCounter()
         super().__init__(name, **options)
         self._release_on_deactivate: list[Callable[[], object]] = []
         self._release_on_cleanup: list[Callable[[], object]] = []
         self._survive_wrong_transitions()
+
+    def create_subscription(
+        self, msg_type: type, topic: str, callback: Callable[..., None], *args: Any, **options: Any
+    ) -> Any:
+        """See `Node.create_subscription`."""
+        survived = self._survived(callback)
+        return super().create_subscription(msg_type, topic, survived, *args, **options)
+
+    def create_timer(
+        self, timer_period_sec: float, callback: Callable[..., None], *args: Any, **options: Any
+    ) -> Any:
+        """See `Node.create_timer`."""
+        return super().create_timer(timer_period_sec, self._survived(callback), *args, **options)
 
     def start(self) -> bool:
         """Configure and activate; return whether the node is active."""
@@ -51,6 +69,25 @@ class GuardedNode(LifecycleNode):
         publisher = self.create_lifecycle_publisher(kind, topic, qos)
         self._release_on_cleanup.append(lambda: self.destroy_lifecycle_publisher(publisher))
         return publisher
+
+    def _report(self, reason: str, fault: str) -> None:
+        """Count a fault and log it, unless the same reason was logged just now."""
+        if line := self.drops.add(reason, fault, time.monotonic_ns()):
+            self.get_logger().error(line)
+
+    def _survived(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Return a callback that reports what one raises."""
+
+        @functools.wraps(callback)  # rclpy asks for its signature
+        def surviving(*args: Any) -> None:
+            try:
+                callback(*args)
+            except Exception:
+                if not self.context.ok():  # the end came meanwhile
+                    raise
+                self._report("internal", f"a callback failed:\n{traceback.format_exc()}")
+
+        return surviving
 
     # Transitions
 

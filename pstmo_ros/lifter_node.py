@@ -22,15 +22,14 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from pstmo_core.camera import Camera, CameraError, camera_from_info
+from pstmo_core.camera import Camera, CameraError, calibration_digest, camera_from_info
 from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.arrival import with_arrival
-from pstmo_ros.conversions import layout_message, stamp_ns
+from pstmo_ros.conversions import layout_message, stamp_ns, time_message
 from pstmo_ros.diagnostics import Diagnostics, Facts
-from pstmo_ros.drops import DropCounter
 from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
@@ -60,13 +59,12 @@ class LifterNode(GuardedNode):
     def __init__(self, **options: Any) -> None:
         super().__init__("lifter", **options)
         self.parameters = Parameters(self, StreamConfig, LifterParameters, MarkerStyle)
-        self.drops = DropCounter()
         self._own = self.parameters.read(LifterParameters)
         self._runtime: TimedRuntime | None = None
         self._stream: Stream | None = None
         self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
         self._camera: Camera | None = None
-        self._heard_of_camera: tuple[float, ...] = ()
+        self._heard_of_camera = b""
         self._changed = False
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = Diagnostics(self, self.drops, self._facts)
@@ -119,7 +117,7 @@ class LifterNode(GuardedNode):
     def _release(self) -> None:
         super()._release()
         self._stream = self._runtime = self._camera = None
-        self._heard_of_camera = ()
+        self._heard_of_camera = b""
 
     # Data
 
@@ -132,9 +130,7 @@ class LifterNode(GuardedNode):
         try:
             skeletons = stream.take(message, self._own.layout, now)
         except Exception:  # whatever one message does, the next ones are served
-            fault = f"a message could not be lifted:\n{traceback.format_exc()}"
-            if line := self.drops.add("internal", fault, now):
-                self.get_logger().error(line)
+            self._report("internal", f"a message could not be lifted:\n{traceback.format_exc()}")
             skeletons = []
         self._publish(skeletons, stream.people)
         took = {}
@@ -148,16 +144,17 @@ class LifterNode(GuardedNode):
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         """Take over a calibration; cameras send the same one with every image."""
-        matrix = message.p if self._own.rectified else message.k
-        content = (message.width, message.height, *matrix, *message.d)
-        if content == self._heard_of_camera:
+        digest = calibration_digest(message)
+        if digest == self._heard_of_camera:
             return
-        self._heard_of_camera = content
+        self._heard_of_camera = digest
         try:
             self._camera = camera_from_info(message, self._own.rectified)
         except CameraError as error:
             self._camera = None
-            self.get_logger().warning(f"{self._own.camera_info_topic}: not used: {error}")
+            fault = f"{self._own.camera_info_topic}: not used: {error}"
+            if line := self.drops.add("camera_info", fault, time.monotonic_ns()):
+                self.get_logger().warning(line)
         else:
             self.get_logger().info(
                 f"calibrated: {self._camera.width} x {self._camera.height} pixels, focal length "
@@ -186,7 +183,8 @@ class LifterNode(GuardedNode):
         """Forget everybody and delete their markers."""
         if self._stream is None:
             return
-        header = Header(frame_id=self._stream.frame_id, stamp=self.get_clock().now().to_msg())
+        stamp = time_message(self.get_clock().now().nanoseconds)
+        header = Header(frame_id=self._stream.frame_id, stamp=stamp)
         self._stream.reset()
         deletions = self._markers.clear(header)
         if deletions.markers:

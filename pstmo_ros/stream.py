@@ -9,7 +9,7 @@ from dataclasses import replace
 from pstmo_core.camera import Camera, CameraError
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.frame import KeypointFrame
-from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
+from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
@@ -87,7 +87,7 @@ class Stream:
         except MessageError as error:
             frame, faults = None, error.faults
         for fault in faults:
-            self._tell(fault.reason, f"dropped: {fault.sentence}", now)
+            self._tell(fault.reason, f"dropped: {fault.sentence}", now, fault.amount)
         if frame is not None and frame.ids and not has_ids(message):
             frame = self._named(frame, now)
         if frame is None:
@@ -107,10 +107,18 @@ class Stream:
         config = self.config
         try:
             if self._tracker is None:
-                self._tracker = Tracker(TrackerConfig(expire=config.expire, reset=config.reset))
+                self._tracker = Tracker(
+                    TrackerConfig(
+                        expire=config.expire, reset=config.reset, people=config.max_people
+                    )
+                )
         except PstmoError as error:
             self._tell("no_id", f"dropped: {error}", now)
             return None
+        if (beyond := len(frame.ids) - config.max_people) > 0:
+            # Matching costs people times tracks: it is not done for those who are dropped.
+            frame = surest(frame, config.max_people)
+            self._tell("too_many_people", _COUNTED["too_many_people"], now, beyond)
         seen = frame.scores >= max(config.min_score, 1e-6)
         return replace(frame, ids=self._tracker.identify(frame.stamp, frame.points, seen))
 

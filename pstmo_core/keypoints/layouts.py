@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import LONGEST_QUOTE, PstmoError, quoted
 from pstmo_core.keypoints.layout_tables import POINT_NAMES, TABLES, Table
 from pstmo_core.skeleton import JOINT_NAMES
 
@@ -113,9 +113,10 @@ def get_layout(name: str) -> Layout:
     """
     if name in LAYOUTS:
         return LAYOUTS[name]
-    close = difflib.get_close_matches(str(name).lower(), LAYOUTS, n=1)
+    # The search for the nearest name grows with the square of a name's length.
+    close = difflib.get_close_matches(str(name)[:LONGEST_QUOTE].lower(), LAYOUTS, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise LayoutError(f"no layout is named {name!r}: {hint}known are {', '.join(LAYOUTS)}")
+    raise LayoutError(f"no layout is named {quoted(name)}: {hint}known are {', '.join(LAYOUTS)}")
 
 
 LAYOUTS: dict[str, Layout] = {

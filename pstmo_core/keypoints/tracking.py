@@ -8,11 +8,12 @@ twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.skeleton import JOINTS
 
 #: Distance of a keypoint from where it was expected, over the person's size, that halves its part
@@ -38,6 +39,9 @@ class TrackerConfig:
     reset: float = 0.5
     """An image older than the newest by more than this says that time jumped back: everybody is
     somebody new. One that is less late is named by those who are known, and moves nobody."""
+    people: int = 64
+    """Most people of one image that are followed. Twice as many tracks are kept, for those who are
+    hidden; beyond that, who was not seen for longest is forgotten. It bounds time and memory."""
     prefix: str = "p"
     """What ids begin with, a letter; a number follows."""
 
@@ -47,6 +51,8 @@ class TrackerConfig:
                 f"expire is {self.expire} and reset {self.reset}, but they must be times in "
                 "seconds, the first above 0"
             )
+        if self.people < 1:
+            raise ConfigError(f"people is {self.people}, but must be at least 1")
         if not 0 < self.similarity < 1:
             raise ConfigError(f"similarity is {self.similarity}, but must be between 0 and 1")
         if not self.prefix[:1].isalpha():
@@ -78,12 +84,15 @@ class Tracker:
             seen: (P, 17) bool.
 
         Returns:
-            P ids, no two alike; one of whom no joint is seen gets a new one.
+            P ids, no two alike. One of whom no joint is seen gets a new one, as do those beyond
+            the first `people`, who are not followed.
         """
         lateness = 0 if self._stamp is None else self._stamp - stamp
         if lateness > self._config.reset * 1e9:
             self._forget_everybody()
         self._drop_the_old(stamp)
+        seen = seen.copy()
+        seen[self._config.people :] = False
         tracks, people = self._match(stamp, points, seen)
         self._renew(tracks, stamp, points[people], seen[people])
         new = np.setdiff1d(np.flatnonzero(seen.any(-1)), people)
@@ -120,7 +129,8 @@ class Tracker:
         """Return the rows of tracks and of people that belong together."""
         if not len(self._ids) or not len(points):
             return np.empty(0, np.intp), np.empty(0, np.intp)
-        likeness = self._similarity(stamp, points, seen)
+        most = self._config.people
+        likeness = self._similarity(stamp, points[:most], seen[:most])
         tracks, people = self._assign(likeness, maximize=True)
         alike = likeness[tracks, people] >= self._config.similarity
         return tracks[alike], people[alike]
@@ -162,11 +172,27 @@ class Tracker:
         self._seen = np.concatenate([self._seen, seen])
         self._velocity = np.concatenate([self._velocity, np.zeros((len(points), 2))])
         self._last = np.concatenate([self._last, np.full(len(points), stamp, np.int64)])
+        self._drop_the_longest_hidden()
         return names
+
+    def _drop_the_longest_hidden(self) -> None:
+        """Keep twice as many tracks as people; of those seen at the same time, the newest."""
+        kept = np.zeros(len(self._ids), bool)
+        kept[np.argsort(self._last, kind="stable")[-2 * self._config.people :]] = True
+        self._keep(kept)
 
     def _next_id(self) -> str:
         self._given += 1
         return f"{self._config.prefix}{self._given}"
+
+
+def surest(frame: KeypointFrame, most: int) -> KeypointFrame:
+    """Return a frame of its `most` people with the highest sums of scores, in their order."""
+    if len(frame.ids) <= most:
+        return frame
+    kept = np.sort(np.argsort(-frame.scores.sum(-1), kind="stable")[:most])
+    ids = tuple(frame.ids[row] for row in kept)
+    return replace(frame, ids=ids, points=frame.points[kept], scores=frame.scores[kept])
 
 
 def _size(points: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pstmo_core.camera import Camera, CameraError, camera_from_info
+from pstmo_core.camera import Camera, CameraError, calibration_digest, camera_from_info
 from pstmo_core.keypoints.frame import KeypointFrame
 
 SIZE = {"width": 640, "height": 480}
@@ -41,11 +41,11 @@ def project(camera: Camera, rays: np.ndarray) -> np.ndarray:
 
 def info(**changes: Any) -> SimpleNamespace:
     """A CameraInfo; the rectified image has another focal length."""
-    region = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    region = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0, do_rectify=False)
     fields = {
         **SIZE, "k": [500.0, 0, 322, 0, 510, 236, 0, 0, 1], "d": [-0.3, 0.1, 0.001, -0.002, 0.01],
         "p": [480.0, 0, 320, 0, 0, 480, 240, 0, 0, 0, 1, 0], "distortion_model": "plumb_bob",
-        "binning_x": 0, "binning_y": 0, "roi": region,
+        "r": [1.0, 0, 0, 0, 1, 0, 0, 0, 1], "binning_x": 0, "binning_y": 0, "roi": region,
     }  # fmt: skip
     return SimpleNamespace(**fields | changes)
 
@@ -116,3 +116,40 @@ def test_a_wrong_calibration_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(CameraError, match=sentence):
         Camera(**(PLAIN | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 641}, {"binning_x": 2}, {"distortion_model": "equidistant"},
+        {"roi": SimpleNamespace(x_offset=300, y_offset=0, width=9, height=9, do_rectify=False)},
+        {"d": [0.0] * 5}, {"d": []}, {"k": [float("nan")] + [0.0] * 8}, {"p": [1.0] * 12},
+    ],
+)  # fmt: skip
+def test_whatever_changes_in_a_calibration_is_noticed_and_the_same_is_not(
+    change: dict[str, Any],
+) -> None:
+    assert calibration_digest(info(**change)) != calibration_digest(info())
+    assert calibration_digest(info(**change)) == calibration_digest(info(**change))
+
+
+@pytest.mark.parametrize(
+    ("focal", "distortion"),
+    [((1e-300, 1e-300), ()), ((500.0, 500.0), (1e30,) * 5), ((1e300, 1e-300), (0.1, 0, 0, 0))],
+)
+def test_a_calibration_that_is_absurd_never_gives_points_that_are_no_numbers(
+    focal: tuple[float, float], distortion: tuple[float, ...]
+) -> None:
+    points = np.random.default_rng(0).uniform(0, 480, (2, 17, 2)).astype(np.float32)
+    frame = KeypointFrame(0, ("a", "b"), points, np.ones((2, 17), np.float32), 640, 480)
+    seen = Camera(**SIZE, focal=focal, centre=(320.0, 240.0), distortion=distortion).ideal(frame)
+    assert np.isfinite(seen.points).all()
+    assert (seen.scores[(seen.points == 0).all(-1)] == 0).all()
+
+
+def test_endless_coefficients_are_refused_and_the_models_name_is_not_repeated_whole() -> None:
+    with pytest.raises(CameraError, match="1000000 coefficients"):
+        camera_from_info(info(d=[0.1] * 10**6))
+    with pytest.raises(CameraError) as refused:
+        camera_from_info(info(distortion_model="x\n" * 10**6))
+    assert len(str(refused.value)) < 400

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import resource
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+
 import cv2
 import numpy as np
 import pytest
 
-from pstmo_core.images import ENCODINGS, ImageError, RawImage, decode_compressed, decode_image
+from pstmo_core.images import (
+    ENCODINGS,
+    MOST_PIXELS,
+    ImageError,
+    RawImage,
+    decode_compressed,
+    decode_image,
+)
 
 WIDTH, HEIGHT = 10, 6
 
@@ -166,11 +178,64 @@ def test_a_jpeg_is_not_turned_as_its_metadata_ask(smooth: np.ndarray) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
-    with pytest.raises(ImageError, match=f"{len(data)} bytes called 'jpeg' are no image"):
+    with pytest.raises(ImageError, match=f"{len(data)} bytes called 'jpeg' are neither"):
         decode_compressed(data, "jpeg")
 
 
 def test_a_compressed_depth_image_is_refused() -> None:
     data = bytes(12) + cv2.imencode(".png", np.ones((4, 4), np.uint16))[1].tobytes()
-    with pytest.raises(ImageError, match="compressedDepth"):
+    with pytest.raises(ImageError, match="neither"):
         decode_compressed(data, "16UC1; compressedDepth png")
+
+
+def claiming(kind: str, width: int, height: int) -> bytes:
+    """A small image whose header says that it is a large one."""
+    data = bytearray(cv2.imencode(kind, np.zeros((40, 60, 3), np.uint8))[1].tobytes())
+    if kind == ".png":
+        data[16:24] = struct.pack(">II", width, height)
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    else:
+        header = data.index(b"\xff\xc0")
+        data[header + 5 : header + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.fixture
+def peak() -> Iterator[Callable[[], int]]:
+    """The most memory in bytes that this process has held, and by how much it grew since."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield lambda: (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+@pytest.mark.parametrize("kind", [".jpg", ".png"])
+@pytest.mark.parametrize("size", [(30000, 30000), (65000, 520), (20000, 1700)])
+def test_an_image_that_claims_to_be_giant_is_refused_before_memory_is_taken(
+    kind: str, size: tuple[int, int], peak: Callable[[], int]
+) -> None:
+    assert size[0] * size[1] > MOST_PIXELS
+    with pytest.raises(ImageError, match=f"claims {size[0]} x {size[1]} pixels"):
+        decode_compressed(claiming(kind, *size), kind)
+    assert peak() < 20e6
+
+
+def test_a_header_is_found_behind_other_segments_and_fill_bytes_as_libjpeg_finds_it() -> None:
+    bomb = claiming(".jpg", 30000, 30000)
+    thumbnail = claiming(".jpg", 60, 40)
+    comment = b"\xff\xfe" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    for hidden in (comment, b"\xff\xff\xff", b"\xff\x01", b"rubbish", b"\xff\x00"):
+        with pytest.raises(ImageError, match="claims 30000"):
+            decode_compressed(bomb[:2] + hidden + bomb[2:], "jpeg")
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    data = cv2.imencode(".jpg", np.zeros((40, 60, 3), np.uint8))[1].tobytes()
+    scan = data[data.index(b"\xff\xda") : -2]
+    with pytest.raises(ImageError, match="1001 scans"):
+        decode_compressed(data[:-2] + 1000 * scan + data[-2:], "jpeg")
+
+
+def test_what_the_sender_calls_an_image_cannot_fill_the_log() -> None:
+    with pytest.raises(ImageError) as refused:
+        decode_compressed(b"no image", "\x1b[31m\n" * 10**6)
+    assert len(str(refused.value)) < 500
+    assert "\x1b" not in str(refused.value) and "\n" not in str(refused.value)

@@ -9,7 +9,8 @@ import pytest
 
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.errors import ConfigError
-from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
+from pstmo_core.keypoints.frame import keypoint_frame
+from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 
 FPS = 25
 FOCAL = 900.0
@@ -137,3 +138,46 @@ def test_nobody_and_people_without_a_joint_are_no_trouble() -> None:
 def test_a_wrong_setting_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
         TrackerConfig(**change)  # type: ignore[arg-type]
+
+
+def strangers(count: int, rng: np.random.Generator) -> np.ndarray:
+    """People (count, 17, 2) of all sizes, anywhere in a large image."""
+    body = rng.normal(0, 40, (17, 2))
+    places = rng.uniform(0, 6000, (count, 1, 2))
+    return body * rng.uniform(0.3, 3, (count, 1, 1)) + places
+
+
+@pytest.mark.parametrize("step", [0, 1_000_000])
+def test_passers_by_cost_no_more_as_time_goes_on_even_if_stamps_stand_still(step: int) -> None:
+    tracker, rng = Tracker(TrackerConfig(people=8)), np.random.default_rng(0)
+    seen = np.ones((5, 17), bool)
+    names: set[str] = set()
+    for index in range(200):
+        names.update(tracker.identify(index * step, strangers(5, rng), seen))
+    assert len(tracker._ids) == 2 * 8
+    assert len(names) > 500
+
+
+def test_a_crowd_is_named_but_only_so_many_are_followed() -> None:
+    tracker, rng = Tracker(TrackerConfig(people=8)), np.random.default_rng(0)
+    crowd, seen = strangers(1000, rng), np.ones((1000, 17), bool)
+    first, second = (tracker.identify(stamp, crowd, seen) for stamp in (0, 40_000_000))
+    assert len(set(first)) == len(set(second)) == 1000
+    assert first[:8] == second[:8]
+    assert not set(first[8:]) & set(second[8:])
+
+
+def test_the_surest_people_of_a_frame_stay_in_their_order() -> None:
+    scores = np.array([0.2, 0.9, 0.1, 0.8, 0.3], np.float32)
+    frame = keypoint_frame(
+        0,
+        tuple("abcde"),
+        np.ones((5, 17, 2)),
+        np.repeat(scores[:, None], 17, 1),
+        (64, 48),
+        "h36m17",
+    )
+    kept = surest(frame, 3)
+    assert kept.ids == ("b", "d", "e")
+    np.testing.assert_array_equal(kept.scores[:, 0], scores[[1, 3, 4]])
+    assert surest(frame, 5) is frame

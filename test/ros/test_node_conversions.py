@@ -17,6 +17,8 @@ from pstmo_core.skeleton import EDGES, JOINT_NAMES
 from pstmo_core.streaming.root import Roots
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.conversions import (
+    LONGEST_ID,
+    MOST_PEOPLE,
     MessageError,
     joints_of,
     keypoints_from_message,
@@ -61,6 +63,21 @@ def test_a_clip_goes_through_messages_without_any_change() -> None:
 def test_stamps_are_exact_nanoseconds_also_before_the_epoch() -> None:
     for stamp in (0, 1, 999_999_999, 1_763_000_000_123_456_789, -1):
         assert stamp_ns(time_message(stamp)) == stamp
+
+
+@pytest.mark.parametrize(
+    ("stamp", "nearest"),
+    [
+        (2**31 * 10**9, Time(sec=2**31 - 1, nanosec=999_999_999)),
+        (2**63 - 1, Time(sec=2**31 - 1, nanosec=999_999_999)),
+        (-(2**31) * 10**9, Time(sec=-(2**31))),
+        (-(2**63), Time(sec=-(2**31))),
+    ],
+)
+def test_a_stamp_beyond_what_a_message_can_say_becomes_the_nearest(
+    stamp: int, nearest: Time
+) -> None:
+    assert time_message(stamp) == nearest
 
 
 def test_a_frame_behind_the_clips_end_says_nobody() -> None:
@@ -142,3 +159,24 @@ def test_the_layout_message_names_all_joints_and_edges() -> None:
     layout = layout_message()
     assert tuple(layout.joint_names) == JOINT_NAMES
     assert np.reshape(layout.edges, (-1, 2)).tolist() == [list(edge) for edge in EDGES]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_only_so_many_people_of_a_message_are_looked_at(named: bool) -> None:
+    crowd = [person(f"a{row}" if named else "") for row in range(MOST_PEOPLE + 1000)]
+    frame, (fault,) = keypoints_from_message(message(*crowd))
+    assert len(frame.ids) == MOST_PEOPLE
+    assert (fault.reason, fault.amount) == ("too_many_people", 1000)
+
+
+def test_an_id_has_a_length_and_no_text_from_outside_is_repeated_whole() -> None:
+    frame, (fault,) = keypoints_from_message(
+        message(person("x" * LONGEST_ID), person("\x1b[2J" * 10**6))
+    )
+    assert frame.ids == ("x" * LONGEST_ID,)
+    assert fault.reason == "long_id"
+    with pytest.raises(MessageError) as refused:
+        keypoints_from_message(message(person(), layout="coco17\n" * 10**6))
+    for sentence in (fault.sentence, str(refused.value)):
+        assert len(sentence) < 400
+        assert "\n" not in sentence and "\x1b" not in sentence
