@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 
-import typer
-
 from pstmo_core.cli import (  # noqa: F401  (add commands)
     bench,
     bench_latency,
@@ -21,19 +19,22 @@ from pstmo_core.cli import (  # noqa: F401  (add commands)
     predict,
     train,
 )
-from pstmo_core.cli.app import app
+from pstmo_core.cli.app import app, report, set_up_debugging
 from pstmo_core.errors import PstmoError
 
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command; errors of use end in one sentence and exit code 2."""
+    """Run the command; errors of use end in one sentence and exit code 2.
+
+    `--debug`, anywhere among the arguments, adds the traceback.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        app(prog_name="pstmo")
+        app(set_up_debugging(sys.argv[1:]), prog_name="pstmo")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except (PstmoError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+        report(error)
         sys.exit(2)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
 import typer
 
 from pstmo_core.errors import PstmoError
@@ -13,6 +19,67 @@ app = typer.Typer(
     help="P-STMO: lifts 2D keypoints of people to 3D skeletons; trains, measures and exports the "
     "networks that do it.",
 )
+
+#: How a list is given, on every command.
+LIST = "A,B,..."
+DEBUG = "--debug"
+_log = logging.getLogger("pstmo_core")
+
+
+@app.callback()
+def _options(
+    debug: Annotated[
+        bool, typer.Option(DEBUG, help="Show the traceback of errors; allowed anywhere.")
+    ] = False,
+) -> None:
+    """Options before the command. `--debug` is taken out of the arguments by `set_up_debugging`."""
+
+
+def set_up_debugging(arguments: list[str]) -> list[str]:
+    """Take `--debug` out of arguments, wherever it stands, and turn debugging on or off by it."""
+    _log.setLevel(logging.DEBUG if DEBUG in arguments else logging.NOTSET)
+    return [argument for argument in arguments if argument != DEBUG]
+
+
+def report(sentence: object, trace: str = "") -> None:
+    """Print an error: its sentence, after its traceback where the user is debugging.
+
+    Args:
+        sentence: what is wrong.
+        trace: a traceback; empty: that of the exception that is being handled, if one is.
+    """
+    if _log.isEnabledFor(logging.DEBUG):
+        typer.echo(trace or traceback.format_exc(), err=True)
+    typer.echo(f"error: {sentence}", err=True)
+
+
+def words(values: str | Sequence[str]) -> tuple[str, ...]:
+    """Split an option's value at its commas; an option that is repeated adds to its list.
+
+    A comma inside the value of a NAME=VALUE stays: only one before the next NAME= separates.
+    """
+    values = [values] if isinstance(values, str) else values
+    parts = [
+        part
+        for value in values
+        for part in re.split(r",(?=\s*\w+=)" if "=" in value else ",", value)
+    ]
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def numbers(option: str, values: str | Sequence[str], least: int = 1) -> tuple[int, ...]:
+    """Split an option's value at its commas into whole numbers.
+
+    Raises:
+        PstmoError: if one is none, or below `least`, or there are none.
+    """
+    parts = words(values)
+    if not parts or not all(part.isdecimal() and int(part) >= least for part in parts):
+        raise PstmoError(
+            f"{option} is {','.join(parts)!r}, but must be whole numbers, {least} or more, as in "
+            "1,4,16"
+        )
+    return tuple(map(int, parts))
 
 
 def group(name: str, description: str) -> typer.Typer:

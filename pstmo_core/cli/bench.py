@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.cli.app import group, require_training
+from pstmo_core.cli.app import LIST, group, require_training, words
 
 commands = group("bench", "Measure speed: of a stream's step, and of training.")
 
@@ -23,8 +23,10 @@ def train(
             "mocap=FILE model.frames=81 optimiser.batch=160 threads=2"
         ),
     ] = None,
-    stages: Annotated[str, typer.Option(help="Stages.")] = "pretrain,lift",
-    precisions: Annotated[str, typer.Option(help="Precisions.")] = "fp32,bf16",
+    stages: Annotated[list[str], typer.Option(metavar=LIST, help="Stages.")] = ["pretrain,lift"],
+    precisions: Annotated[list[str], typer.Option(metavar=LIST, help="Precisions.")] = [
+        "fp32,bf16"
+    ],
     turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each case in a turn.")] = 3,
     against: Annotated[
@@ -77,8 +79,3 @@ def train(
     }
     for path in write_report(output, "training_speed", results, text):
         typer.echo(path)
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Split an option's value at its commas."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -10,20 +10,26 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.cli.app import require_training
-from pstmo_core.cli.bench import commands, words
-from pstmo_core.errors import PstmoError
+from pstmo_core.cli.app import LIST, numbers, require_training, words
+from pstmo_core.cli.bench import commands
+
+_List = list[str]
 
 
 @commands.command()
 def latency(
     windows: Annotated[
-        str, typer.Option(help="Windows of the authors' architecture, and 'shipped'.")
-    ] = "shipped,27,81,243",
-    people: Annotated[str, typer.Option(help="Numbers of people in a batch.")] = "1,4,16",
-    backends: Annotated[str, typer.Option(help="Backends.")] = "onnxruntime,openvino,torch",
-    precisions: Annotated[str, typer.Option(help="Precisions.")] = "fp32,bf16",
-    threads: Annotated[str, typer.Option(help="Numbers of CPU threads.")] = "1",
+        _List,
+        typer.Option(metavar=LIST, help="Windows of the authors' architecture, and 'shipped'."),
+    ] = ["shipped,27,81,243"],
+    people: Annotated[_List, typer.Option(metavar=LIST, help="Numbers of people in a batch.")] = [
+        "1,4,16"
+    ],
+    backends: Annotated[_List, typer.Option(metavar=LIST, help="Backends.")] = [
+        "onnxruntime,openvino,torch"
+    ],
+    precisions: Annotated[_List, typer.Option(metavar=LIST, help="Precisions.")] = ["fp32,bf16"],
+    threads: Annotated[_List, typer.Option(metavar=LIST, help="Numbers of CPU threads.")] = ["1"],
     turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 10,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time of each case in a turn.")] = 0.1,
     against: Annotated[
@@ -55,10 +61,10 @@ def latency(
     from pstmo_core.bench.report import write_report
 
     matrix = Matrix(
-        _numbers("people", people),
+        numbers("--people", people),
         words(backends),
         words(precisions),
-        _numbers("threads", threads),
+        numbers("--threads", threads),
         turns,
         seconds,
     )
@@ -69,7 +75,7 @@ def latency(
             if word == "shipped":
                 network = Network.shipped()
             else:
-                (frames,) = _numbers("windows", word)
+                (frames,) = numbers("--windows", word)
                 network = Network.authors(frames, Path(folder))
             work = measure_network(network, matrix, make)
             for step in tqdm(work, f"{network.name}, turns", total=turns + 1):
@@ -85,10 +91,3 @@ def latency(
     text = markdown(measured, costs, name)
     for path in write_report(output, "latency", results, text):
         typer.echo(path)
-
-
-def _numbers(name: str, text: str) -> tuple[int, ...]:
-    parts = words(text)
-    if not parts or not all(part.isdecimal() and int(part) for part in parts):
-        raise PstmoError(f"--{name} is {text!r}, but must be whole numbers above 0, as in 1,4,16")
-    return tuple(map(int, parts))

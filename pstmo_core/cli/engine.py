@@ -30,7 +30,7 @@ def engine_build(
 ) -> None:
     """Build the engine of a network for this machine's GPU, check it and keep it.
 
-    The nodes and 'pstmo predict' do so by themselves when they first need it; built ahead of time,
+    The nodes and 'pstmo lift' do so by themselves when they first need it; built ahead of time,
     an engine serves from the first frame.
     """
     from pstmo_core.runtime import onnx, shipped_model

@@ -23,18 +23,34 @@ class _Split(str, Enum):
 class _Dataset(str, Enum):
     h36m = "h36m"
     mpi_inf_3dhp = "mpi_inf_3dhp"
-    mocap = "mocap"
+
+
+class _Protocol(str, Enum):
+    windows = "windows"
+    sequences = "sequences"
 
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     weights: Annotated[Path, typer.Argument(help="A safetensors file.")],
-    mocap: Annotated[Path | None, typer.Option(help="The motion-capture file.")] = None,
-    split: Annotated[_Split, typer.Option(help="Split to measure on.")] = _Split.test,
-    windows: Annotated[int, typer.Option(min=1, help="Windows a quality class.")] = 4000,
-    dataset: Annotated[
-        _Dataset | None, typer.Option(help="Measure on every frame of a data set's sequences.")
+    mocap: Annotated[
+        Path | None, typer.Option(help="Measure on the motion capture in this file.")
     ] = None,
+    dataset: Annotated[
+        _Dataset | None, typer.Option(help="Measure on a licensed data set.")
+    ] = None,
+    protocol: Annotated[
+        _Protocol | None,
+        typer.Option(
+            help="windows: random windows, each before a virtual camera of its own (--mocap's "
+            "default); sequences: every valid frame before standing cameras."
+        ),
+    ] = None,
+    split: Annotated[_Split, typer.Option(help="Split to measure on.")] = _Split.test,
+    windows: Annotated[
+        int, typer.Option(min=1, help="Windows a quality class, of the protocol windows.")
+    ] = 4000,
     poses: Annotated[str, typer.Option(help="Human3.6M: data_3d_h36m.npz.")] = "",
     keypoints: Annotated[str, typer.Option(help="Human3.6M: a data_2d_h36m_*.npz.")] = "",
     train: Annotated[str, typer.Option(help="MPI-INF-3DHP: data_train_3dhp.npz.")] = "",
@@ -62,14 +78,17 @@ def evaluate(
 ) -> None:
     """Measure a network.
 
-    With --mocap alone: per quality class, before cameras of their own, the tables of its model
-    card. With --dataset: on every valid frame of a data set's sequences, by the benchmark's
-    protocol (docs/evaluation.md).
-    """
+    \b
+    pstmo evaluate FILE --mocap cmu_h36m17.npz        the tables of the model card
+    pstmo evaluate FILE --mocap cmu_h36m17.npz --protocol sequences
+    pstmo evaluate FILE --dataset h36m --poses FILE --keypoints FILE
+
+    docs/evaluation.md describes the protocols. --tds and what follows it are of the protocol
+    sequences.
+    """  # noqa: D301
+    chosen = _choose_protocol(dataset, mocap, protocol, context)
     require_training()
-    if dataset is None and mocap is None:
-        raise PstmoError("name what to measure on: --mocap FILE, or --dataset with its files")
-    if dataset is None:
+    if chosen == _Protocol.windows:
         from pstmo_core.evaluation.model_card import measure, tables
 
         report = measure(weights, str(mocap), split.value, windows)
@@ -83,7 +102,7 @@ def evaluate(
 
         report = evaluate_weights(
             weights,
-            DatasetConfig(dataset.value, poses, keypoints, train, test),
+            DatasetConfig(dataset.value if dataset else "mocap", poses, keypoints, train, test),
             EvaluationProtocol(
                 tds=tds,
                 flip=flip,
@@ -100,3 +119,36 @@ def evaluate(
     if output is not None:
         with whole_file(output) as partial:
             partial.write_text(json.dumps(report, indent=1) + "\n")
+
+
+_OF_SEQUENCES = (
+    "poses", "keypoints", "train", "test", "tds", "flip", "refine", "look_ahead", "noise",
+    "shuffle", "missing_joints", "missing_frames", "seed",
+)  # fmt: skip
+
+
+def _choose_protocol(
+    dataset: _Dataset | None,
+    mocap: Path | None,
+    protocol: _Protocol | None,
+    context: typer.Context,
+) -> _Protocol:
+    """Return how to measure on the data that were named.
+
+    Raises:
+        PstmoError: if no data or two kinds were named, or options of another protocol.
+    """
+    if (dataset is None) == (mocap is None):
+        raise PstmoError("name what to measure on: --mocap FILE, or --dataset with its files")
+    usual = _Protocol.windows if dataset is None else _Protocol.sequences
+    chosen = protocol or usual
+    if dataset is not None and chosen == _Protocol.windows:
+        raise PstmoError("--protocol windows needs motion capture, --mocap FILE")
+    foreign = _OF_SEQUENCES if chosen == _Protocol.windows else ("windows",)
+    for name in foreign:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            other = "sequences" if chosen == _Protocol.windows else "windows"
+            option = f"--{name.replace('_', '-')}"
+            raise PstmoError(f"{option} is of the protocol {other}: add --protocol {other}")
+    return chosen

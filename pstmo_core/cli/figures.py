@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pstmo_core.cli.app import group, require_training
+from pstmo_core.cli.app import LIST, group, numbers, require_training, words
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.streaming.config import StreamConfig
@@ -20,7 +20,7 @@ figures_app = group("figures", "Figures of the paper, for looking inside a netwo
 
 _Output = Annotated[Path, typer.Option("--output", "-o", help="The .png or .svg to write.")]
 _ClipPath = Annotated[
-    Path | None, typer.Argument(help="A clip as of `pstmo predict`; the shipped sample by default.")
+    Path | None, typer.Argument(help="A clip as of `pstmo lift`; the shipped sample by default.")
 ]
 _Person = Annotated[str | None, typer.Option(help="Id of the person; the first by default.")]
 _Frame = Annotated[
@@ -131,10 +131,10 @@ def skeletons(
         Path | None, typer.Option(help="An ONNX file; the shipped network by default.")
     ] = None,
     frame: Annotated[
-        list[int] | None, typer.Option(help="A frame to show; may be given several times.")
+        list[str] | None, typer.Option(metavar=LIST, help="Frames to show; chosen by default.")
     ] = None,
     person: Annotated[
-        list[str] | None, typer.Option(help="Likewise, a person; all by default.")
+        list[str] | None, typer.Option(metavar=LIST, help="Ids of people; all by default.")
     ] = None,
     look_ahead: Annotated[
         int, typer.Option(help="Frames of the window after the target; 0 is live use.")
@@ -144,7 +144,7 @@ def skeletons(
     size: _Size = None,
     layout: _Layout = None,
 ) -> None:
-    """Draw keypoints and the skeletons lifted from them, as `pstmo predict` does (Figure 11)."""
+    """Draw keypoints and the skeletons lifted from them, as `pstmo lift` does (Figure 11)."""
     _require_drawing(output)
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.clip_windows import find_person
@@ -153,10 +153,11 @@ def skeletons(
     from pstmo_core.streaming.lift_clip import lift_clip
 
     recorded, name = _load(clip, fps, size, layout)
+    shown = list(numbers("--frame", frame, least=0)) if frame else []
     runtime = load_runtime(model)
-    people = [find_person(recorded, one) for one in person or recorded.ids]
+    people = [find_person(recorded, one) for one in words(person or ()) or recorded.ids]
     lifted = lift_clip(recorded, runtime, StreamConfig(look_ahead=look_ahead, focal=focal)).joints
-    moments = choose_moments(lifted, people, frame or [])
+    moments = choose_moments(lifted, people, shown)
     title = f"{name} lifted by {(model or shipped_model()).name}, look-ahead {look_ahead}"
     save(draw_skeletons(recorded, lifted, people, moments, title), output)
     typer.echo(f"wrote {output}")

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from pstmo_core.cli.app import app
+from pstmo_core.cli.app import LIST, app, report, words
 from pstmo_core.detection.options import KINDS
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.jobs import Job, Result, plan
 from pstmo_core.lift.pool import failures, lift_here, lift_in_processes
 from pstmo_core.lift.ray_jobs import lift_on_ray
 from pstmo_core.lift.settings import FORMATS, LiftSettings, detector_options
+from pstmo_core.runtime import BACKENDS, PRECISIONS
 from pstmo_core.streaming.config import StreamConfig
 
 
@@ -40,8 +41,8 @@ def lift_command(
     ],
     formats: Annotated[
         list[str],
-        typer.Option("--format", help=f"Several allowed: {', '.join(FORMATS.values())}."),
-    ] = [],  # noqa: B006  (typer's way)
+        typer.Option("--format", metavar=LIST, help=f"Some of {', '.join(FORMATS.values())}."),
+    ] = [],
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also an mp4: images, keypoints, skeletons.")
     ] = False,
@@ -55,10 +56,10 @@ def lift_command(
     detector_option: Annotated[
         list[str],
         typer.Option(
-            metavar="NAME=VALUE",
-            help="Of the detector, e.g. pose_model=rtmpose.onnx; several allowed.",
+            metavar="NAME=VALUE,...",
+            help="Of the detector, e.g. pose_model=rtmpose.onnx,min_score=0.3",
         ),
-    ] = [],  # noqa: B006
+    ] = [],
     focal: Annotated[
         float, typer.Option(help="Focal length in pixels. With it people get a place.")
     ] = StreamConfig.focal,
@@ -102,6 +103,15 @@ def lift_command(
         ),
     ] = "",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each network.")] = 1,
+    backend: Annotated[
+        str, typer.Option(help=f"auto, or one of {', '.join(BACKENDS)}, which it tries in turn.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
+    ] = "fp32",
+    max_people: Annotated[
+        int, typer.Option(help="People lifted at once; further ones are left out.")
+    ] = StreamConfig.max_people,
     force: Annotated[bool, typer.Option("--force", help="Lift also what is done.")] = False,
 ) -> None:
     """Lift recordings to 3D: files in, files out.
@@ -109,7 +119,7 @@ def lift_command(
     \b
     pstmo lift walk.mp4 -o walk.npz --detector rtm --detector-option pose_model=rtmo.onnx
     pstmo lift clip.npz -o clip.bvh --focal 1100 --overlay
-    pstmo lift videos/*.mp4 -o lifted --format npz --format bvh --workers 8
+    pstmo lift videos/*.mp4 -o lifted --format npz,bvh --workers 8
     pstmo lift bag_folder -o skeletons_bag
     pstmo lift 0 -o me.json --images 300
 
@@ -117,13 +127,17 @@ def lift_command(
     --camera-info the pelvis gets its place before the camera. What is done is not lifted again: a
     call that was stopped goes on where it was. docs/formats.md explains the files.
     """  # noqa: D301
-    jobs, kinds = plan(inputs, output, formats)
-    options = replace(detector_options(detector_option), rotation=rotation)
+    jobs, kinds = plan(inputs, output, list(words(formats)))
+    options = replace(detector_options(words(detector_option)), rotation=rotation)
     settings = LiftSettings(
         formats=kinds, overlay=overlay, model=model,
-        stream=StreamConfig(look_ahead=look_ahead, focal=focal, height=height, rotation=rotation),
+        stream=StreamConfig(
+            look_ahead=look_ahead, focal=focal, height=height, rotation=rotation,
+            max_people=max_people,
+        ),
         camera_info=camera_info, fps=fps, size=size, layout=layout, topic=topic, images=images,
-        detector=detector, detector_options=options, threads=threads,
+        detector=detector, detector_options=options, threads=threads, backend=backend,
+        precision=precision,
     )  # fmt: skip
     _refuse(jobs, workers, ray)
     results = _lift(jobs, settings, force, workers, ray)
@@ -176,7 +190,9 @@ def _sentence(result: Result) -> str:
 def _report(results: list[Result]) -> None:
     """Tell of failures at the end; exit code 1 where some inputs were lifted, 2 where none was."""
     failed = failures(results)
+    for explained in {result.runtime for result in results if result.runtime}:
+        typer.echo(explained)
     for result in failed:
-        typer.echo(f"error: {result.error}", err=True)
+        report(result.error, result.trace)
     if failed:
         raise typer.Exit(1 if len(failed) < len(results) else 2)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pstmo_core.atomic_files import whole_file
 from pstmo_core.detection.base import Detector
 from pstmo_core.detection.loading import load_detector
 from pstmo_core.errors import PstmoError
-from pstmo_core.keypoints.clip import load_clip, save_clip
+from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
+from pstmo_core.keypoints.clip import Clip, load_clip, save_clip
 from pstmo_core.lift import bags, outputs, sources
 from pstmo_core.lift.bag_messages import PEOPLE
 from pstmo_core.lift.calibration import load_camera_info, pinhole
@@ -62,6 +65,10 @@ class Result:
     notes: tuple[str, ...] = ()
     frames: int = 0
     people: int = 0
+    runtime: str = ""
+    """What ran the network, and why nothing else did."""
+    trace: str = ""
+    """The traceback of the error, for `--debug`."""
 
 
 def plan(inputs: list[str], output: Path, formats: list[str]) -> tuple[list[Job], tuple[str, ...]]:
@@ -144,18 +151,18 @@ def run_job(
         return _lift(job, settings, ledger, force, progress or (lambda share: None))
     except (PstmoError, OSError) as error:
         named = "" if job.source in str(error) else f"{job.source}: "
-        return Result(job, error=f"{named}{error}")
+        return Result(job, error=f"{named}{error}", trace=traceback.format_exc())
     except Exception as error:
         # The other inputs shall not be lost to a fault in the program, or in a library.
-        logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        return Result(job, error=f"{job.source}: unexpected {type(error).__name__}: {error}")
+        sentence = f"{job.source}: unexpected {type(error).__name__}: {error} (--debug shows where)"
+        return Result(job, error=sentence, trace=traceback.format_exc())
 
 
 def _lift(
     job: Job, settings: LiftSettings, ledger: Ledger, force: bool, progress: Progress
 ) -> Result:
     kind = sources.kind_of(job.source)
-    runtime = _runtime(settings.model, settings.threads)
+    runtime = _runtime(settings.model, settings.threads, settings.backend, settings.precision)
     images = open_images(job.source, kind, settings)
     begun = 0.0 if images is None else _DETECTION
     recording = _recording(job, settings, images, ledger, force, lambda x: progress(begun * x))
@@ -169,10 +176,23 @@ def _lift(
     return Result(
         job,
         tuple(map(str, paths)),
-        notes=recording.notes,
+        notes=(*recording.notes, *_accuracy(recording.clip, lifted)),
         frames=len(recording.clip),
         people=len(recording.clip.ids),
+        runtime=runtime.explain(),
     )
+
+
+def _accuracy(clip: Clip, lifted: Prediction) -> tuple[str, ...]:
+    """Say how near the skeletons are to the truth, of a clip that has it."""
+    if clip.truth is None:
+        return ()
+    known: np.ndarray = np.isfinite(lifted.joints).all((-2, -1))
+    known &= np.isfinite(clip.truth).all((-2, -1))
+    if not known.any():
+        return ()
+    errors = [m(lifted.joints[known], clip.truth[known]).mean() * 1e3 for m in (mpjpe, p_mpjpe)]
+    return (f"against the file's truth MPJPE {errors[0]:.1f} mm, P-MPJPE {errors[1]:.1f} mm",)
 
 
 def lift_recording(
@@ -268,8 +288,8 @@ def write_outputs(
 
 
 @functools.lru_cache(maxsize=1)
-def _runtime(model: str, threads: int) -> Runtime:
-    return load_runtime(model or None, threads)
+def _runtime(model: str, threads: int, backend: str, precision: str) -> Runtime:
+    return load_runtime(model or None, threads, backend, precision)
 
 
 @functools.lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ class LiftSettings:
     detector_options: DetectorOptions = field(default_factory=DetectorOptions)
     threads: int = 1
     """Of the lifter's inference."""
+    backend: str = "auto"
+    """What runs the network, see `pstmo_core.runtime`."""
+    precision: str = "fp32"
+    """Of the network's matrix products."""
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.formats if name not in FORMATS.values()]
@@ -84,7 +89,7 @@ class LiftSettings:
         return _recorded(dataclasses.asdict(self) | {"model": model, "threads": None})
 
 
-def detector_options(assignments: list[str]) -> DetectorOptions:
+def detector_options(assignments: Sequence[str]) -> DetectorOptions:
     """Read options of a detector from texts NAME=VALUE.
 
     Raises:

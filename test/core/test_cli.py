@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from pstmo_core.keypoints.clip import sample_path
 CONFIG = Path(__file__).parents[2] / "config" / "training" / "lifter27.yaml"
 
 
-def test_train_export_evaluate_predict(
+def test_train_export_evaluate_lift(
     mocap_file: Path,
     tmp_path: Path,
     pstmo: Command,
@@ -37,7 +39,7 @@ def test_train_export_evaluate_predict(
     assert code == 0 and "| input | pose | class | MPJPE |" in out
     rows = json.loads(report.read_text())["rows"]
     assert len(rows) == 9 and all(row["p_mpjpe"] <= row["mpjpe"] for row in rows)
-    assert pstmo("predict", sample_path(), "-o", tmp_path / "o.npz", "--model", onnx)[0] == 0
+    assert pstmo("lift", sample_path(), "-o", tmp_path / "o.npz", "--model", onnx)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_train_export_evaluate_predict(
         (("train", CONFIG, "mocap=none.npz"), "none.npz: no such motion-capture file"),
         (("export", "none.safetensors", "-o", "m.onnx"), "no such weight file"),
         (("evaluate", "none.safetensors", "--mocap", "m.npz"), "no such weight file"),
-        (("predict", "none.npz", "-o", "o.npz"), "none.npz"),
+        (("lift", "none.npz", "-o", "o.npz"), "none.npz"),
     ],
 )
 def test_what_is_missing_is_named_in_one_line_with_exit_code_2(
@@ -64,7 +66,42 @@ def test_what_is_missing_is_named_in_one_line_with_exit_code_2(
     assert line.startswith("error: ") and sentence in line
 
 
-@pytest.mark.parametrize("command", ["predict", "train", "evaluate", "export"])
+@pytest.mark.parametrize("command", ["lift", "train", "evaluate", "export"])
 def test_every_command_explains_itself(command: str, pstmo: Command) -> None:
     code, out, _ = pstmo(command, "--help")
     assert code == 0 and f"Usage: pstmo {command}" in out
+
+
+def test_predict_says_its_new_name(pstmo: Command) -> None:
+    code, _, err = pstmo("predict", "clip.npz", "-o", "out.npz", "--look-ahead", 3)
+    assert code == 2
+    assert "is now `pstmo lift`" in err and "pstmo lift clip.npz -o out.npz --look-ahead 3" in err
+
+
+@pytest.mark.parametrize("command", [("lift", "none.npz", "-o", "o.npz"), ("train", "none.yaml")])
+def test_debug_shows_the_traceback_wherever_it_stands(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pstmo: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "Traceback" not in pstmo(*command)[2]
+    for arguments in (("--debug", *command), (*command, "--debug")):
+        code, _, err = pstmo(*arguments)
+        assert code == 2 and "Traceback" in err and err.splitlines()[-1].startswith("error: ")
+
+
+def test_commands_that_need_no_torch_do_not_import_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None; from pstmo_core.cli import main\n"
+        "sys.argv = ['pstmo', *sys.argv[1:]]; main()"
+    )
+    clip = str(sample_path())
+    for arguments, expected in (
+        (("lift", clip, "-o", str(tmp_path / "o.npz")), 0),
+        (("data", "check", clip), 0),
+        (("engine", "list", "--cache", str(tmp_path / "engines")), 0),
+        (("evaluate", "none.safetensors"), 2),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == expected and "torch" not in done.stderr, done.stderr

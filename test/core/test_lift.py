@@ -11,8 +11,10 @@ import pytest
 from command import Command
 
 from pstmo_core.camera import Camera
+from pstmo_core.cli.app import words
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path, save_clip
 from pstmo_core.lift.bvh import write_bvh
+from pstmo_core.lift.calibration import pinhole
 from pstmo_core.lift.outputs import frame_rate, write_bvh_files, write_npz
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.stage import Stage
@@ -56,15 +58,32 @@ def write_calibration(path: Path, camera: Camera) -> None:
     )
 
 
-def test_a_keypoint_file_gives_the_numbers_of_predict(tmp_path: Path, pstmo: Command) -> None:
-    ours, theirs = tmp_path / "lift.npz", tmp_path / "predict.npz"
-    options = ("--look-ahead", 5, "--focal", 1000)
-    assert pstmo("lift", sample_path(), "-o", ours, *options)[0] == 0
-    assert pstmo("predict", sample_path(), "-o", theirs, *options)[0] == 0
-    with np.load(ours) as lifted, np.load(theirs) as predicted:
-        assert set(lifted.files) - set(predicted.files) == {"roots", "root_covariance"}
-        for name in predicted.files:
-            np.testing.assert_array_equal(lifted[name], predicted[name])
+def test_a_keypoint_file_gives_the_numbers_of_the_streaming_core(
+    tmp_path: Path, pstmo: Command, shipped: Runtime
+) -> None:
+    options = ("--look-ahead", 5, "--focal", 1000, "--backend", "onnxruntime", "--max-people", 1)
+    code, out, _ = pstmo("lift", sample_path(), "-o", tmp_path / "o.npz", *options)
+    assert code == 0 and "MPJPE" in out and "on ONNX Runtime" in out
+    clip = load_clip(sample_path())
+    camera = pinhole(1000, clip.width, clip.height)
+    expected = lift_clip(clip, shipped, StreamConfig(look_ahead=5, max_people=1), camera=camera)
+    with np.load(tmp_path / "o.npz") as file:
+        for name, values in expected.arrays().items():
+            np.testing.assert_array_equal(file[name], values)
+
+
+def test_lists_are_spelled_with_commas_or_by_repeating(tmp_path: Path, pstmo: Command) -> None:
+    for name, formats in (
+        ("a", ("--format", "npz,json")),
+        ("b", ("--format=npz", "--format=json")),
+    ):
+        assert pstmo("lift", sample_path(), "-o", tmp_path / name, *formats)[0] == 0
+        assert {p.name for p in tmp_path.glob(f"{name}.*")} == {
+            f"{name}.npz", f"{name}.json", f"{name}.lift.json",
+        }  # fmt: skip
+    assert words(("mean=1,2,3,pose_model=a.onnx", "std=4")) == (
+        "mean=1,2,3", "pose_model=a.onnx", "std=4",
+    )  # fmt: skip
 
 
 def test_npz_json_and_bvh_say_the_same(
@@ -72,7 +91,7 @@ def test_npz_json_and_bvh_say_the_same(
 ) -> None:
     save_clip(walkers[0], tmp_path / "clip.npz")
     base = tmp_path / "out"
-    formats = [word for name in ("npz", "json", "bvh") for word in ("--format", name)]
+    formats = ("--format", "npz,json,bvh")
     assert pstmo("lift", tmp_path / "clip.npz", "-o", base, *formats, "--focal", 560)[0] == 0
     with np.load(base.with_suffix(".npz")) as file:
         arrays = dict(file)

@@ -122,7 +122,7 @@ def test_a_video_with_nobody_in_it_ends_well(
     nobody = TruthDetector(np.empty((FRAMES, 0, 17, 2)))
     monkeypatch.setattr(jobs, "_detector", lambda settings: nobody)
     video = write_video(tmp_path / "room.mp4", filmed[0][:12])
-    formats = [word for name in ("npz", "json", "bvh") for word in ("--format", name)]
+    formats = ("--format", "npz,json,bvh")
     code, out, err = pstmo(
         "lift", video, "-o", tmp_path / "out", *formats, "--overlay", "--focal", 280
     )

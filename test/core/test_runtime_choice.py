@@ -114,7 +114,7 @@ def test_an_unknown_choice_is_refused_with_what_there_is(
 ) -> None:
     with pytest.raises(RuntimeLoadError, match=f"{option} is 'fast', but must be one of"):
         load_runtime(**{option: "fast"})  # type: ignore[arg-type]
-    arguments = ("predict", sample_path(), "-o", tmp_path / "o.npz", f"--{option}", "fast")
+    arguments = ("lift", sample_path(), "-o", tmp_path / "o.npz", f"--{option}", "fast")
     code, _, err = pstmo(*arguments)
     assert code == 2 and f"{option} is 'fast'" in err
 
@@ -211,7 +211,7 @@ def test_lifting_a_clip_needs_neither_torch_nor_onnx(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "sys.modules.update(torch=None, onnx=None, openvino=None)\n"
-        f"sys.argv = ['pstmo', 'predict', {str(sample_path())!r}, '-o', {str(output)!r}]\n"
+        f"sys.argv = ['pstmo', 'lift', {str(sample_path())!r}, '-o', {str(output)!r}]\n"
         "from pstmo_core.cli import main\n"
         "main()\n"
     )

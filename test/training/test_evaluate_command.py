@@ -68,7 +68,7 @@ def test_3dhp_and_motion_capture_are_reported_by_sequence_and_action(
     test = synthetic.write_3dhp_test(folder)
     code, out, _ = pstmo("evaluate", weights, "--dataset", "mpi_inf_3dhp", "--test", test)
     assert code == 0 and "| TS6 |" in out and "| all frames |" in out
-    code, out, _ = pstmo("evaluate", weights, "--dataset", "mocap", "--mocap", mocap_file)
+    code, out, _ = pstmo("evaluate", weights, "--mocap", mocap_file, "--protocol", "sequences")
     assert code == 0 and "motion capture:" in out and "| all frames |" in out
 
 
@@ -143,6 +143,11 @@ def test_what_is_not_there_or_does_not_fit_is_named(
 ) -> None:
     both = ("--dataset", "h36m", "--poses", h36m[0], "--keypoints", h36m[1])
     refused(pstmo, (weights,), "name what to measure on", "--mocap FILE, or --dataset")
+    refused(pstmo, (weights, *both, "--mocap", "m.npz"), "name what to measure on", "--mocap FILE")
+    refused(pstmo, (weights, *both, "--protocol", "windows"), "--protocol windows needs", "--mocap")
+    refused(pstmo, (weights, *both, "--windows", 9), "--windows is of the protocol windows", "add")
+    of_mocap = (weights, "--mocap", "m.npz", "--noise", 1)
+    refused(pstmo, of_mocap, "--noise is of the protocol sequences", "add --protocol sequences")
     refused(pstmo, (weights, *both[:2]), "dataset.poses names no file", "is licensed data: get it")
     missing = (weights, "--dataset", "mpi_inf_3dhp", "--test", "no.npz")
     refused(pstmo, missing, "no.npz: no such file", "name it as dataset.test= ")

@@ -143,7 +143,7 @@ def test_a_restored_pose_is_drawn_where_the_input_was(window: ClipWindow) -> Non
         ("attention", WEIGHTS, "--part", "mofa", "--layer", 1, "--person", "boxer"),
         ("attention", "STAGE ONE", "--part", "decoder"),
         ("reconstruction", "STAGE ONE", "--columns", 3),
-        ("skeletons", sample_path(), "--frame", 100, "--frame", 200, "--person", "walker"),
+        ("skeletons", sample_path(), "--frame", "100,200", "--person", "walker"),
     ],
 )
 def test_each_figure_is_written_in_the_format_of_its_name(
@@ -192,7 +192,7 @@ def test_without_matplotlib_the_command_says_how_to_get_it(
     assert code == 2 and "pip install -e '.[figures]'" in err
 
 
-def test_predict_and_the_streaming_core_load_neither_matplotlib_nor_torch() -> None:
+def test_lifting_and_the_streaming_core_load_neither_matplotlib_nor_torch() -> None:
     program = (
         "import sys, pstmo_core.cli, pstmo_core.streaming.lift_clip, pstmo_core.streaming.lifter;"
         "sys.exit(str({'matplotlib', 'torch'} & set(sys.modules) or ''))"

@@ -47,6 +47,6 @@ def test_pretraining_fine_tuning_evaluation_export_and_use(
 
     onnx, lifted = tmp_path / "tuned.onnx", tmp_path / "lifted.npz"
     assert pstmo("export", tuned_weights, "-o", onnx)[0] == 0
-    assert pstmo("predict", sample_path(), "-o", lifted, "--model", onnx)[0] == 0
+    assert pstmo("lift", sample_path(), "-o", lifted, "--model", onnx)[0] == 0
     with np.load(lifted) as file:
         assert np.isfinite(file["joints"]).any()

@@ -157,7 +157,7 @@ def _check_clip(path: Path, _: dict[str, Any]) -> FileReport:
         "images": f"{clip.width} x {clip.height}",
         "truth": "no" if clip.truth is None else "yes",
     }
-    return FileReport(path, "a keypoint clip (docs/formats.md), input of `pstmo predict`", facts)
+    return FileReport(path, "a keypoint clip (docs/formats.md), input of `pstmo lift`", facts)
 
 
 def _dataset_report(path: Path, data: PoseDataset) -> FileReport:

@@ -1,4 +1,4 @@
-"""The command `pstmo predict`, the offline twin of the node."""
+"""A clip lifted offline, by the streaming core of the node and by `pstmo lift`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_frame_of_everybody_in_the_sample_is_lifted_near_the_truth(shipped
 
 def test_the_command_writes_what_it_says(tmp_path: Path, pstmo: Command) -> None:
     output = tmp_path / "out.npz"
-    assert pstmo("predict", sample_path(), "-o", output)[0] == 0
+    assert pstmo("lift", sample_path(), "-o", output)[0] == 0
     clip = load_clip(sample_path())
     with np.load(output) as file:
         frames, people = len(clip.stamps), len(clip.ids)
@@ -60,7 +60,7 @@ def test_bad_input_ends_in_one_sentence_and_exit_code_2(
 ) -> None:
     clip = tmp_path / "clip.json"
     clip.write_text(text)
-    code, _, err = pstmo("predict", clip, "-o", tmp_path / "out.npz")
+    code, _, err = pstmo("lift", clip, "-o", tmp_path / "out.npz")
     lines = err.strip().splitlines()
     assert (
         code == 2 and len(lines) == 1 and lines[0].startswith("error: ") and "clip.json" in lines[0]
@@ -69,12 +69,12 @@ def test_bad_input_ends_in_one_sentence_and_exit_code_2(
 
 
 def test_a_missing_model_is_named(tmp_path: Path, pstmo: Command) -> None:
-    arguments = ("predict", sample_path(), "-o", tmp_path / "o.npz", "--model", tmp_path / "m.onnx")
+    arguments = ("lift", sample_path(), "-o", tmp_path / "o.npz", "--model", tmp_path / "m.onnx")
     code, _, err = pstmo(*arguments)
     assert code == 2 and "no such model file" in err
 
 
 def test_a_look_ahead_beyond_half_the_window_is_refused(tmp_path: Path, pstmo: Command) -> None:
-    arguments = ("predict", sample_path(), "-o", tmp_path / "out.npz", "--look-ahead", "14")
+    arguments = ("lift", sample_path(), "-o", tmp_path / "out.npz", "--look-ahead", "14")
     code, _, err = pstmo(*arguments)
     assert code == 2 and "must be at most 13" in err
