@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pstmo_core.cli.bench import commands, words
-from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.cli.app import LIST, numbers, words
+from pstmo_core.cli.bench import commands
+from pstmo_core.errors import ConfigError
 from pstmo_core.streaming.config import StreamConfig
 
 
@@ -21,7 +22,9 @@ def real(
         Path,
         typer.Argument(help="Recordings with a 3D reference: one npz a camera.", metavar="FOLDER"),
     ],
-    look_ahead: Annotated[str, typer.Option(help="Look-aheads in frames of the window.")] = "0,13",
+    look_ahead: Annotated[
+        list[str], typer.Option(metavar=LIST, help="Look-aheads in frames of the window.")
+    ] = ["0,13"],
     model: Annotated[
         str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
     ] = "",
@@ -29,11 +32,10 @@ def real(
         list[str],
         typer.Option(
             "--set",
-            metavar="NAME=VALUE",
-            help="A parameter of the node's stream other than its default, e.g. max_gap=0.2; "
-            "several allowed.",
+            metavar="NAME=VALUE,...",
+            help="Parameters of the node's stream other than their defaults, e.g. max_gap=0.2",
         ),
-    ] = [],  # noqa: B006  (typer's way)
+    ] = [],
     calibrated: Annotated[
         bool, typer.Option("--calibrated", help="Tell the lifter the cameras' calibration.")
     ] = False,
@@ -57,13 +59,15 @@ def real(
 
     recordings = load_recordings(folder)
     runtime = load_runtime(model) if model else load_runtime()
+    setting = list(words(setting))
     changed = stream_settings(setting)
-    configs = {word: _config(word, changed) for word in words(look_ahead)}
+    ahead = [str(frames) for frames in numbers("--look-ahead", look_ahead, least=0)]
+    configs = {word: StreamConfig(**{"look_ahead": int(word)} | changed) for word in ahead}
     total = count_rows(recordings, len(configs))
     measured = measure_all(recordings, runtime, configs, calibrated)
     rows = list(tqdm(measured, "rows", total, delay=2))
     told = f"Settings: {', '.join(setting)}. " if setting else ""
-    options = [("--look-ahead", look_ahead)] if look_ahead != "0,13" else []
+    options = [("--look-ahead", ",".join(ahead))] if ahead != ["0", "13"] else []
     options += [("--model", model)] if model else []
     options += [("--set", each) for each in setting]
     flags = ["--calibrated"] if calibrated else []
@@ -78,12 +82,6 @@ def real(
     }
     for path in write_report(output, "real", report, text):
         typer.echo(path)
-
-
-def _config(look_ahead: str, changed: dict[str, Any]) -> StreamConfig:
-    if not look_ahead.isdecimal():
-        raise PstmoError(f"--look-ahead is {look_ahead!r}, but must be whole numbers, as in 0,13")
-    return StreamConfig(**{"look_ahead": int(look_ahead)} | changed)
 
 
 _BOOLEANS = {"true": True, "false": False}

@@ -20,7 +20,7 @@ from pstmo_core.keypoints.rotation import (
 )
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import predict
+from pstmo_core.streaming.lift_clip import lift_clip
 
 FOCAL = 1000.0
 
@@ -37,10 +37,10 @@ def test_people_before_a_turned_camera_are_lifted_and_placed_as_by_an_upright_on
     rotation: int, shipped: Runtime
 ) -> None:
     clip = load_clip(sample_path())
-    upright = predict(clip, shipped, StreamConfig(), camera=of(clip))
+    upright = lift_clip(clip, shipped, StreamConfig(), camera=of(clip))
     turned = as_turned_camera_sees(clip, rotation)
-    silent = predict(turned, shipped, StreamConfig(), camera=of(turned))
-    told = predict(turned, shipped, StreamConfig(rotation=rotation), camera=of(turned))
+    silent = lift_clip(turned, shipped, StreamConfig(), camera=of(turned))
+    told = lift_clip(turned, shipped, StreamConfig(rotation=rotation), camera=of(turned))
     axes = upright_axes(rotation)
     np.testing.assert_allclose(told.joints @ axes.T, upright.joints, atol=1e-4)
     np.testing.assert_allclose(told.roots @ axes.T, upright.roots, atol=1e-3)
