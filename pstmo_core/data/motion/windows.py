@@ -1,4 +1,4 @@
-"""Windows of frames, cut out of clips by indexing: the one place where that is done."""
+"""Windows of frames, cut out of motion-capture clips by indexing."""
 
 from __future__ import annotations
 

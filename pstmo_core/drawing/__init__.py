@@ -1,0 +1,1 @@
+"""Skeletons drawn into images and videos."""

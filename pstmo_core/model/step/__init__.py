@@ -1,0 +1,1 @@
+"""The network as it runs live: one frame's embedding computed once, windows gathered from them."""
