@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -13,19 +14,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "pstmo_core"
 
-#: The rooms of pstmo_core, lowest floor first: a room imports from floors below its own only.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "settings", "skeleton", "atomic_files", "encoding"),
-    ("images", "keypoints", "model"),
-    ("camera", "data", "detection", "runtime"),
-    ("streaming", "simulation", "evaluation"),
-    ("drawing", "training"),
-    ("lift", "bench", "figures", "experiments"),
-    ("cli",),
-)
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+TABLE = (ROOT / "docs" / "architecture.md").read_text()
+#: The layers of the packages and loose files of pstmo_core, by the table in docs/architecture.md:
+#: a package imports from layers of lower numbers only.
+LAYER = {
+    name: int(number)
+    for number, names in re.findall(r"^\| (\d+) \| (.*?) \|", TABLE, re.MULTILINE)
+    for name in re.findall(r"`(\w+)/?`", names)
+    if name != "pstmo_ros"
+}
 #: What `Lifter` on ONNX Runtime may import, besides the loose files.
-LIVE = ("keypoints", "streaming", "runtime", "model.config")
+LIVE = ("keypoints", "room", "streaming", "runtime", "model.config")
 #: Who needs these is training, measuring or drawing for a paper; the product is not.
 WORKSHOP = {"bench", "figures", "experiments", "training"}
 ROS = {"rclpy", "pstmo_ros", "sensor_msgs", "std_msgs", "geometry_msgs", "launch", "tf2_ros"}
@@ -34,9 +33,9 @@ Arrow = tuple[str, str]
 
 
 @cache
-def modules(package: str) -> dict[str, Path]:
+def modules(top: str) -> dict[str, Path]:
     found = {}
-    for path in (ROOT / package).rglob("*.py"):
+    for path in (ROOT / top).rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
@@ -55,11 +54,11 @@ def imported(path: Path) -> frozenset[str]:
 
 
 @cache
-def arrows(package: str = "pstmo_core") -> tuple[Arrow, ...]:
+def arrows(top: str = "pstmo_core") -> tuple[Arrow, ...]:
     """Return who imports whom, in the core and from a package into the core."""
-    known = {**modules("pstmo_core"), **modules(package)}
+    known = {**modules("pstmo_core"), **modules(top)}
     found: set[Arrow] = set()
-    for module, path in modules(package).items():
+    for module, path in modules(top).items():
         for name in imported(path):
             target = name if name in known else name.rpartition(".")[0]
             if target in known and target != module:
@@ -67,31 +66,31 @@ def arrows(package: str = "pstmo_core") -> tuple[Arrow, ...]:
     return tuple(sorted(found))
 
 
-def room(module: str) -> str:
+def package(module: str) -> str:
     """Return the package or loose file of a module of the core; empty for the public face."""
     return (module.split(".") + [""])[1]
 
 
-def test_every_room_has_its_floor() -> None:
-    rooms = {room(module) for module in modules("pstmo_core")} - {""}
-    assert sorted(rooms - set(FLOOR)) == [], "give these a floor in FLOORS of this test"
+def test_every_package_has_its_layer() -> None:
+    packages = {package(module) for module in modules("pstmo_core")} - {""}
+    assert sorted(packages - set(LAYER)) == [], "give these a layer in docs/architecture.md"
 
 
 def test_no_arrow_goes_up_or_along() -> None:
     faults = [
-        f"{above} (floor {FLOOR[room(above)]}) imports {below} (floor {FLOOR[room(below)]})"
+        f"{above} (layer {LAYER[package(above)]}) imports {below} (layer {LAYER[package(below)]})"
         for above, below in arrows()
-        if room(above) != room(below)
-        and room(above)
-        and (not room(below) or FLOOR[room(above)] <= FLOOR[room(below)])
+        if package(above) != package(below)
+        and package(above)
+        and (not package(below) or LAYER[package(above)] <= LAYER[package(below)])
     ]
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("package", ["pstmo_core", "pstmo_ros"])
-def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+@pytest.mark.parametrize("top", ["pstmo_core", "pstmo_ros"])
+def test_no_modules_import_each_other_in_a_circle(top: str) -> None:
     below: dict[str, list[str]] = {}
-    for above, target in arrows(package):
+    for above, target in arrows(top):
         below.setdefault(above, []).append(target)
     done: set[str] = set()
 
@@ -128,7 +127,7 @@ def test_no_node_imports_training_benchmarks_figures_or_experiments() -> None:
         f"{above} imports {below}"
         for above, below in arrows("pstmo_ros")
         if below.startswith("pstmo_core.")
-        and room(below) in WORKSHOP
+        and package(below) in WORKSHOP
         and not above.startswith(tools)
     ]
     assert not faults, "\n".join(faults)
@@ -140,7 +139,7 @@ def loaded_by(program: str) -> set[str]:
     return set(subprocess.check_output([sys.executable, "-c", program], text=True).split())
 
 
-def test_the_live_lifter_imports_the_live_rooms_only() -> None:
+def test_the_live_lifter_imports_the_live_packages_only() -> None:
     loaded = loaded_by(
         "import pstmo_core as pstmo\n"
         "lifter = pstmo.Lifter(pstmo.load_runtime(backend='onnxruntime'))\n"
@@ -156,6 +155,6 @@ def test_the_live_lifter_imports_the_live_rooms_only() -> None:
 
 def test_the_command_line_loads_nothing_of_the_workshop_before_it_is_asked() -> None:
     loaded = loaded_by("import pstmo_core.cli")
-    rooms = {name.split(".")[1] for name in loaded if name.startswith("pstmo_core.")}
-    assert not WORKSHOP & rooms
+    packages = {name.split(".")[1] for name in loaded if name.startswith("pstmo_core.")}
+    assert not WORKSHOP & packages
     assert not {"torch", "scipy", "cv2", "matplotlib", "omegaconf"} & loaded
