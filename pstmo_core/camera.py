@@ -150,7 +150,7 @@ class Camera:
         # A lens that is absurd, or steep far outside its image, throws points to anywhere.
         with np.errstate(over="ignore", invalid="ignore"):
             points = camera.rays(frame.points) * np.float32(camera.focal[0]) + middle
-            inside: np.ndarray = (np.abs(points) <= FARTHEST).all(-1)
+            inside = np.all(np.abs(points) <= FARTHEST, axis=-1)
         scores = np.where(inside, frame.scores, np.float32(0))
         points = np.where(scores[..., None] > 0, points, frame.points)
         points[~inside] = 0

@@ -1,25 +1,32 @@
-"""Callbacks that are told when their message arrived, on every distribution."""
+"""Callbacks that are told how their message arrived, on every distribution."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import rclpy.subscription
+from rclpy.subscription import Subscription
 
 
-def with_arrival(callback: Callable[[Any, int], None]) -> Callable[..., None]:
-    """Return a subscription's callback that calls one with the message and its arrival.
+class Arrival(NamedTuple):
+    """What the middleware says of a message."""
 
-    The arrival is nanoseconds on this machine's clock (`time.time_ns`): when the middleware took
-    the message, where it and rclpy say so, else when the callback began.
-    """
+    received: int
+    """Nanoseconds on this machine's clock (`time.time_ns`): when the middleware took the message,
+    where it and rclpy say so, else when the callback began."""
+    sequence: int | None = None
+    """The message's number among those of its publisher, where the middleware says so."""
+
+
+def with_arrival(callback: Callable[[Any, Arrival], None]) -> Callable[..., None]:
+    """Return a subscription's callback that calls one with the message and its arrival."""
 
     def told(message: Any, info: Mapping[str, Any]) -> None:
-        callback(message, info["received_timestamp"] or time.time_ns())
+        received = info["received_timestamp"] or time.time_ns()
+        callback(message, Arrival(received, info.get("publication_sequence_number")))
 
     def untold(message: Any) -> None:
-        callback(message, time.time_ns())
+        callback(message, Arrival(time.time_ns()))
 
-    return told if hasattr(rclpy.subscription, "MessageInfo") else untold
+    return told if hasattr(Subscription, "CallbackType") else untold

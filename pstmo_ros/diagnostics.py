@@ -26,6 +26,12 @@ SILENCE = 2.0
 """Seconds without a message after which a warning is due."""
 FARTHEST_STAMP = 10.0
 """A stamp further from the node's clock than this many seconds is of another clock."""
+LOST = 0.05
+"""Share of frames lost before the node above which a warning is due."""
+WAITING = 1.5
+"""Messages in the node or waiting for it, on average, above which a warning is due."""
+BUSY = 0.7
+"""Share of the time between two frames above which they are lost because the node is busy."""
 #: What is dropped in the ordinary course of things: somebody at the edge of the image.
 _ORDINARY = frozenset({"too_few_joints"})
 _INTERNAL = "internal"
@@ -42,6 +48,8 @@ class Facts:
     topic: str
     """Where keypoints come from."""
     people: int
+    refused: str = ""
+    """Why a publisher of keypoints is not heard; empty if all are."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ def judge(health: Health) -> tuple[bytes, str]:
     if health.facts.state != "active":
         return OK, f"{health.facts.state}: keypoints are not listened to"
     report = health.report
-    found = [_silence(health), _drops(health), _latency(report)]
+    found = [_silence(health), _lost(report), _drops(health), _queue(report)]
     faults = [fault for fault in found if fault is not None]
     if faults:
         return max(level for level, _ in faults), "; ".join(sentence for _, sentence in faults)
@@ -123,7 +131,28 @@ def _silence(health: Health) -> tuple[bytes, str] | None:
     if silence < SILENCE:
         return None
     since = "" if health.report.heard else ", none since the node was activated"
-    return WARN, f"no keypoints on {health.facts.topic} for {silence:.0f} s{since}"
+    why = f": {health.facts.refused}" if health.facts.refused else ""
+    return WARN, f"no keypoints on {health.facts.topic} for {silence:.0f} s{since}{why}"
+
+
+def _lost(report: Report) -> tuple[bytes, str] | None:
+    if report.share_lost <= LOST:
+        return None
+    sent = report.recent_frames + report.recent_lost
+    sentence = (
+        f"{report.recent_lost} of {sent} frames of the last {WINDOW:.0f} s were lost before the "
+        "node took them: "
+    )
+    busy = report.busy
+    if busy is not None and busy.median * report.rate > BUSY:
+        return WARN, sentence + (
+            f"it works {busy.median * 1e3:.0f} ms on each, the newest are taken; send fewer frames "
+            "a second or fewer people, lower max_people, or choose a faster backend"
+        )
+    return WARN, sentence + (
+        "it has time for more, so they get lost on the way; raise qos_depth, or set "
+        "qos_reliability to reliable if the source is"
+    )
 
 
 def _drops(health: Health) -> tuple[bytes, str] | None:
@@ -137,14 +166,16 @@ def _drops(health: Health) -> tuple[bytes, str] | None:
     return (ERROR if recent[_INTERNAL] or useless else WARN), sentence
 
 
-def _latency(report: Report) -> tuple[bytes, str] | None:
+def _queue(report: Report) -> tuple[bytes, str] | None:
     latency = report.from_receipt
-    # Comparisons with a rate that is not known (NaN) are false.
-    if latency is None or not latency.median * report.rate > 1:
+    # Little's law: how many are in the node or wait for it. Comparisons with a rate that is not
+    # known (NaN) are false.
+    if latency is None or not latency.median * report.rate > WAITING:
         return None
     return WARN, (
-        f"a message is answered after {latency.median * 1e3:.0f} ms (median of the last "
-        f"{WINDOW:.0f} s), but one comes every {1e3 / report.rate:.0f} ms: frames are lost"
+        f"a message is answered {latency.median * 1e3:.0f} ms after it arrived (median of the last "
+        f"{WINDOW:.0f} s), but one comes every {1e3 / report.rate:.0f} ms: they wait in a queue; "
+        "lower qos_depth to lose the old ones, or see to it that fewer come"
     )
 
 
@@ -156,10 +187,12 @@ def _values(health: Health) -> list[tuple[str, str]]:
         ("people", str(health.facts.people)),
         ("frames received", str(report.frames)),
         ("frames answered", str(report.answered)),
+        ("frames lost before the node", str(report.lost)),
         ("input rate (Hz)", f"{report.rate:.1f}"),
         *_spread("latency from stamp", _of_this_clock(report.from_stamp)),
         *_spread("latency from receipt", report.from_receipt),
         *_spread("inference", report.inference),
+        *_spread("busy with a frame", report.busy),
     ]
     return values + [(f"dropped: {reason}", str(n)) for reason, n in sorted(health.drops.items())]
 

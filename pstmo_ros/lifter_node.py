@@ -27,9 +27,9 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_ros.arrival import with_arrival
 from pstmo_ros.conversions import layout_message, stamp_ns, time_message
 from pstmo_ros.diagnostics import Diagnostics, Facts
+from pstmo_ros.keypoint_subscription import KeypointSubscription
 from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
@@ -65,6 +65,7 @@ class LifterNode(GuardedNode):
         self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
         self._camera: Camera | None = None
         self._heard_of_camera = b""
+        self._keypoints: KeypointSubscription | None = None
         self._changed = False
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = Diagnostics(self, self.drops, self._facts)
@@ -89,22 +90,21 @@ class LifterNode(GuardedNode):
     def _activate(self) -> None:
         own = self._own
         self._layout.publish(layout_message())
-        reliability = ReliabilityPolicy[own.qos_reliability.upper()]
-        qos = QoSProfile(depth=own.qos_depth, reliability=reliability)
-        hear = with_arrival(self._on_keypoints)
-        keypoints = self.create_subscription(People2D, own.keypoints_topic, hear, qos)
+        keypoints = self._keypoints = KeypointSubscription(
+            self, own.keypoints_topic, own.qos_reliability, own.qos_depth, self._on_keypoints
+        )
         camera_info = self.create_subscription(
             CameraInfo, own.camera_info_topic, self._on_camera_info, qos_profile_sensor_data
         )
         self._diagnostics.monitor.restart(time.monotonic_ns())
         silence = self.create_timer(SILENCE_PERIOD, self._on_silence)
         self._release_on_deactivate = [
-            lambda: self.destroy_subscription(keypoints),
+            keypoints.destroy,
             lambda: self.destroy_subscription(camera_info),
             lambda: self.destroy_timer(silence),
         ]
         self.get_logger().info(
-            f"active: {keypoints.topic_name} ({own.qos_reliability}) -> "
+            f"active: {keypoints.topic} ({own.qos_reliability}) -> "
             f"{self._skeletons.topic_name}, {self._marker_arrays.topic_name}"
         )
 
@@ -121,8 +121,9 @@ class LifterNode(GuardedNode):
 
     # Data
 
-    def _on_keypoints(self, message: People2D, received: int) -> None:
-        """Lift a message that arrived at `received` (nanoseconds, the machine's clock)."""
+    def _on_keypoints(self, message: People2D, received: int, lost: int) -> None:
+        """Lift a message; the arguments are those of `KeypointSubscription`'s callback."""
+        began = time.monotonic_ns()
         stream = self._current_stream()
         assert self._runtime is not None
         now = self.get_clock().now().nanoseconds
@@ -133,14 +134,15 @@ class LifterNode(GuardedNode):
             self._report("internal", f"a message could not be lifted:\n{traceback.format_exc()}")
             skeletons = []
         self._publish(skeletons, stream.people)
-        took = {}
+        took: dict[str, float] = {}
         if skeletons:
             took = {
                 "from_stamp": self.get_clock().now().nanoseconds - stamp_ns(message.header.stamp),
                 "from_receipt": time.time_ns() - received,
                 "inference": self._runtime.nanoseconds - inference,
             }
-        self._diagnostics.monitor.add(time.monotonic_ns(), len(skeletons), **took)
+        end = time.monotonic_ns()
+        self._diagnostics.monitor.add(end, len(skeletons), busy=end - began, lost=lost, **took)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         """Take over a calibration; cameras send the same one with every image."""
@@ -203,6 +205,7 @@ class LifterNode(GuardedNode):
             runtime=self._runtime.explain() if self._runtime else "",
             topic=self.resolve_topic_name(self._own.keypoints_topic),
             people=len(self._stream.people) if self._stream else 0,
+            refused=self._keypoints.refused if self._keypoints else "",
         )
 
     # Parameters

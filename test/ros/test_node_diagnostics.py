@@ -29,14 +29,18 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 
 def monitored(
-    count: int = 100, rate: float = 30.0, milliseconds: float = 5.0, answers: int = 1
+    count: int = 100,
+    rate: float = 30.0,
+    milliseconds: float = 5.0,
+    answers: int = 1,
+    lost: int = 0,
 ) -> tuple[Monitor, int]:
     """A monitor that was fed messages at a rate, and the time of the last."""
     monitor, now = Monitor(0), 0
     for index in range(count):
         now = round(index * SECOND / rate)
         took = milliseconds * 1e6
-        monitor.add(now, answers, 2 * took, took, took / 2)
+        monitor.add(now, answers, 2 * took, took, took / 2, took * 0.9, lost)
     return monitor, now
 
 
@@ -97,7 +101,10 @@ def health(fed: tuple[Monitor, int], *, after: float = 0.0, **recent: int) -> He
         (health((Monitor(0), 0)), OK, "waits for keypoints"),
         (health((Monitor(0), 0), after=5), WARN, "for 5 s, none since the node was activated"),
         (health(monitored(), after=3), WARN, "no keypoints on /keypoints for 3 s"),
-        (health(monitored(milliseconds=40)), WARN, "after 40 ms (median of the last 10 s)"),
+        (health(monitored(milliseconds=80)), WARN, "80 ms after it arrived (median of the last"),
+        (health(monitored(milliseconds=30, lost=2)), WARN, "it works 27 ms on each"),
+        (health(monitored(milliseconds=1, lost=2)), WARN, "200 of 300 frames of the last 10 s"),
+        (health(monitored(milliseconds=1, lost=2)), WARN, "they get lost on the way; raise qos"),
         (health(monitored(), layout=3), WARN, "dropped in the last 10 s: layout 3"),
         (health(monitored(), too_few_joints=3), OK, "active"),
         (health(monitored(), internal=1), ERROR, "internal 1; the log says why"),
@@ -111,9 +118,9 @@ def test_a_level_comes_with_its_reason(state: Health, level: bytes, words: str) 
 
 
 def test_several_faults_are_all_told_at_the_highest_level() -> None:
-    level, sentence = judge(health(monitored(milliseconds=40), after=3, internal=1))
+    level, sentence = judge(health(monitored(milliseconds=80), after=3, internal=1))
     assert level == ERROR
-    assert all(words in sentence for words in ("no keypoints", "internal", "40 ms"))
+    assert all(words in sentence for words in ("no keypoints", "internal", "80 ms"))
 
 
 def test_stamps_of_another_clock_give_no_latency() -> None:

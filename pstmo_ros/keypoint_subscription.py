@@ -1,0 +1,71 @@
+"""The subscription to keypoints, and what is known of messages that never came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+
+from pstmo_ros.arrival import Arrival, with_arrival
+from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.lost_frames import LostFrames
+from pstmo_ros.msg import People2D
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+
+class KeypointSubscription:
+    """Hears keypoints until it is destroyed.
+
+    Args:
+        node: hears them.
+        topic: where they are published.
+        reliability: `best_effort` or `reliable`.
+        depth: messages that wait while one is lifted; older ones are lost.
+        callback: takes a message, when it was received (nanoseconds, this machine's clock), and how
+            many frames were lost since the last one.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        reliability: str,
+        depth: int,
+        callback: Callable[[People2D, int, int], None],
+    ) -> None:
+        self.refused = ""
+        """Why a publisher of the topic is not heard; empty while there is no such publisher."""
+        self._node, self._callback = node, callback
+        qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy[reliability.upper()])
+        self._subscription = node.create_subscription(
+            People2D, topic, with_arrival(self._on_message), qos,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
+        )  # fmt: skip
+        self._lost = LostFrames(self._subscription.get_publisher_count)
+
+    @property
+    def topic(self) -> str:
+        """The topic's full name."""
+        return str(self._subscription.topic_name)
+
+    def destroy(self) -> None:
+        """Hear nothing any more."""
+        self._node.destroy_subscription(self._subscription)
+
+    def _on_message(self, message: People2D, arrival: Arrival) -> None:
+        lost = self._lost.add(arrival.sequence, stamp_ns(message.header.stamp))
+        self._callback(message, arrival.received, lost)
+
+    def _on_incompatible(self, event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
+        self.refused = (
+            f"a publisher of {self.topic} offers another {policy} than this node asks for, so "
+            "nothing of it is received: set qos_reliability to best_effort, which hears both"
+        )
+        self._node.get_logger().warning(self.refused)
