@@ -87,6 +87,12 @@ class Camera:
         one_focal = self.focal[0] == self.focal[1]
         return one_focal and self.centre == middle and not any(self.distortion)
 
+    def resembles(self, other: Camera) -> bool:
+        """Say whether it is the other camera but for autofocus, up to 2 % of the focal length."""
+        focal, others = np.array(self.focal), np.array(other.focal)
+        same_size = (self.width, self.height) == (other.width, other.height)
+        return same_size and bool((np.abs(focal - others) <= 0.02 * others).all())
+
     def scaled_to(self, width: int, height: int) -> Camera:
         """Return the same camera for an image that was resized.
 

@@ -19,6 +19,10 @@ MOST_PIXELS = 1 << 25
 a decoder takes the memory before it looks at what follows."""
 MOST_SCANS = 64
 """Scans of a JPEG, each of which can cost the time of a whole image; progressive ones have 10."""
+#: A grey image with no value from here on is not a 16-bit one.
+_FAINT = 1 << 14
+#: Every so many rows and columns are looked at for its percentiles.
+_EACH = 4
 
 
 class ImageError(PstmoError):
@@ -44,7 +48,9 @@ class RawImage:
 def decode_image(raw: RawImage) -> np.ndarray:
     """Decode an image to (H, W, 3) uint8 BGR; it may share the data's memory, read-only.
 
-    16-bit values are scaled so that 65535 becomes 255. YUV is that of BT.601 in video range.
+    16-bit values are scaled so that 65535 becomes 255. Grey images in 16 bits whose values need at
+    most 14, those of infrared and thermal cameras, would be nearly black so: they are stretched
+    between their 1st and 99th percentile. YUV is that of BT.601 in video range.
 
     Raises:
         ImageError: if the encoding is not known, or size, step and data do not fit together.
@@ -146,9 +152,20 @@ def _decode_channels(raw: RawImage, kind: type, channels: int, order: list[int])
     if channels != 3 or order != [0, 1, 2]:
         pixels = pixels[..., order]
     if kind is np.uint16:
+        grey = values.reshape(raw.height, raw.width) if channels == 1 else None
+        if grey is not None and grey.max() < _FAINT:
+            return np.repeat(_stretched(grey)[..., None], 3, axis=-1)
         # The nearest of 256 levels, as OpenCV rounds; in 32 bits, as 65535 + 128 is more than 16.
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.ascontiguousarray(pixels)
+
+
+def _stretched(grey: np.ndarray) -> np.ndarray:
+    """Return (H, W) uint16 as uint8, its 1st percentile black and its 99th white."""
+    low, high = np.percentile(grey[::_EACH, ::_EACH], [1, 99])
+    scale = np.float32(255 / max(high - low, 1))
+    levels = (grey.astype(np.float32) - np.float32(low)) * scale
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
 def _decode_packed(raw: RawImage, code: str) -> np.ndarray:

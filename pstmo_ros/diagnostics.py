@@ -50,6 +50,8 @@ class Facts:
     people: int
     refused: str = ""
     """Why a publisher of keypoints is not heard; empty if all are."""
+    waits_for_clock: bool = False
+    """Whether time is to come from /clock, and none has."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def judge(health: Health) -> tuple[bytes, str]:
     if health.facts.state != "active":
         return OK, f"{health.facts.state}: keypoints are not listened to"
     report = health.report
-    found = [_silence(health), _lost(report), _drops(health), _queue(report)]
+    found = [_clock(health), _silence(health), _lost(report), _drops(health), _queue(report)]
     faults = [fault for fault in found if fault is not None]
     if faults:
         return max(level for level, _ in faults), "; ".join(sentence for _, sentence in faults)
@@ -124,6 +126,12 @@ def judge(health: Health) -> tuple[bytes, str]:
     latency = report.from_receipt
     took = "" if latency is None else f", each answered within {latency.median * 1e3:.1f} ms"
     return OK, f"active: {health.facts.people} people, {report.rate:.1f} frames/s{took}"
+
+
+def _clock(health: Health) -> tuple[bytes, str] | None:
+    if not health.facts.waits_for_clock:
+        return None
+    return WARN, "use_sim_time is true, but nobody publishes /clock"
 
 
 def _silence(health: Health) -> tuple[bytes, str] | None:

@@ -31,6 +31,8 @@ from pstmo_core.images import (
 
 #: Encodings that only cv_bridge decodes.
 BAYER = tuple(f"bayer_{order}8" for order in ("rggb", "bggr", "gbrg", "grbg"))
+_OURS = frozenset({"mono16", "16uc1"})
+"""What cv_bridge makes nearly black of an infrared camera's 14 bits, and the core does not."""
 _PATIENCE = 30.0
 """Seconds that the trial may take."""
 _TOLERANCE = 2
@@ -41,7 +43,8 @@ class ImageDecoder:
     """Decodes Image and CompressedImage messages."""
 
     def __init__(self) -> None:
-        self._bridged, self._why = bridged_encodings()
+        bridged, self._why = bridged_encodings()
+        self._bridged = bridged - _OURS
         self._bridge: Any = None
         if self._bridged:
             from cv_bridge import CvBridge

@@ -15,6 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.keypoints.layouts import LAYOUTS
+from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import NEVER, Parameters, check_choices, check_topic, parameter
@@ -117,6 +118,7 @@ class KeypointPlayer(Node):
         self._clip = self._own.load()
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._keypoints = self.create_publisher(People2D, self._own.keypoints_topic, qos)
+        watch_clock(self)
         self._spinner = SingleThreadedExecutor(context=self.context)
         self._spinner.add_node(self)
 

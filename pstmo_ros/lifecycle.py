@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos import QoSProfile
 
 from pstmo_core.errors import PstmoError
+from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.drops import DropCounter
 
 
@@ -30,6 +31,7 @@ class GuardedNode(LifecycleNode):
         self._release_on_deactivate: list[Callable[[], object]] = []
         self._release_on_cleanup: list[Callable[[], object]] = []
         self._survive_wrong_transitions()
+        watch_clock(self)
 
     def create_subscription(
         self, msg_type: type, topic: str, callback: Callable[..., None], *args: Any, **options: Any

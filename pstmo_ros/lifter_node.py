@@ -27,6 +27,8 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.warm_up import warm_up
+from pstmo_ros.clock_watch import waits_for_clock
 from pstmo_ros.conversions import layout_message, stamp_ns, time_message
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.keypoint_subscription import KeypointSubscription
@@ -75,6 +77,7 @@ class LifterNode(GuardedNode):
         runtime = load_runtime(own.model or None, own.threads, own.backend, own.precision)
         self._runtime = TimedRuntime(runtime)
         self._take_up_parameters()
+        warm_up(runtime, self.parameters.read(StreamConfig))
         self._skeletons = self._publisher(Skeletons3D, own.skeletons_topic, _RESULTS)
         self._marker_arrays = self._publisher(MarkerArray, own.markers_topic, _RESULTS)
         self._layout = self._publisher(SkeletonLayout, own.layout_topic, _LATCHED)
@@ -150,6 +153,7 @@ class LifterNode(GuardedNode):
         if digest == self._heard_of_camera:
             return
         self._heard_of_camera = digest
+        before = self._camera
         try:
             self._camera = camera_from_info(message, self._own.rectified)
         except CameraError as error:
@@ -158,10 +162,11 @@ class LifterNode(GuardedNode):
             if line := self.drops.add("camera_info", fault, time.monotonic_ns()):
                 self.get_logger().warning(line)
         else:
-            self.get_logger().info(
-                f"calibrated: {self._camera.width} x {self._camera.height} pixels, focal length "
-                f"{self._camera.focal[0]:.1f}; people get their places"
-            )
+            if before is None or not self._camera.resembles(before):
+                self.get_logger().info(
+                    f"calibrated: {self._camera.width} x {self._camera.height} pixels, focal "
+                    f"length {self._camera.focal[0]:.1f}; people get their places"
+                )
         self._current_stream().camera = self._camera
 
     def _on_silence(self) -> None:
@@ -206,6 +211,7 @@ class LifterNode(GuardedNode):
             topic=self.resolve_topic_name(self._own.keypoints_topic),
             people=len(self._stream.people) if self._stream else 0,
             refused=self._keypoints.refused if self._keypoints else "",
+            waits_for_clock=waits_for_clock(self),
         )
 
     # Parameters
@@ -237,7 +243,8 @@ class LifterNode(GuardedNode):
             self._stream.camera = self._camera
 
     def _new_stream(self, config: StreamConfig) -> Stream:
-        return Stream(cast(Runtime, self._runtime), config, self.drops, self.get_logger().warning)
+        runtime, warn = cast(Runtime, self._runtime), self.get_logger().warning
+        return Stream(runtime, config, self.drops, warn, self._own.frame_id)
 
 
 def main(args: Sequence[str] | None = None) -> int:

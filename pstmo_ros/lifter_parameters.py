@@ -76,6 +76,12 @@ class LifterParameters:
         "each message says.",
         choices=("", *LAYOUTS),
     )
+    frame_id: str = parameter(
+        "",
+        "Frame of skeletons whose keypoints name none, an optical frame (x right, y down, z "
+        "forward).",
+        change=UNCONFIGURED,
+    )
     autostart: bool = parameter(
         False,
         "Whether the node configures and activates itself, for use without a launch file.",

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pstmo_core.camera import Camera, CameraError
-from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.runtime.base import Runtime
@@ -21,6 +20,7 @@ from pstmo_ros.conversions import (
 )
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.msg import People2D, Skeletons3D
+from pstmo_ros.one_camera import OneCamera
 
 #: What the streaming core counts and a user should hear of.
 _COUNTED = {
@@ -30,10 +30,13 @@ _COUNTED = {
     "the stream starts anew",
     "too_few_joints": "a person with fewer known joints than the parameter `min_joints` was not "
     "lifted",
-    "camera": "another calibration of the camera has come: the stream starts anew",
     "too_many_people": "there are more people than the parameter `max_people`, the others were "
     "dropped",
 }
+NO_FRAME_ID = (
+    "keypoints come without a frame_id, so RViz and TF cannot place the skeletons: have the source "
+    "set header.frame_id, or set the parameter frame_id"
+)
 
 
 class Stream:
@@ -44,9 +47,11 @@ class Stream:
         config: settings of the streaming core.
         drops: counts what could not be used.
         warn: takes a sentence for the log.
+        frame_id: of skeletons whose keypoints name no frame.
 
     Raises:
         ConfigError: if the settings do not fit the network.
+        PstmoError: if SciPy, which tells people apart, is not installed.
     """
 
     def __init__(
@@ -55,17 +60,25 @@ class Stream:
         config: StreamConfig,
         drops: DropCounter,
         warn: Callable[[str], object],
+        frame_id: str = "",
     ) -> None:
         self.config = config
         self.camera: Camera | None = None
-        """The calibration of the camera that saw the keypoints; without one nobody has a place."""
-        self.frame_id = ""
+        """The calibration of the camera that saw the keypoints; without one, and without the
+        parameter `focal`, nobody has a place."""
+        self.frame_id = frame_id
         """Of the newest message that was used."""
+        self._default_frame_id = frame_id
         self._lifter = StreamLifter(runtime, config)
         self._drops = drops
         self._warn = warn
-        self._tracker: Tracker | None = None
+        self._one_camera = OneCamera()
+        # Here rather than at the first message without ids: SciPy takes a second to import.
+        self._tracker = Tracker(
+            TrackerConfig(expire=config.expire, reset=config.reset, people=config.max_people)
+        )
         self._told: Counter[str] = Counter()
+        self._warned: set[str] = set()
         self._newest: tuple[int, int] | None = None
         """Stamp and arrival of the newest message, nanoseconds of two different clocks."""
 
@@ -88,12 +101,14 @@ class Stream:
             frame, faults = None, error.faults
         for fault in faults:
             self._tell(fault.reason, f"dropped: {fault.sentence}", now, fault.amount)
-        if frame is not None and frame.ids and not has_ids(message):
-            frame = self._named(frame, now)
-        if frame is None:
+        if frame is None or not self._admits(message, now):
             return []
+        if frame.ids and not has_ids(message):
+            frame = self._named(frame, now)
         frame = self._calibrated(frame, now)
-        self.frame_id = message.header.frame_id
+        self.frame_id = message.header.frame_id or self._default_frame_id
+        if not self.frame_id:
+            self._warn_once(NO_FRAME_ID)
         self._newest = frame.stamp, now
         answers = self._lifter.push(frame)
         for reason, sentence in _COUNTED.items():
@@ -102,19 +117,22 @@ class Stream:
                 self._told[reason] += new
         return [skeletons_message(answer, self.frame_id) for answer in answers]
 
-    def _named(self, frame: KeypointFrame, now: int) -> KeypointFrame | None:
+    def _admits(self, message: People2D, now: int) -> bool:
+        """Say whether a message is of the camera that is listened to."""
+        if self._one_camera.admits(
+            (message.header.frame_id, int(message.width), int(message.height)), now
+        ):
+            return True
+        sentence = (
+            f"several cameras publish on this topic, {self._one_camera.describe()}: only one is "
+            "lifted; give each camera a lifter in a namespace of its own (namespace:=camera1)"
+        )
+        self._tell("several_cameras", sentence, now)
+        return False
+
+    def _named(self, frame: KeypointFrame, now: int) -> KeypointFrame:
         """Give ids to the people of a source that has none."""
         config = self.config
-        try:
-            if self._tracker is None:
-                self._tracker = Tracker(
-                    TrackerConfig(
-                        expire=config.expire, reset=config.reset, people=config.max_people
-                    )
-                )
-        except PstmoError as error:
-            self._tell("no_id", f"dropped: {error}", now)
-            return None
         if (beyond := len(frame.ids) - config.max_people) > 0:
             # Matching costs people times tracks: it is not done for those who are dropped.
             frame = surest(frame, config.max_people)
@@ -123,12 +141,16 @@ class Stream:
         return replace(frame, ids=self._tracker.identify(frame.stamp, frame.points, seen))
 
     def _calibrated(self, frame: KeypointFrame, now: int) -> KeypointFrame:
-        """Undo the lens; a calibration that does not fit is told of and left aside."""
+        """Undo the lens; a calibration that does not fit is told of and left aside.
+
+        Then, and without one, the parameter `focal` counts; 0 says that it is not known.
+        """
         try:
-            return self.camera.ideal(frame) if self.camera else frame
+            if self.camera:
+                return self.camera.ideal(frame)
         except CameraError as error:
-            self._tell("camera", f"nobody has a place: {error}", now)
-            return frame
+            self._tell("camera", f"the calibration is not used: {error}", now)
+        return replace(frame, focal=self.config.focal)
 
     def silence(self, now: int) -> list[Skeletons3D]:
         """Return the skeletons to publish when no message has come until `now`.
@@ -146,6 +168,11 @@ class Stream:
         """Forget everybody and every frame."""
         self._lifter.reset()
         self._newest = None
+
+    def _warn_once(self, sentence: str) -> None:
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self._warn(sentence)
 
     def _tell(self, reason: str, sentence: str, now: int, amount: int = 1) -> None:
         if line := self._drops.add(reason, sentence, now, amount):

@@ -20,6 +20,7 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.simulation.stage import MOST_PEOPLE, Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import ROOT
+from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import SKELETON_LAYOUT, floats, time_message
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters, parameter
@@ -85,6 +86,7 @@ class VirtualCamera(Node):
         self._start = self._now()
         self._calibration = _calibration(self._view)
         self.create_timer(1 / self._own.fps, self._take_picture)
+        watch_clock(self)
         self.get_logger().info(
             f"shows {self._own.people} people at {self._own.fps:g} images/s on "
             f"{self._image.topic_name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,15 @@ class KeypointFrame:
     pose: CameraPose | None = None
     """How the camera stood when it took the image; None where that is not known."""
 
+    def seen_with(self, focal: float) -> KeypointFrame:
+        """Return what a camera of another focal length in pixels would have seen of these people.
+
+        The focal length of the frame must be known.
+        """
+        middle = np.array([self.width, self.height], np.float32) / 2
+        points = middle + (self.points - middle) * np.float32(focal / self.focal)
+        return replace(self, points=points, focal=focal)
+
 
 def keypoint_frame(
     stamp: int,
@@ -54,7 +63,8 @@ def keypoint_frame(
     Args:
         stamp: nanoseconds.
         ids: P ids.
-        points: (P, J, 2) pixels; a joint that is NaN or infinite counts as not seen.
+        points: (P, J, 2) pixels; a joint that is NaN or infinite, or one of `placeholders`, counts
+            as not seen.
         scores: (P, J), 0 to 1; NaN counts as 0, more than 1 as 1.
         size: image width and height in pixels.
         layout: name of the layout of the J points, see `pstmo_core.keypoints.layouts`.
@@ -77,5 +87,19 @@ def keypoint_frame(
         raise KeypointError(f"scores have the shape {scores.shape}, but must have {expected[:2]}")
     if len(set(ids)) != len(ids):
         raise KeypointError(f"an id appears twice in {list(ids)}")
+    scores = np.where(placeholders(points), np.float32(0), scores)
     points, scores = table.convert(points, scores)
     return KeypointFrame(stamp, tuple(ids), points, scores, width, height)
+
+
+def placeholders(points: np.ndarray) -> np.ndarray:
+    """Say which points are no points: (0, 0) and (-1, -1) are how many detectors write "not found".
+
+    Args:
+        points: (..., 2) pixels. A real point with neither coordinate above 0 would lie on the
+            image's very corner or beyond it, so that nothing is lost.
+
+    Returns:
+        (...,) bool.
+    """
+    return np.asarray((points <= 0).all(-1))

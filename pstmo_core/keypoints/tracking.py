@@ -67,7 +67,7 @@ class Tracker:
             from scipy.optimize import linear_sum_assignment
         except ImportError as error:
             raise PstmoError(
-                "keypoints without ids need the tracker, and that needs SciPy: pip install scipy"
+                "telling people apart needs SciPy, which is not installed: pip install scipy"
             ) from error
         self._assign = linear_sum_assignment
         self._config = config or TrackerConfig()

@@ -58,8 +58,9 @@ class StreamConfig:
         120.0, 1.0, 1000.0, "Highest frame rate in Hz for which the buffer holds a whole window.",
     )  # fmt: skip
     focal: float = setting(
-        0.0, 0.0, 100000.0, "Focal length of the camera in pixels; 0 assumes a usual one. A "
-        "calibrated camera (CameraInfo) states its own.",
+        0.0, 0.0, 100000.0, "Focal length of the camera in pixels; with it people get their "
+        "places, 0 assumes a usual one and gives none. A calibrated camera (CameraInfo) states "
+        "its own.",
     )  # fmt: skip
     height: float = setting(
         0.0, 0.0, 2.5, "Height of the people in metres: skeletons are made as tall, which also "

@@ -53,7 +53,10 @@ class StreamLifter:
     - a frame older than the newest by more than `reset` says that time jumped back: what waits is
       answered, everybody is forgotten and the stream starts anew;
     - a person not seen for `expire` is forgotten; one who comes back starts anew;
-    - a frame of another focal length (a calibration has come) ends the stream as a reset does.
+    - the first frame with a known focal length (a calibration has come), and the first without
+      again, end the stream as a reset does. A focal length that changes (autofocus, zoom) does not:
+      what counts are viewing rays, so keypoints are moved to where the first focal length sees
+      them.
 
     Frames of a calibrated camera (`KeypointFrame.focal`) give people's places, too.
 
@@ -138,11 +141,13 @@ class StreamLifter:
         self.counters["frames"] += 1
         frame = upright_frame(frame, self.config.rotation)
         due: list[_Due] = []
-        if frame.focal != self._focal:
+        if bool(frame.focal) != bool(self._focal):
             due = self._plan_up_to(None)
             self.counters["camera"] += int(self._newest is not None)
             self.reset()
             self._focal = frame.focal
+        elif frame.focal != self._focal:
+            frame = frame.seen_with(self._focal)
         lateness = 0 if self._newest is None else self._newest - frame.stamp
         if lateness > _ns(self.config.reset):
             self.counters["reset"] += 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pstmo_core.keypoints.clip import Clip, ClipError, load_clip, sample_path, save_clip
+from pstmo_core.keypoints.frame import keypoint_frame
 
 DATA = Path(__file__).parents[1] / "data"
 FRAMES, PEOPLE = 6, 2
@@ -242,3 +243,16 @@ def test_a_clip_made_by_hand_is_held_to_the_same_rules() -> None:
     good = load_clip(sample_path())
     with pytest.raises(ClipError, match="0 x 720"):
         Clip(good.keypoints, good.scores, good.stamps, 0, 720, good.layout, good.ids)
+
+
+@pytest.mark.parametrize("value", [(0, 0), (-1, -1), (0, -1), (np.nan, np.nan)])
+def test_points_that_a_detector_writes_where_it_found_nothing_are_not_seen(
+    value: tuple[float, float],
+) -> None:
+    clip = load_clip(sample_path())
+    points, scores = clip.keypoints[0], np.ones_like(clip.scores[0])
+    points[:, 3] = value
+    points[1] = points[0]
+    frame = keypoint_frame(0, clip.ids, points, scores, (clip.width, clip.height), clip.layout)
+    assert (frame.scores[:, 3] == 0).all()
+    assert (frame.scores[0, [2, 4]] > 0).all()

@@ -87,6 +87,19 @@ def test_the_16_bits_are_scaled_to_the_nearest_level() -> None:
     np.testing.assert_array_equal(decode_image(raw(values, "mono16"))[..., :1], wanted)
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_an_infrared_image_of_few_bits_is_as_bright_as_others(bits: int) -> None:
+    """A person 3 % warmer than the room, as thermal cameras have it."""
+    values = np.full((48, 64), 0.40 * 2**bits)
+    values[10:40, 20:30] = 0.43 * 2**bits
+    image = decode_image(
+        RawImage(values.astype("<u2").tobytes(), 64, 48, "mono16", step=128, big_endian=False)
+    )
+    assert image.shape == (48, 64, 3)
+    assert image[20, 25].tolist() == [255] * 3
+    assert image[2, 2].tolist() == [0] * 3
+
+
 def yuv_planes(bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return Y (H, W), U and V (H, W) of BT.601 in video range, by its definition."""
     b, g, r = np.moveaxis(bgr.astype(float), -1, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -264,3 +266,20 @@ def test_a_stream_far_faster_than_the_buffer_is_made_for_does_not_fail(
     stamps = np.arange(200, dtype=np.int64) * 1_000_000
     answers = [lifter.push(frame) for frame in frames_of(points[:200], stamps[: len(points[:200])])]
     assert all(len(answer) == 1 for answer in answers)
+
+
+def test_a_focal_length_that_breathes_or_zooms_changes_nothing_that_is_lifted(
+    shipped: Runtime, walk: tuple[np.ndarray, np.ndarray]
+) -> None:
+    stamps, points = at_rate(walk, 25)
+    middle = np.array(SIZE, np.float32) / 2
+    focal = 1000 * (1 + 0.3 * np.sin(np.arange(len(stamps)))) + 0.5
+    fixed, zoomed = StreamLifter(shipped, StreamConfig()), StreamLifter(shipped, StreamConfig())
+    for index, frame in enumerate(frames_of(points, stamps)):
+        seen = middle + (frame.points - middle) * np.float32(focal[index] / 1000)
+        (wanted,) = fixed.push(replace(frame, focal=1000.0))
+        (answer,) = zoomed.push(replace(frame, points=seen, focal=float(focal[index])))
+        np.testing.assert_allclose(answer.joints, wanted.joints, atol=1e-3)
+        np.testing.assert_allclose(answer.roots.position, wanted.roots.position, rtol=2e-3)
+        assert answer.observed == wanted.observed
+    assert zoomed.counters["camera"] == 0

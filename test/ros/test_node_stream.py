@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
+
+import numpy as np
 import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.drops import DropCounter
-from pstmo_ros.msg import People2D
+from pstmo_ros.msg import People2D, Skeleton3D
 from pstmo_ros.stream import Stream
 
 SECOND = 1_000_000_000
+_IMPORT = builtins.__import__
 
 
 def test_a_reason_is_told_at_once_and_then_once_in_a_while() -> None:
@@ -95,3 +100,83 @@ def test_a_looped_recording_starts_anew_and_is_told(
         answers = stream.take(frame(clip, index), "", now=index)
     assert answers[-1].people
     assert "jumped back" in told[-1]
+
+
+def alternating(clip: Clip, stream: Stream, frames: int) -> set[str]:
+    """Feed two cameras' messages in turns; return the frame ids of the answers of the second half.
+
+    The second camera's come 10 ms after the first's.
+    """
+    used = set()
+    for index in range(frames):
+        for late, name in ((0, "left"), (10_000_000, "right")):
+            stamp = int(clip.stamps[index]) + late
+            message = keypoints_message(clip, index, stamp, name)
+            answers = stream.take(message, "", now=SECOND + stamp)
+            if index >= frames // 2:
+                used |= {answer.header.frame_id for answer in answers}
+    return used
+
+
+def test_of_two_cameras_on_one_topic_one_is_lifted_and_both_are_named(
+    stream: Stream, clip: Clip, told: list[str]
+) -> None:
+    assert len(alternating(clip, stream, 40)) == 1
+    assert len(told) == 1
+    assert "'left' (1280 x 720) and 'right' (1280 x 720)" in told[0]
+
+
+def test_a_camera_that_takes_anothers_place_is_followed_and_nothing_is_told(
+    stream: Stream, clip: Clip, told: list[str]
+) -> None:
+    for index, name in enumerate(["a"] * 5 + ["b"] * 5 + ["a"] * 5):
+        now = (index // 5) * 3 * SECOND
+        stamp = now + int(clip.stamps[index])
+        (answer,) = stream.take(keypoints_message(clip, index, stamp, name), "", now)
+        assert answer.header.frame_id == name
+    assert told == []
+
+
+def test_keypoints_without_a_frame_get_the_parameters_and_else_a_warning(
+    runtime: Runtime, clip: Clip, told: list[str]
+) -> None:
+    for frame_id in ("", "mast_optical"):
+        stream = Stream(runtime, StreamConfig(), DropCounter(), told.append, frame_id)
+        for index in range(3):
+            message = keypoints_message(clip, index, int(clip.stamps[index]), "")
+            (answer,) = stream.take(message, "", now=index)
+            assert answer.header.frame_id == frame_id
+    assert len(told) == 1
+    assert "set the parameter frame_id" in told[0]
+
+
+def test_a_focal_length_alone_places_people_as_a_calibration_of_it_does(
+    shipped: Runtime, clip: Clip
+) -> None:
+    given = Stream(shipped, StreamConfig(focal=900.0), DropCounter(), print)
+    calibrated = Stream(shipped, StreamConfig(), DropCounter(), print)
+    calibrated.camera = Camera(clip.width, clip.height, (900.0, 900.0), (640.0, 360.0))
+    for index in range(20):
+        (first,), (second,) = (s.take(frame(clip, index), "", index) for s in (given, calibrated))
+        for one, other in zip(first.people, second.people, strict=True):
+            assert one.root == other.root
+            np.testing.assert_array_equal(one.joints, other.joints)
+    assert first.people[0].root_source == Skeleton3D.ROOT_SCALE
+
+
+def test_who_has_no_id_is_named_without_an_import_at_the_first_message(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, clip: Clip, told: list[str]
+) -> None:
+    stream = Stream(runtime, StreamConfig(), DropCounter(), told.append)
+    message = frame(clip, 0)
+    for person in message.people:
+        person.id = ""
+    monkeypatch.setattr("builtins.__import__", _refuse)
+    (answer,) = stream.take(message, "", now=0)
+    assert len(answer.people) == len(message.people)
+
+
+def _refuse(name: str, *rest: object) -> object:
+    if name.partition(".")[0] in ("scipy", "cv2", "onnxruntime"):
+        raise AssertionError(f"{name} was imported")
+    return _IMPORT(name, *rest)
