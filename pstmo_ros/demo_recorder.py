@@ -14,10 +14,11 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
 from pstmo_ros.conversions import joints_of, stamp_ns
 from pstmo_ros.msg import People2D, Skeletons3D
-from pstmo_ros.parameters import NEVER, Parameters, check_choices, check_topic, parameter
+from pstmo_ros.parameters import NEVER, Parameters, check_topic
 from pstmo_ros.recording import Recording
 from pstmo_ros.run_node import run_node
 
@@ -29,10 +30,10 @@ _LINGER = 2.0
 class RecorderParameters:
     """What is listened to, for how long, and where it is saved."""
 
-    keypoints_topic: str = parameter("keypoints", "Topic of the 2D keypoints.", change=NEVER)
-    skeletons_topic: str = parameter("skeletons", "Topic of the 3D skeletons.", change=NEVER)
-    output: str = parameter("recording.npz", "The npz to write.", change=NEVER)
-    timeout: float = parameter(
+    keypoints_topic: str = setting("keypoints", "Topic of the 2D keypoints.", change=NEVER)
+    skeletons_topic: str = setting("skeletons", "Topic of the 3D skeletons.", change=NEVER)
+    output: str = setting("recording.npz", "The npz to write.", change=NEVER)
+    timeout: float = setting(
         60.0,
         "Seconds without any message after which the recording ends.",
         low=0.1,
@@ -41,7 +42,7 @@ class RecorderParameters:
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_settings(self)
         check_topic(self, "keypoints_topic")
         check_topic(self, "skeletons_topic")
 

@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 
 from pstmo_core.detection.options import KINDS, DetectorOptions
-from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_choices, check_topic, parameter
+from pstmo_core.settings import check_settings, setting
+from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_topic
 
 TRANSPORTS = ("auto", "raw", "compressed")
 
@@ -15,7 +16,7 @@ TRANSPORTS = ("auto", "raw", "compressed")
 class DetectorParameters:
     """Which detector, and its topics."""
 
-    detector: str = parameter(
+    detector: str = setting(
         "rtm",
         "What finds the keypoints: rtm is RTMPose or RTMO through rtmlib, mediapipe is MediaPipe's "
         "pose landmarker, onnx any top-down network that is described, simulation the shipped one, "
@@ -23,10 +24,10 @@ class DetectorParameters:
         choices=KINDS,
         change=UNCONFIGURED,
     )
-    image_topic: str = parameter(
+    image_topic: str = setting(
         "image_raw", "Topic of the images (Image or CompressedImage).", change=UNCONFIGURED
     )
-    image_transport: str = parameter(
+    image_transport: str = setting(
         "auto",
         "How images come: raw is Image on image_topic; compressed is CompressedImage on "
         "image_topic with /compressed after it, unless it ends so; auto waits until somebody "
@@ -34,24 +35,24 @@ class DetectorParameters:
         choices=TRANSPORTS,
         change=UNCONFIGURED,
     )
-    keypoints_topic: str = parameter(
+    keypoints_topic: str = setting(
         "keypoints", "Topic of the 2D keypoints (People2D).", change=UNCONFIGURED
     )
-    max_image_rate: float = parameter(
+    max_image_rate: float = setting(
         0.0,
         "Images a second that are looked at, at most; 0 means as many as the detector can.",
         low=0.0,
         high=1000.0,
         change=UNCONFIGURED,
     )
-    autostart: bool = parameter(
+    autostart: bool = setting(
         False,
         "Whether the node configures and activates itself, for use without a launch file.",
         change=NEVER,
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_settings(self)
         for name in ("image_topic", "keypoints_topic"):
             check_topic(self, name)
 
@@ -60,7 +61,7 @@ class DetectorParameters:
 DetectorFiles = dataclasses.make_dataclass(
     "DetectorFiles",
     [
-        (f.name, f.type, parameter(f.default, change=UNCONFIGURED, **f.metadata))
+        (f.name, f.type, setting(f.default, **{**f.metadata, "change": UNCONFIGURED}))
         for f in dataclasses.fields(DetectorOptions)
     ],
     bases=(DetectorOptions,),

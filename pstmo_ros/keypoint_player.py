@@ -15,10 +15,11 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.keypoints.layouts import LAYOUTS
+from pstmo_core.settings import check_settings, setting
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.msg import People2D
-from pstmo_ros.parameters import NEVER, Parameters, check_choices, check_topic, parameter
+from pstmo_ros.parameters import NEVER, Parameters, check_topic
 from pstmo_ros.run_node import run_node
 
 _SECOND = 1_000_000_000
@@ -32,53 +33,53 @@ _FAREWELL = 0.3
 class PlayerParameters:
     """What is played, how, and to whom."""
 
-    clip: str = parameter(
+    clip: str = setting(
         "", "Path of an npz or JSON clip; empty means the shipped sample.", change=NEVER
     )
-    rate: float = parameter(
+    rate: float = setting(
         1.0, "How many times faster than recorded it is played.", low=0.01, high=100.0, change=NEVER
     )
-    loop: bool = parameter(
+    loop: bool = setting(
         False, "Whether it starts again at its end; stamps go on increasing.", change=NEVER
     )
-    frame_id: str = parameter(
+    frame_id: str = setting(
         "camera_color_optical_frame", "Frame of the messages, an optical frame.", change=NEVER
     )
-    keypoints_topic: str = parameter(
+    keypoints_topic: str = setting(
         "keypoints", "Topic on which the keypoints are published (People2D).", change=NEVER
     )
-    wait_for_subscribers: int = parameter(
+    wait_for_subscribers: int = setting(
         1, "Subscribers that must be there before it starts.", low=0, high=100, change=NEVER
     )
-    wait_timeout: float = parameter(
+    wait_timeout: float = setting(
         60.0,
         "Seconds after which it starts without all subscribers.",
         low=0.0,
         high=3600.0,
         change=NEVER,
     )
-    start_delay: float = parameter(
+    start_delay: float = setting(
         1.0,
         "Seconds between the last awaited subscriber and the first frame.",
         low=0.0,
         high=3600.0,
         change=NEVER,
     )
-    fps: float = parameter(
+    fps: float = setting(
         0.0, "Frame rate of a clip that does not state it.", low=0.0, high=1000.0, change=NEVER
     )
-    width: int = parameter(
+    width: int = setting(
         0, "Image width of a clip that does not state it.", low=0, high=100000, change=NEVER
     )
-    height: int = parameter(
+    height: int = setting(
         0, "Image height of a clip that does not state it.", low=0, high=100000, change=NEVER
     )
-    layout: str = parameter(
+    layout: str = setting(
         "", "Layout of a clip that does not state it.", choices=("", *LAYOUTS), change=NEVER
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_settings(self)
         check_topic(self, "keypoints_topic")
 
     def load(self) -> Clip:

@@ -6,89 +6,90 @@ from dataclasses import dataclass
 
 from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.runtime.base import BACKENDS, PRECISIONS
-from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_choices, check_topic, parameter
+from pstmo_core.settings import check_settings, setting
+from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_topic
 
 
 @dataclass(frozen=True)
 class LifterParameters:
     """Model, topics and start of the lifter node."""
 
-    model: str = parameter(
+    model: str = setting(
         "", "Path of the ONNX model; empty means the shipped one.", change=UNCONFIGURED
     )
-    backend: str = parameter(
+    backend: str = setting(
         "auto",
         "What runs the network; auto takes the first of the others that can here, and says why.",
         choices=("auto", *BACKENDS),
         change=UNCONFIGURED,
     )
-    precision: str = parameter(
+    precision: str = setting(
         "fp32",
         "Precision of the network's matrix products; the backend must have it on this machine.",
         choices=PRECISIONS,
         change=UNCONFIGURED,
     )
-    threads: int = parameter(
+    threads: int = setting(
         1, "Threads of the inference on the CPU.", low=1, high=64, change=UNCONFIGURED
     )
-    keypoints_topic: str = parameter(
+    keypoints_topic: str = setting(
         "keypoints", "Topic of the 2D keypoints (People2D).", change=UNCONFIGURED
     )
-    skeletons_topic: str = parameter(
+    skeletons_topic: str = setting(
         "skeletons", "Topic of the 3D skeletons (Skeletons3D).", change=UNCONFIGURED
     )
-    markers_topic: str = parameter(
+    markers_topic: str = setting(
         "skeleton_markers", "Topic of the markers for RViz (MarkerArray).", change=UNCONFIGURED
     )
-    layout_topic: str = parameter(
+    layout_topic: str = setting(
         "skeleton_layout",
         "Topic of the latched names and edges of the joints (SkeletonLayout).",
         change=UNCONFIGURED,
     )
-    camera_info_topic: str = parameter(
+    camera_info_topic: str = setting(
         "camera_info",
         "Topic of the camera's calibration (CameraInfo), which gives people a place in the room "
         "and undoes the lens; nothing else needs it.",
         change=UNCONFIGURED,
     )
-    rectified: bool = parameter(
+    rectified: bool = setting(
         False,
         "Whether the keypoints are those of a rectified image: then the calibration's projection "
         "matrix counts, not its lens.",
         change=UNCONFIGURED,
     )
-    qos_reliability: str = parameter(
+    qos_reliability: str = setting(
         "best_effort",
         "Reliability of the subscription to the keypoints; reliable hears only reliable ones.",
         choices=("best_effort", "reliable"),
         change=UNCONFIGURED,
     )
-    qos_depth: int = parameter(
+    qos_depth: int = setting(
         5,
         "Keypoint messages that wait while one is lifted; older ones are lost.",
         low=1,
         high=1000,
         change=UNCONFIGURED,
     )
-    layout: str = parameter(
+    layout: str = setting(
         "",
         "Layout of the 2D keypoints, for sources that name none or a wrong one; empty means what "
         "each message says.",
         choices=("", *LAYOUTS),
     )
-    frame_id: str = parameter(
+    frame_id: str = setting(
         "",
         "Frame of skeletons whose keypoints name none, an optical frame (x right, y down, z "
         "forward).",
         change=UNCONFIGURED,
     )
-    autostart: bool = parameter(
+    autostart: bool = setting(
         False,
         "Whether the node configures and activates itself, for use without a launch file.",
         change=NEVER,
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_settings(self)
         for what in ("keypoints", "skeletons", "markers", "layout", "camera_info"):
             check_topic(self, f"{what}_topic")

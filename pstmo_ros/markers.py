@@ -21,9 +21,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pstmo_core.drawing.colours import joint_colours
 from pstmo_core.errors import ConfigError
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import EDGES, JOINTS
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
-from pstmo_ros.parameters import check_choices, parameter
 
 SPHERES, LINES = 0, 1
 SPHERE_DIAMETER = 0.06
@@ -38,25 +38,25 @@ _JOINT_COLOURS = [tuple(colour) for colour in joint_colours().tolist()]
 class MarkerStyle:
     """How skeletons are drawn."""
 
-    marker_lifetime: float = parameter(
+    marker_lifetime: float = setting(
         0.5,
         "Seconds after which RViz removes a marker that was not renewed, so that nobody stays "
         "frozen when the node dies; 0 keeps markers until they are deleted.",
         low=0.0,
         high=60.0,
     )
-    marker_min_alpha: float = parameter(
+    marker_min_alpha: float = setting(
         0.15,
         "A joint is as opaque as its confidence, but never less than this.",
         low=0.01,
         high=1.0,
     )
-    marker_root: tuple[float, ...] = parameter(
+    marker_root: tuple[float, ...] = setting(
         (0.0, 0.0, 3.0),
         "Where the pelvis of the first person is drawn, x, y, z in metres in the camera's optical "
         "frame, as long as the person's place is not known.",
     )
-    marker_spacing: float = parameter(
+    marker_spacing: float = setting(
         1.0,
         "Metres along x between people whose place is not known.",
         low=0.0,
@@ -64,7 +64,7 @@ class MarkerStyle:
     )
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_settings(self)
         if len(self.marker_root) != 3 or not np.isfinite(self.marker_root).all():
             raise ConfigError(
                 f"marker_root is {list(self.marker_root)}, but must be three numbers in metres, "

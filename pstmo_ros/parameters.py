@@ -1,8 +1,8 @@
-"""Parameters of nodes: declared from dataclasses, checked, and read back as these.
+"""Parameters of nodes: declared from dataclasses of settings, checked, and read back as these.
 
-A field is a parameter. Its metadata say what ROS tools show: `description`, `low` and `high` (both
-ends included), `choices`, `change` (when it can be changed). `StreamConfig` of the core is such a
-dataclass, so the node's streaming parameters have their one home there.
+A field is a parameter, declared by `pstmo_core.settings.setting`; `StreamConfig` of the core is
+such a dataclass, so the node's streaming parameters are declared there. The parameter files and the
+reference are written from the same declarations by scripts/write_parameters.py.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
 from pstmo_core.errors import ConfigError
+from pstmo_core.settings import KINDS, check_settings, rule, setting
 
 Group = TypeVar("Group")
 
@@ -30,33 +31,10 @@ UNCONFIGURED = "Can be changed while the node is unconfigured."
 NEVER = "Is read once, at the start."
 
 
-def parameter(
-    default: Any,
-    description: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-    change: str = RUNNING,
-) -> Any:
-    """Declare a field of a dataclass that is a parameter."""
-    metadata: dict[str, Any] = {"description": description, "change": change, "choices": choices}
-    if low is not None and high is not None:
-        metadata |= {"low": low, "high": high}
-    return dataclasses.field(default=default, metadata=metadata)
+parameter, check_choices = setting, check_settings
 
-
-def check_choices(group: Any) -> None:
-    """Check ranges and choices of a parameter dataclass.
-
-    Raises:
-        ConfigError: if a value is out of its range, or not one of its choices.
-    """
-    for field in dataclasses.fields(group):
-        value, meta = getattr(group, field.name), field.metadata
-        wrong_choice = bool(meta.get("choices")) and value not in meta["choices"]
-        if wrong_choice or ("low" in meta and not meta["low"] <= value <= meta["high"]):
-            raise ConfigError(f"{field.name} is {value!r}, but must be {_rule(field)}")
+#: What a value has to be, by the type of the default, as ROS wants it written.
+_KINDS = KINDS | {float: "a number with a decimal point (1.0, not 1)"}
 
 
 def check_topic(group: Any, name: str) -> None:
@@ -90,7 +68,7 @@ class Parameters:
         self._change: dict[str, str] = {}
         for group in groups:
             for field in dataclasses.fields(group):
-                self._change[field.name] = field.metadata.get("change", RUNNING)
+                self._change[field.name] = field.metadata["change"] or RUNNING
                 _declare(node, field)
         for group in groups:
             self.read(group)
@@ -135,36 +113,29 @@ def _declare(node: Node, field: dataclasses.Field[Any]) -> None:
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     meta = field.metadata
-    change = meta.get("change", RUNNING)
+    low, high, change = meta["low"], meta["high"], meta["change"] or RUNNING
     descriptor = ParameterDescriptor(
         name=field.name,
         description=f"{meta['description']} {change}",
         additional_constraints=f"must be {_rule(field)}",
         read_only=change == NEVER,
     )
-    if "low" in meta and isinstance(field.default, int):
-        descriptor.integer_range = [IntegerRange(from_value=meta["low"], to_value=meta["high"])]
-    elif "low" in meta:
-        low, high = float(meta["low"]), float(meta["high"])
-        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    if None in (low, high):
+        return descriptor
+    if isinstance(field.default, int):
+        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
+    else:
+        limits = FloatingPointRange(from_value=float(low), to_value=float(high))
+        descriptor.floating_point_range = [limits]
     return descriptor
 
 
 def _rule(field: dataclasses.Field[Any]) -> str:
-    """Say what is right for a parameter."""
-    meta = field.metadata
-    if meta.get("choices"):
-        return "one of " + ", ".join(repr(choice) for choice in meta["choices"])
-    kinds = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number with a decimal point (1.0, not 1)",
-        str: "a text",
-        tuple: f"a list of {len(field.default) if isinstance(field.default, tuple) else 0} numbers "
-        "with a decimal point ([0.0, 0.0, 3.0])",
-    }
-    limits = f" between {meta['low']} and {meta['high']}" if "low" in meta else ""
-    return kinds[type(field.default)] + limits
+    """Say what is right for a parameter, as ROS wants it written."""
+    if isinstance(field.default, tuple):
+        example = [float(value) for value in field.default]
+        return f"a list of {len(example)} numbers with a decimal point ({example})"
+    return rule(field, _KINDS)
 
 
 def _plain(value: Any) -> Any:

@@ -17,13 +17,14 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from pstmo_core.errors import PstmoError
+from pstmo_core.settings import setting
 from pstmo_core.simulation.stage import MOST_PEOPLE, Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import ROOT
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import SKELETON_LAYOUT, floats, time_message
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
-from pstmo_ros.parameters import NEVER, Parameters, parameter
+from pstmo_ros.parameters import NEVER, Parameters
 from pstmo_ros.run_node import run_node
 
 
@@ -31,27 +32,27 @@ from pstmo_ros.run_node import run_node
 class CameraParameters:
     """What the virtual camera sees and how often."""
 
-    people: int = parameter(
+    people: int = setting(
         2, "People before the camera; two of them walk and cross.", low=1, high=MOST_PEOPLE,
         change=NEVER,
     )  # fmt: skip
-    fps: float = parameter(30.0, "Images a second.", low=0.1, high=240.0, change=NEVER)
-    width: int = parameter(640, "Image width in pixels.", low=16, high=4096, change=NEVER)
-    height: int = parameter(480, "Image height in pixels.", low=16, high=4096, change=NEVER)
-    focal: float = parameter(560.0, "Focal length in pixels.", low=1.0, high=100000.0, change=NEVER)
-    camera_height: float = parameter(
+    fps: float = setting(30.0, "Images a second.", low=0.1, high=240.0, change=NEVER)
+    width: int = setting(640, "Image width in pixels.", low=16, high=4096, change=NEVER)
+    height: int = setting(480, "Image height in pixels.", low=16, high=4096, change=NEVER)
+    focal: float = setting(560.0, "Focal length in pixels.", low=1.0, high=100000.0, change=NEVER)
+    camera_height: float = setting(
         1.4, "Metres of the camera above the floor.", low=0.1, high=3.0, change=NEVER
     )
-    camera_distance: float = parameter(
+    camera_distance: float = setting(
         4.5, "Metres from the camera to the people's place.", low=1.5, high=6.5, change=NEVER
     )
-    seed: int = parameter(
+    seed: int = setting(
         5, "Seed of the looks of room and people.", low=0, high=2**31 - 1, change=NEVER
     )
-    noise: float = parameter(
+    noise: float = setting(
         3.0, "Deviation of the sensor's noise in grey levels.", low=0.0, high=50.0, change=NEVER
     )
-    frame_id: str = parameter(
+    frame_id: str = setting(
         "camera_color_optical_frame", "Frame of the messages, an optical frame.", change=NEVER
     )
 

@@ -401,4 +401,6 @@ def test_names_that_detector_and_lifter_share_mean_the_same(world: Callable[...,
     shared = set(here.get_parameters_by_prefix("")) & set(lifter.get_parameters_by_prefix(""))
     lifter.destroy_node()
     of_ros = {"use_sim_time", "start_type_description_service"}
-    assert {n for n in shared - of_ros if "qos_over" not in n} == {"autostart", "keypoints_topic"}
+    assert {n for n in shared - of_ros if "qos_over" not in n} == {
+        "autostart", "keypoints_topic", "rotation",
+    }  # fmt: skip

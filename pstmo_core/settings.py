@@ -1,0 +1,130 @@
+"""One declaration of a setting: its default, what it means, and which values it may have.
+
+A dataclass whose fields are made by `setting` checks itself with `check_settings`; the same
+declaration becomes a ROS parameter, a commented line of a parameter file, a command-line option and
+a row of the reference, so that a sentence or a range is written once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from pstmo_core.errors import ConfigError
+
+#: What a value has to be, by the type of the default.
+KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "a list",
+}
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+    unit: str = "",
+    choices: Sequence[Any] = (),
+    change: str = "",
+) -> Any:
+    """Declare a field of a dataclass that is a setting.
+
+    Args:
+        default: its default; its type is the type of the setting.
+        description: what it means, in a sentence or two.
+        low: least value, allowed itself.
+        high: greatest value, allowed itself.
+        below: what the value must be below, instead of `high`.
+        unit: of the value, for example "s".
+        choices: the only values allowed.
+        change: a sentence on when it can be changed, where it can be changed at all.
+    """
+    metadata = {
+        "description": description,
+        "low": low,
+        "high": high,
+        "below": below,
+        "unit": unit,
+        "choices": tuple(choices),
+        "change": change,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_settings(group: Any, prefix: str = "") -> None:
+    """Check kind, range and choices of the settings of a dataclass; None as a default is not bound.
+
+    Args:
+        group: the dataclass; fields that are no settings are left alone.
+        prefix: what the user writes before the names.
+
+    Raises:
+        ConfigError: if a value is not allowed; says what would be, and what the setting means.
+    """
+    for field in dataclasses.fields(group):
+        value, meta = getattr(group, field.name), field.metadata
+        if "description" in meta and not _is_allowed(value, field):
+            raise ConfigError(
+                f"{prefix}{field.name} is {value!r}, but must be {rule(field)}: "
+                f"{meta['description']}"
+            )
+
+
+def rule(field: dataclasses.Field[Any], kinds: dict[type, str] = KINDS) -> str:
+    """Say what values a setting allows, to stand after "must be".
+
+    Args:
+        field: the setting.
+        kinds: how to say what the value has to be, by the type of the default.
+    """
+    meta = field.metadata
+    if meta["choices"]:
+        return "one of " + ", ".join(map(repr, meta["choices"]))
+    return kinds.get(type(field.default), "a value") + limits(field)
+
+
+def limits(field: dataclasses.Field[Any]) -> str:
+    """Say the range of a setting, with a space before it; empty where it has none."""
+    low, high, below = (field.metadata[name] for name in ("low", "high", "below"))
+    unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
+    if low is not None and high is not None:
+        return f" between {low} and {high}{unit}"
+    if low is not None and below is not None:
+        return f" from {low} to below {below}{unit}"
+    if low is not None:
+        return f" from {low}{unit} on"
+    return f" in {field.metadata['unit']}" if unit else ""
+
+
+def described(group: type[Any], name: str) -> dataclasses.Field[Any]:
+    """Return the declaration of one setting of a dataclass."""
+    return next(field for field in dataclasses.fields(group) if field.name == name)
+
+
+def _is_allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
+    meta, default = field.metadata, field.default
+    if value is None and default is None:
+        return True
+    if meta["choices"]:
+        return value in meta["choices"]
+    if type(default) is int and (not isinstance(value, int) or isinstance(value, bool)):
+        return False
+    low, high, below = meta["low"], meta["high"], meta["below"]
+    if low is None and high is None and below is None:
+        return True
+    # Written so that NaN, for which no comparison holds, is refused.
+    try:
+        return (
+            (low is None or low <= value)
+            and (high is None or value <= high)
+            and (below is None or value < below)
+        )
+    except TypeError:
+        return False

@@ -1,0 +1,56 @@
+"""`setting`: one declaration of default, meaning and range, checked with one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+from pstmo_core.errors import ConfigError
+from pstmo_core.settings import check_settings, described, rule, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Oven:
+    heat: float = setting(180.0, "How hot it is.", low=50.0, high=250.0, unit="degrees")
+    trays: int = setting(1, "How many trays.", low=1)
+    mode: str = setting("fan", "What moves the air.", choices=("fan", "none"))
+    share: float = setting(0.0, "Share of steam.", low=0.0, below=1.0)
+    timer: int | None = setting(None, "Minutes, if it ends by itself.", low=1)
+    other: str = "not a setting"
+
+    def __post_init__(self) -> None:
+        check_settings(self, "oven.")
+
+
+def test_defaults_and_both_ends_of_a_range_are_allowed() -> None:
+    Oven()
+    Oven(heat=50.0, trays=1000)
+    Oven(heat=250, timer=5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"heat": 300.0}, "oven.heat is 300.0, but must be a number between 50.0 and 250.0"),
+        ({"heat": float("nan")}, "between 50.0"),
+        ({"heat": "hot"}, "'hot', but must be a number between 50.0"),
+        ({"trays": 0}, "a whole number from 1 on"),
+        ({"trays": 1.5}, "a whole number from 1 on"),
+        ({"trays": True}, "a whole number from 1 on"),
+        ({"mode": "grill"}, "one of 'fan', 'none'"),
+        ({"share": 1.0}, "a number from 0.0 to below 1.0"),
+        ({"timer": 0}, "timer is 0"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_with_what_would_be_right(
+    wrong: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        Oven(**wrong)
+
+
+def test_a_rule_can_be_read_from_the_class() -> None:
+    assert rule(described(Oven, "heat")) == "a number between 50.0 and 250.0 degrees"
