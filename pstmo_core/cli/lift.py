@@ -12,7 +12,8 @@ from tqdm import tqdm
 from pstmo_core.cli.app import LIST, app, report, words
 from pstmo_core.detection.options import KINDS
 from pstmo_core.errors import PstmoError
-from pstmo_core.lift.jobs import Job, Result, plan
+from pstmo_core.lift.jobs import Result
+from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import failures, lift_here, lift_in_processes
 from pstmo_core.lift.ray_jobs import lift_on_ray
 from pstmo_core.lift.settings import FORMATS, LiftSettings, detector_options
@@ -158,6 +159,8 @@ def _lift(
     with tqdm(total=len(jobs), unit=unit, delay=1, bar_format=bar_format) as bar:
 
         def finished(result: Result) -> None:
+            if result.runtime and not any(before.runtime for before in results):
+                bar.write(f"lifted by {result.runtime}")
             results.append(result)
             if len(jobs) > 1:
                 bar.write(_sentence(result))
@@ -190,8 +193,6 @@ def _sentence(result: Result) -> str:
 def _report(results: list[Result]) -> None:
     """Tell of failures at the end; exit code 1 where some inputs were lifted, 2 where none was."""
     failed = failures(results)
-    for explained in {result.runtime for result in results if result.runtime}:
-        typer.echo(explained)
     for result in failed:
         report(result.error, result.trace)
     if failed:

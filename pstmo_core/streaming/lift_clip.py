@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.runtime import Runtime, load_runtime
@@ -69,7 +69,7 @@ class Prediction:
 
     def save(self, path: Path | str) -> None:
         """Write an npz; the write is atomic."""
-        with whole_file(Path(path)) as partial, partial.open("wb") as file:
+        with atomic_file(Path(path)) as partial, partial.open("wb") as file:
             np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
 
 
