@@ -29,7 +29,6 @@ STORAGES = ("mcap", "sqlite3")
 _IMAGES = (IMAGE, COMPRESSED_IMAGE)
 _TOPIC = "/skeletons"
 _SECOND = 1_000_000_000
-_ROOT_NONE, _ROOT_SCALE = 0, 1
 
 
 class BagError(PstmoError):
@@ -308,6 +307,6 @@ def _skeleton(types: Any, lifted: Prediction, row: int, person: int) -> Any:
         confidence=lifted.confidence[row, person],
         observed=float(lifted.observed[row, person]),
         root=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
-        root_source=_ROOT_SCALE if np.isfinite(root).all() else _ROOT_NONE,
+        root_source=int(lifted.root_source[row, person]),
         root_covariance=covariance.reshape(-1),
     )

@@ -140,9 +140,7 @@ class StandingFeet:
         standing: np.ndarray = seen[:, ankles] & low & self._slow[rows]
         return standing
 
-    def _note(
-        self, rows: np.ndarray, stamp: int, directions: np.ndarray, away: np.ndarray
-    ) -> None:
+    def _note(self, rows: np.ndarray, stamp: int, directions: np.ndarray, away: np.ndarray) -> None:
         """Take the ankles' speeds anew for whom `SPAN` has passed."""
         passed = (stamp - self._stamps[rows]) / 1e9
         due = (passed >= self.SPAN) | (passed < 0) | np.isnan(self._directions[rows]).any((1, 2))
