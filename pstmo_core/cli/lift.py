@@ -10,6 +10,7 @@ import typer
 from tqdm import tqdm
 
 from pstmo_core.cli.app import LIST, app, report, words
+from pstmo_core.cli.options import option
 from pstmo_core.detection.options import KINDS
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.jobs import Result
@@ -61,25 +62,13 @@ def lift_command(
             help="Of the detector, e.g. pose_model=rtmpose.onnx,min_score=0.3",
         ),
     ] = [],
-    focal: Annotated[
-        float, typer.Option(help="Focal length in pixels. With it people get a place.")
-    ] = StreamConfig.focal,
+    focal: Annotated[float, option(StreamConfig, "focal")] = StreamConfig.focal,
     camera_info: Annotated[
         str, typer.Option(metavar="FILE", help="ROS camera calibration (YAML), likewise.")
     ] = "",
-    height: Annotated[
-        float, typer.Option(help="Height of the people in metres; 0 leaves an average adult's.")
-    ] = StreamConfig.height,
-    rotation: Annotated[
-        int,
-        typer.Option(
-            help="Degrees clockwise by which images have to be turned to be upright: 0, 90, 180 or "
-            "270."
-        ),
-    ] = StreamConfig.rotation,
-    look_ahead: Annotated[
-        int, typer.Option(help="Frames of the window after the target; 13 is best.")
-    ] = StreamConfig.look_ahead,
+    height: Annotated[float, option(StreamConfig, "height")] = StreamConfig.height,
+    rotation: Annotated[int, option(StreamConfig, "rotation")] = StreamConfig.rotation,
+    look_ahead: Annotated[int, option(StreamConfig, "look_ahead")] = StreamConfig.look_ahead,
     model: Annotated[
         str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
     ] = "",
@@ -110,9 +99,7 @@ def lift_command(
     precision: Annotated[
         str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
     ] = "fp32",
-    max_people: Annotated[
-        int, typer.Option(help="People lifted at once; further ones are left out.")
-    ] = StreamConfig.max_people,
+    max_people: Annotated[int, option(StreamConfig, "max_people")] = StreamConfig.max_people,
     force: Annotated[bool, typer.Option("--force", help="Lift also what is done.")] = False,
 ) -> None:
     """Lift recordings to 3D: files in, files out.
