@@ -61,7 +61,7 @@ def arguments() -> list:
             config_file("detector.yaml"),
             "Parameter file of the detector.",
         ),
-        ("detector", "", f"Kind: rtm, mediapipe, onnx or simulation; {AS_DETECTOR_FILE}"),
+        ("detector", "", f"Kind: movenet, rtm, mediapipe, onnx or simulation; {AS_DETECTOR_FILE}"),
         ("pose_model", "", f"Path of the detector's pose network; {AS_DETECTOR_FILE}"),
         ("person_model", "", f"Path of the network that finds people; {AS_DETECTOR_FILE}"),
         ("download", "", f"Whether the detector rtm may download its files; {AS_DETECTOR_FILE}"),

@@ -83,6 +83,8 @@ class DetectorNode(GuardedNode):
 
     def _activate(self) -> None:
         """Listen to images, as soon as their type is known."""
+        assert self._detector is not None
+        self._detector.reset()
         mailbox = self._mailbox = Mailbox()
         worker = threading.Thread(target=self._work, args=(mailbox,), daemon=True)
         worker.start()

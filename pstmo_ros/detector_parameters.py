@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from pstmo_core.detection.options import KINDS, DetectorOptions
+from pstmo_core.detection.options import DEFAULT_KIND, KINDS, DetectorOptions
 from pstmo_core.settings import check_settings, setting
 from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_topic
 
@@ -17,10 +17,10 @@ class DetectorParameters:
     """Which detector, and its topics."""
 
     detector: str = setting(
-        "rtm",
-        "What finds the keypoints: rtm is RTMPose or RTMO through rtmlib, mediapipe is MediaPipe's "
-        "pose landmarker, onnx any top-down network that is described, simulation the shipped one, "
-        "for the virtual camera only.",
+        DEFAULT_KIND,
+        "What finds the keypoints: movenet comes with the package, rtm is RTMPose or RTMO through "
+        "rtmlib, mediapipe is MediaPipe's pose landmarker, onnx any top-down network that is "
+        "described, simulation is for the virtual camera only.",
         choices=KINDS,
         change=UNCONFIGURED,
     )

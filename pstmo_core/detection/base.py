@@ -36,7 +36,15 @@ class Detector(Protocol):
     """Name of the layout of the points, see `pstmo_core.keypoints.layouts`."""
 
     def detect(self, image: np.ndarray) -> Detections:
-        """Find everybody in an image (H, W, 3) uint8 BGR."""
+        """Find everybody in an image (H, W, 3) uint8 BGR.
+
+        Some detectors look first where people were in the image before: the images of one camera
+        must come in their order.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the images before: the next one is of another recording or camera."""
         ...
 
     def describe(self) -> str:

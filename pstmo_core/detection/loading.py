@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pstmo_core.detection.base import Detector, DetectorError
-from pstmo_core.detection.options import KINDS, DetectorOptions
+from pstmo_core.detection.options import DEFAULT_KIND, KINDS, DetectorOptions
 from pstmo_core.detection.turned import TurnedDetector
 from pstmo_core.errors import ConfigError
 
 
-def load_detector(kind: str, options: DetectorOptions | None = None) -> Detector:
+def load_detector(kind: str = DEFAULT_KIND, options: DetectorOptions | None = None) -> Detector:
     """Load a detector.
 
     Args:
-        kind: one of `KINDS`. `rtm`: RTMPose and RTMO through rtmlib; `mediapipe`: MediaPipe Tasks;
-            `onnx`: a top-down pose network that the options describe; `simulation`: the shipped
-            one, for the virtual camera's images only.
+        kind: one of `KINDS`. `movenet`: MoveNet, which comes with the package; `rtm`: RTMPose and
+            RTMO through rtmlib; `mediapipe`: MediaPipe Tasks; `onnx`: a top-down pose network that
+            the options describe; `simulation`: for the virtual camera's images only.
         options: files and what they expect; by default all defaults.
 
     Raises:
@@ -36,6 +36,10 @@ def load_detector(kind: str, options: DetectorOptions | None = None) -> Detector
 
 
 def _load(kind: str, options: DetectorOptions) -> Detector:
+    if kind == "movenet":
+        from pstmo_core.detection.movenet import MovenetDetector
+
+        return MovenetDetector(options)
     if kind == "simulation":
         from pstmo_core.detection.simulation import SimulationDetector
 

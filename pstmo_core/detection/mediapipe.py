@@ -41,7 +41,7 @@ class MediapipeDetector:
         landmarker = tasks.vision.PoseLandmarkerOptions(
             base_options=tasks.BaseOptions(model_asset_path=str(path)),
             num_poses=options.detected_people,
-            min_pose_detection_confidence=options.person_score,
+            min_pose_detection_confidence=options.least_score,
         )
         try:
             self._landmarker = tasks.vision.PoseLandmarker.create_from_options(landmarker)
@@ -55,6 +55,9 @@ class MediapipeDetector:
         form = self._mediapipe.ImageFormat.SRGB
         result = self._landmarker.detect(self._mediapipe.Image(image_format=form, data=rgb))
         return read_landmarks(result.pose_landmarks, image.shape[1], image.shape[0])
+
+    def reset(self) -> None:
+        """See `Detector.reset`: there is nothing to forget."""
 
     def describe(self) -> str:
         """See `Detector.describe`."""

@@ -53,10 +53,14 @@ class DescribedDetector:
                 f"{self._options.pose_model}: gives {points.shape[1]} points, but the layout "
                 f"{self.layout} has {joints}: set detector_layout"
             )
-        kept = scores.mean(-1) >= self._options.person_score
+        kept = scores.mean(-1) >= self._options.least_score
         found = Detections(points[kept], scores[kept])
         self._remember(found)
         return found
+
+    def reset(self) -> None:
+        """See `Detector.reset`."""
+        self._last = None
 
     def describe(self) -> str:
         """See `Detector.describe`."""
@@ -73,7 +77,7 @@ class DescribedDetector:
     def _remember(self, found: Detections) -> None:
         self._last = None
         if len(found.points):
-            sure = found.points[0, found.scores[0] >= self._options.person_score]
+            sure = found.points[0, found.scores[0] >= self._options.least_score]
             if len(sure) >= _POINTS:
                 self._last = boxes_of(sure[None])
 

@@ -10,7 +10,9 @@ from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.keypoints.rotation import ROTATIONS
 from pstmo_core.settings import check_settings, setting
 
-KINDS = ("rtm", "mediapipe", "onnx", "simulation")
+KINDS = ("movenet", "rtm", "mediapipe", "onnx", "simulation")
+#: What detects unless a user says otherwise: needs nothing beside the package.
+DEFAULT_KIND = "movenet"
 #: How a top-down network of kind onnx learns where people are.
 PEOPLE_FROM = ("image", "previous", "search")
 
@@ -24,8 +26,8 @@ class DetectorOptions:
     """
 
     pose_model: str = setting(
-        "", "Path of the pose network: an ONNX file, for mediapipe a .task file. For rtm, a file "
-        "whose name contains rtmo finds people by itself.",
+        "", "Path of the pose network: an ONNX file, for mediapipe a .task file. Empty: movenet "
+        "uses MoveNet lightning, which comes with the package; thunder is more exact and slower.",
     )  # fmt: skip
     person_model: str = setting(
         "", "Path of the ONNX file that finds people: for rtm YOLOX or RTMDet, for onnx with "
@@ -33,6 +35,23 @@ class DetectorOptions:
     )  # fmt: skip
     download: bool = setting(
         False, "Whether rtm may download the files that rtmlib offers where none are named.",
+    )  # fmt: skip
+    input_size: int = setting(
+        0, "Longest side in pixels at which movenet sees an image when it looks for people; 0 "
+        "chooses by the people's size and, in a node, the machine's speed.", low=0, high=2048,
+    )  # fmt: skip
+    search_every: int = setting(
+        5, "In every how many images movenet looks for people who have come. Those who are known "
+        "are followed in every image.", low=1, high=1000,
+    )  # fmt: skip
+    search_tiles: int = setting(
+        0, "How many tiles an image's longest side has, one of which movenet searches in every "
+        "second search for people who are far off; 1 searches whole images only, 0 chooses by the "
+        "image's size.", low=0, high=8,
+    )  # fmt: skip
+    refine: bool = setting(
+        True, "Whether movenet looks at each person again, alone; false: all by multipose, whose "
+        "time does not grow with the people, but which is less exact.",
     )  # fmt: skip
     detector_layout: str = setting(
         "coco17", "Layout of the points of rtm and onnx.", choices=tuple(LAYOUTS)
@@ -64,8 +83,9 @@ class DetectorOptions:
     )
     detected_people: int = setting(4, "Most people that are found in an image.", low=1, high=64)
     person_score: float = setting(
-        0.3, "Least score of a person, of the box or the mean of the points.", low=0.0, high=1.0
-    )
+        0.0, "Least score of a person, of the box or the mean of the points; 0 takes what suits "
+        "the detector: 0.2 for movenet, 0.3 for others.", low=0.0, high=1.0,
+    )  # fmt: skip
     rotation: int = setting(
         0, "Degrees clockwise by which images have to be turned to be upright, where the camera "
         "is mounted turned. Keypoints are in the image as it came.", choices=ROTATIONS,
@@ -81,3 +101,8 @@ class DetectorOptions:
                 raise ConfigError(f"{name} is {getattr(self, name)}, but must be three numbers")
         if min(*self.pose_deviation, *self.person_deviation) <= 0:
             raise ConfigError("pose_deviation and person_deviation must be above 0")
+
+    @property
+    def least_score(self) -> float:
+        """Least score of a person for detectors of which nothing else is known."""
+        return self.person_score or 0.3

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from pstmo_core.detection.base import DetectorError
+from pstmo_core.detection.network_file import open_session
 from pstmo_core.detection.options import DetectorOptions
-from pstmo_core.detection.pose_network import open_session
 
 #: What the network sees beyond the image's edges, as RTMDet and YOLOX were trained with.
 _GREY = 114
@@ -62,7 +62,7 @@ class PersonSearch:
                 "its non-maximum suppression"
             )
         found = outputs[0].reshape(-1, 5)
-        right = found[:, 4] >= self._options.person_score
+        right = found[:, 4] >= self._options.least_score
         if len(outputs) > 1:
             right &= outputs[1].reshape(-1) == _PERSON
         surest = np.argsort(-found[:, 4])

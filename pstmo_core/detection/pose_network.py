@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from pstmo_core.detection.base import DetectorError
 from pstmo_core.detection.crops import crop_maps, undo_maps, warp_crops
+from pstmo_core.detection.network_file import open_session
 from pstmo_core.errors import ConfigError
 
 OUTPUTS = ("simcc", "heatmap")
@@ -126,25 +126,6 @@ def decode_heatmaps(maps: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray
     down = np.take_along_axis(maps, column[..., None, None], 3)[..., 0]
     points = np.stack([_refined(across, column), _refined(down, row)], -1) + 0.5
     return points * np.array(size) / (columns, rows), np.clip(flat.max(-1), 0, 1)
-
-
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Open an ONNX file on the CPU.
-
-    Raises:
-        DetectorError: if it is missing or broken.
-    """
-    if not path.is_file():
-        raise DetectorError(f"{path}: no such file; the detector's network must be an ONNX file")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises classes of its own for each kind of fault
-        line = str(error).strip().splitlines()[0]
-        raise DetectorError(f"{path}: not a readable ONNX file ({line})") from error
 
 
 def _softmax(values: np.ndarray) -> np.ndarray:

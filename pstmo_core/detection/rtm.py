@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from pstmo_core.detection.base import Detections, DetectorError
+from pstmo_core.detection.network_file import open_session
 from pstmo_core.detection.options import DetectorOptions
-from pstmo_core.detection.pose_network import open_session
 from pstmo_core.keypoints.layouts import get_layout
 
 WHERE = (
@@ -64,9 +64,12 @@ class RtmDetector:
             )
         scores = np.clip(scores, 0, 1).astype(np.float32)
         # RTMO gives one person with scores of 0 where nobody is.
-        kept = scores.mean(-1) >= max(self._options.person_score, 1e-6)
+        kept = scores.mean(-1) >= self._options.least_score
         kept[self._options.detected_people :] = False
         return Detections(points[kept].astype(np.float32), scores[kept])
+
+    def reset(self) -> None:
+        """See `Detector.reset`: there is nothing to forget."""
 
     def describe(self) -> str:
         """See `Detector.describe`."""
@@ -76,7 +79,7 @@ class RtmDetector:
         options = self._options
         if "rtmo" in Path(options.pose_model).name.lower():
             self._pose = self._tool(rtmlib.RTMO, options.pose_model)
-            self._pose.score_thr = options.person_score
+            self._pose.score_thr = options.least_score
             return
         if not options.person_model:
             raise DetectorError(

@@ -5,16 +5,14 @@ It was trained on rendered people (`scripts/sim_detector/train.py`) and finds no
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
 from pstmo_core.detection.base import Detections
-from pstmo_core.detection.pose_network import PoseFile, PoseNetwork, open_session
+from pstmo_core.detection.network_file import WEIGHTS, open_session
+from pstmo_core.detection.pose_network import PoseFile, PoseNetwork
 from pstmo_core.skeleton import JOINTS
 
-WEIGHTS = Path(__file__).parents[1] / "weights"
 _STRIDE = 4
 #: Least score of a person, and overlap (intersection over union) of two boxes of one person.
 _LEAST_SCORE, _SAME_PERSON = 0.3, 0.55
@@ -56,6 +54,9 @@ class SimulationDetector:
         tensor = small[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255
         centre, sides = self._search.run(None, {"image": np.ascontiguousarray(tensor)})
         return _boxes(centre[0, 0], sides[0]) / scale
+
+    def reset(self) -> None:
+        """See `Detector.reset`: there is nothing to forget."""
 
     def describe(self) -> str:
         """See `Detector.describe`."""

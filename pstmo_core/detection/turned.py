@@ -27,6 +27,10 @@ class TurnedDetector:
         points = points_of_turned_image(found.points, size, self._rotation)
         return Detections(points.astype(np.float32), found.scores)
 
+    def reset(self) -> None:
+        """See `Detector.reset`."""
+        self._detector.reset()
+
     def describe(self) -> str:
         """Say in a line what it is and what it is good for."""
         return f"{self._detector.describe()}, in images turned by {self._rotation} degrees"

@@ -33,6 +33,7 @@ def keypoints_from_images(
     Raises:
         SourceError: if there are no images, or they differ in size.
     """
+    detector.reset()
     tracker = Tracker(TrackerConfig(expire=config.expire))
     builder: ClipBuilder | None = None
     try:

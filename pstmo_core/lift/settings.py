@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.detection.options import DetectorOptions
+from pstmo_core.detection.options import DEFAULT_KIND, DetectorOptions
 from pstmo_core.errors import ConfigError
 from pstmo_core.runtime import shipped_model
 from pstmo_core.streaming.config import StreamConfig
 
 #: Kinds of output by the suffix that asks for them; bags are folders.
 FORMATS = {".npz": "npz", ".json": "json", ".bvh": "bvh", ".mcap": "mcap", ".db3": "sqlite3"}
-#: Those of them that are folders.
-BAGS = frozenset({"mcap", "sqlite3"})
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class LiftSettings:
     """Of a bag with several."""
     images: int | None = None
     """Number of images to take from a camera; None: until Ctrl-C."""
-    detector: str = "simulation"
+    detector: str = DEFAULT_KIND
     detector_options: DetectorOptions = field(default_factory=DetectorOptions)
     threads: int = 1
     """Of the lifter's inference."""
@@ -63,7 +61,7 @@ class LiftSettings:
                 f"the format is {wrong or 'missing'}, but must be one of "
                 f"{', '.join(FORMATS.values())}"
             )
-        if set(self.formats) >= BAGS:
+        if {"mcap", "sqlite3"} <= set(self.formats):
             raise ConfigError("a bag is either mcap or sqlite3: ask for one of them")
         if self.camera_info and self.stream.focal:
             raise ConfigError("the calibration says the focal length: leave out --focal")
@@ -73,13 +71,7 @@ class LiftSettings:
     @property
     def bag(self) -> str:
         """The storage of the bag to write, empty where none is."""
-        return next((name for name in self.formats if name in BAGS), "")
-
-    def files(self) -> list[str]:
-        """Return the files that a lift reads besides its inputs."""
-        options = dataclasses.asdict(self.detector_options).values()
-        named = [self.model, self.camera_info, *(each for each in options if isinstance(each, str))]
-        return [name for name in named if name]
+        return next((name for name in self.formats if name in ("mcap", "sqlite3")), "")
 
     def of_detection(self) -> dict[str, Any]:
         """Return, as JSON has it, what decides on the keypoints that are found in images."""

@@ -10,6 +10,7 @@ import onnxruntime
 from pstmo_core.runtime.base import STEP_OUTPUTS, BackendUnavailable, Runtime
 from pstmo_core.runtime.onnx_file import read_model, unreadable
 from pstmo_core.runtime.onnx_graph import keep_outputs
+from pstmo_core.runtime.onnx_options import session_options
 from pstmo_core.runtime.step_inputs import step_inputs
 
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
@@ -65,13 +66,9 @@ def load(path: Path, threads: int, precision: str) -> Runtime:
 
 
 def _session(model: bytes, path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     available = onnxruntime.get_available_providers()
     providers = [provider for provider in _PROVIDERS if provider in available]
     try:
-        return onnxruntime.InferenceSession(model, options, providers=providers)
+        return onnxruntime.InferenceSession(model, session_options(threads), providers=providers)
     except Exception as error:  # ONNX Runtime raises classes of its own for each kind of fault
         raise unreadable(path, error) from error

@@ -64,6 +64,9 @@ class BrightSpot:
         points = np.tile(np.float32([column, row]), (1, JOINTS, 1))
         return Detections(points, np.full((1, JOINTS), 0.5, np.float32))
 
+    def reset(self) -> None:
+        pass
+
     def describe(self) -> str:
         return "a bright spot"
 

@@ -30,6 +30,9 @@ class TruthDetector:
         points = points[:: 1 if self.calls % 2 else -1]
         return Detections(points, np.ones(points.shape[:2], np.float32))
 
+    def reset(self) -> None:
+        pass
+
     def describe(self) -> str:
         return "the truth"
 

@@ -1,0 +1,168 @@
+"""MoveNet: multipose finds people now and then, a network for one person follows each of them.
+
+Where a person is looked for in an image follows from the keypoints in the image before. That costs
+a few milliseconds a person, sees people from nearby however small they are in the image, and is
+more exact than multipose alone. Multipose looks for people who have come, and again whenever one
+who was followed is lost or two have become one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pstmo_core.detection.base import Detections
+from pstmo_core.detection.multipose import Found, Multipose
+from pstmo_core.detection.options import DetectorOptions
+from pstmo_core.detection.same_person import SAME, likeness, without_repeats
+from pstmo_core.detection.search_plan import SearchPlan, View
+from pstmo_core.detection.single_pose import LIGHTNING, SEEN, SinglePose, squares_round, steadied
+
+#: How sure multipose must be of a person: it gives people 0.3 to 0.8, and other things below 0.1.
+PERSON_SCORE = 0.2
+#: Likeness, to what multipose found, from which on the closer look is believed.
+_CONFIRMED = 0.3
+#: Searches in a row that a person who is followed may be missing from.
+_PATIENCE = 3
+#: Longest side of a person, in pixels of the search, from which on it should find the person.
+_VISIBLE = 96
+
+
+@dataclass(eq=False)
+class _People:
+    """Those who are followed, as the newest image shows them."""
+
+    points: np.ndarray
+    """(P, 17, 2) pixels."""
+    scores: np.ndarray
+    """(P, 17)."""
+    squares: np.ndarray
+    """(P, 3): where they were looked for; zeros for those whom multipose alone has seen."""
+    missed: np.ndarray
+    """(P,) searches in a row that did not find them."""
+
+    @classmethod
+    def nobody(cls) -> _People:
+        none = Detections.nobody(17)
+        return cls(none.points, none.scores, np.zeros((0, 3)), np.zeros(0, int))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def of(self, which: np.ndarray) -> _People:
+        """Return some of them."""
+        return _People(
+            self.points[which], self.scores[which], self.squares[which], self.missed[which]
+        )
+
+    def and_new(self, points: np.ndarray, scores: np.ndarray) -> _People:
+        """Return them and others, who have just come."""
+        return _People(
+            np.concatenate([self.points, points]),
+            np.concatenate([self.scores, scores]),
+            np.concatenate([self.squares, np.zeros((len(points), 3))]),
+            np.concatenate([self.missed, np.zeros(len(points), int)]),
+        )
+
+
+class MovenetDetector:
+    """Finds people's COCO keypoints in the images of one camera, in their order.
+
+    Raises:
+        DetectorError: if a file is missing or holds another network.
+    """
+
+    layout = "coco17"
+
+    def __init__(self, options: DetectorOptions) -> None:
+        threads = options.detector_threads
+        self._multipose = Multipose(threads)
+        self._single: SinglePose | None = None
+        if options.refine:
+            self._single = SinglePose(Path(options.pose_model or LIGHTNING), threads)
+        self._least = options.person_score or PERSON_SCORE
+        self._most = options.detected_people
+        self._name = Path(options.pose_model or LIGHTNING).name
+        self._plan = SearchPlan(
+            size=options.input_size,
+            every=options.search_every if options.refine else 1,
+            tiles=options.search_tiles if options.refine else 1,
+        )
+        self._people = _People.nobody()
+
+    def reset(self) -> None:
+        """See `Detector.reset`."""
+        self._people = _People.nobody()
+        self._plan.restart()
+
+    def detect(self, image: np.ndarray) -> Detections:
+        """See `Detector.detect`; people are given in the order in which they came."""
+        view = self._plan.next(image.shape[:2], self._people.points)
+        if view.new_camera:
+            self._people = _People.nobody()
+        if self._single is None:
+            found = self._search(image, view)
+            kept = without_repeats(found.points, found.scores, found.sure)
+            self._people = _People.nobody().and_new(found.points[kept], found.scores[kept])
+        else:
+            self._follow(image, view, self._single)
+        self._people = self._people.of(np.arange(min(len(self._people), self._most)))
+        return Detections(self._people.points, self._people.scores)
+
+    def describe(self) -> str:
+        """See `Detector.describe`."""
+        if self._single is None:
+            return "MoveNet multipose on ONNX Runtime, coco17"
+        return f"MoveNet multipose, each person again by {self._name}, on ONNX Runtime, coco17"
+
+    def _follow(self, image: np.ndarray, view: View, single: SinglePose) -> None:
+        before = len(self._people)
+        people = self._looked_at_again(image, single)
+        if view.due or not before or len(people) < before:
+            found = self._search(image, view)
+            people = self._reconciled(image, view, people, found, single)
+        self._people = people
+
+    def _looked_at_again(self, image: np.ndarray, single: SinglePose) -> _People:
+        """Return those of the image before who are found in this one."""
+        squares, enough = squares_round(self._people.points, self._people.scores)
+        if not enough.any():
+            return _People.nobody()
+        before = self._people.of(enough)
+        squares = steadied(before.squares, squares[enough])
+        people = _People(*single.detect(image, squares), squares, before.missed)
+        people = people.of(people.scores.mean(-1) >= SEEN)
+        return people.of(without_repeats(people.points, people.scores))
+
+    def _search(self, image: np.ndarray, view: View) -> Found:
+        """Return whom multipose finds in the part of the image whose turn it is."""
+        top, left, bottom, right = view.part
+        found = self._multipose.search(image[top:bottom, left:right], view.size, self._least)
+        offset = np.array([left, top], np.float32)
+        return Found(found.points + offset, found.scores, found.sure)
+
+    def _reconciled(
+        self, image: np.ndarray, view: View, people: _People, found: Found, single: SinglePose
+    ) -> _People:
+        """Return those who are followed, less those who are not there, and those who are new."""
+        alike = likeness(people.points, people.scores, found.points, found.scores) >= SAME
+        people.missed = np.where(
+            alike.any(1), 0, people.missed + view.should_show(people.points, _VISIBLE)
+        )
+        people = people.of(people.missed < _PATIENCE)
+        new = ~alike.any(0)
+        squares, enough = squares_round(found.points, found.scores)
+        new &= enough
+        if not new.any():
+            return people
+        points, scores = single.detect(image, squares[new])
+        seen = Detections(found.points[new], found.scores[new])
+        # In a crowd the closer look may have found a neighbour.
+        right = np.diag(likeness(points, scores, seen.points, seen.scores)) >= _CONFIRMED
+        points = np.where(right[:, None, None], points, seen.points)
+        scores = np.where(right[:, None], scores, seen.scores)
+        people = people.and_new(points, scores)
+        first_come = np.arange(len(people), 0, -1)
+        return people.of(without_repeats(people.points, people.scores, first_come))

@@ -1,0 +1,31 @@
+"""Opens the ONNX files of detectors' networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime
+
+from pstmo_core.detection.base import DetectorError
+from pstmo_core.runtime.onnx_options import session_options
+
+#: Where the networks that come with the package are.
+WEIGHTS = Path(__file__).parents[1] / "weights"
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Open an ONNX file on the CPU.
+
+    Raises:
+        DetectorError: if it is missing or broken.
+    """
+    if not path.is_file():
+        raise DetectorError(f"{path}: no such file; the detector's network must be an ONNX file")
+    providers = ["CPUExecutionProvider"]
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), session_options(threads), providers=providers
+        )
+    except Exception as error:  # ONNX Runtime raises classes of its own for each kind of fault
+        line = str(error).strip().splitlines()[0]
+        raise DetectorError(f"{path}: not a readable ONNX file ({line})") from error

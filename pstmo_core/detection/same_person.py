@@ -1,0 +1,51 @@
+"""Tells whether keypoints that were found twice are of one person."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Distance of two keypoints, in sizes of the person, at which they are alike by 1 / e.
+_REACH = 0.1
+#: From this likeness on, two sets of keypoints are of one person.
+SAME = 0.5
+
+
+def likeness(
+    points: np.ndarray, scores: np.ndarray, others: np.ndarray, other_scores: np.ndarray
+) -> np.ndarray:
+    """Return how alike the poses of P and Q people are in the image, (P, Q) from 0 to 1.
+
+    Args:
+        points: (P, J, 2) pixels.
+        scores: (P, J).
+        others: (Q, J, 2) pixels.
+        other_scores: (Q, J).
+    """
+    apart = np.linalg.norm(points[:, None] - others[None], axis=-1)
+    size = np.minimum(_size(points)[:, None], _size(others)[None])
+    alike = np.exp(-((apart / (_REACH * size[..., None])) ** 2))
+    weight = np.minimum(scores[:, None], other_scores[None]) + 1e-6
+    return (alike * weight).sum(-1) / weight.sum(-1)
+
+
+def _size(points: np.ndarray) -> np.ndarray:
+    """Return the longer sides (P,) of boxes round points (P, J, 2)."""
+    return np.maximum(np.ptp(points, axis=1).max(-1), 1.0)
+
+
+def without_repeats(
+    points: np.ndarray, scores: np.ndarray, sure: np.ndarray | None = None
+) -> np.ndarray:
+    """Return (P,) who is left if of repeated people only the surest stays.
+
+    Args:
+        points: (P, J, 2) pixels.
+        scores: (P, J).
+        sure: (P,); by default the mean score.
+    """
+    alike = likeness(points, scores, points, scores) >= SAME
+    sure = scores.mean(-1) if sure is None else sure
+    left = np.zeros(len(points), bool)
+    for person in np.argsort(-sure, kind="stable"):
+        left[person] = not (alike[person] & left).any()
+    return left

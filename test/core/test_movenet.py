@@ -1,0 +1,174 @@
+"""MoveNet, which ships: people in real video are found, followed, and found again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+cv2 = pytest.importorskip("cv2", reason="images need OpenCV")
+
+from pstmo_core.detection import DetectorError, DetectorOptions, load_detector  # noqa: E402
+from pstmo_core.detection.network_file import WEIGHTS  # noqa: E402
+from pstmo_core.detection.same_person import likeness, without_repeats  # noqa: E402
+from pstmo_core.detection.search_plan import SearchPlan, tile_parts  # noqa: E402
+from pstmo_core.keypoints.layouts import get_layout  # noqa: E402
+
+VIDEO = WEIGHTS.parent / "samples" / "park.mp4"
+IMAGES = 24
+NAMES = get_layout("coco17").joint_names
+UPRIGHT = ("nose", "left_shoulder", "left_hip", "left_knee", "left_ankle")
+#: Boxes round the man on the roof and the woman on the grass in these images: left, top, right,
+#: bottom, pixels.
+PEOPLE = ((140, -60, 390, 340), (740, 360, 940, 710))
+
+
+@pytest.fixture(scope="module")
+def park() -> list[np.ndarray]:
+    """The first images of the shipped video of two people."""
+    video = cv2.VideoCapture(str(VIDEO))
+    return [video.read()[1] for _ in range(IMAGES)]
+
+
+def inside(points: np.ndarray, box: tuple[int, ...]) -> bool:
+    return bool(((points >= box[:2]) & (points <= box[2:])).all())
+
+
+def test_without_a_word_two_people_are_followed_through_real_video(
+    park: list[np.ndarray],
+) -> None:
+    detector = load_detector()
+    assert detector.layout == "coco17" and "MoveNet" in detector.describe()
+    followed = [detector.detect(image) for image in park]
+    assert [len(found.points) for found in followed] == [2] * IMAGES
+    for found in followed:
+        order = np.argsort(found.points[:, 0, 0])
+        for person, box in zip(order, PEOPLE, strict=True):
+            seen = found.scores[person] >= 0.3
+            assert seen.sum() >= 12 and inside(found.points[person][seen], box)
+            heights = found.points[person, [NAMES.index(n) for n in UPRIGHT], 1]
+            assert (np.diff(heights) > 0).all()
+    paths = np.stack([found.points for found in followed])
+    assert np.abs(np.diff(paths[:, :, 5:], axis=0)).mean() < 8  # who is first stays first
+
+
+def test_after_a_reset_all_is_as_at_first(park: list[np.ndarray]) -> None:
+    detector = load_detector()
+    runs = []
+    for _ in range(2):
+        runs.append([detector.detect(image).points for image in park[:4]])
+        detector.reset()
+    np.testing.assert_array_equal(runs[0], runs[1])
+
+
+def test_points_move_with_the_image(park: list[np.ndarray]) -> None:
+    shift = np.array([64, 32])
+    larger = np.zeros((720 + 64, 960 + 128, 3), np.uint8)
+    larger[shift[1] : shift[1] + 720, shift[0] : shift[0] + 960] = park[0]
+    here, there = (load_detector().detect(image) for image in (park[0], larger))
+    seen = (here.scores > 0.3) & (there.scores > 0.3)
+    assert seen.sum() > 24
+    apart = np.linalg.norm(there.points - shift - here.points, axis=-1)[seen]
+    assert np.median(apart) < 4
+
+
+def test_someone_far_off_is_found_in_a_tile_and_followed(park: list[np.ndarray]) -> None:
+    """The woman, 100 pixels tall in an image of 1920 x 1080."""
+    woman = cv2.resize(park[8][340:, 640:], None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
+    image = np.full((1080, 1920, 3), 110, np.uint8)
+    image[700 : 700 + woman.shape[0], 1300 : 1300 + woman.shape[1]] = woman
+    found = {}
+    for tiles in (0, 1):
+        detector = load_detector("movenet", DetectorOptions(search_tiles=tiles))
+        found[tiles] = [detector.detect(image) for _ in range(16)]
+    assert not any(len(one.points) for one in found[1])
+    first = next(n for n, one in enumerate(found[0]) if len(one.points))
+    assert all(len(one.points) == 1 for one in found[0][first:])
+    assert inside(found[0][-1].points[0], (1330, 700, 1410, 835))
+
+
+def test_who_has_left_is_given_up_and_found_on_return(park: list[np.ndarray]) -> None:
+    detector = load_detector()
+    empty = cv2.GaussianBlur(park[0], (0, 0), 60)
+    counts = [len(detector.detect(i).points) for i in [*park[:3], empty, empty, *park[3:5]]]
+    assert counts == [2, 2, 2, 0, 0, 2, 2]
+
+
+def test_an_image_of_another_size_is_of_another_camera(park: list[np.ndarray]) -> None:
+    detector = load_detector()
+    detector.detect(park[0])
+    half = cv2.resize(park[0], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    found = detector.detect(half)
+    np.testing.assert_allclose(found.points, load_detector().detect(half).points)
+
+
+def test_without_the_closer_look_multipose_alone_answers(park: list[np.ndarray]) -> None:
+    detector = load_detector("movenet", DetectorOptions(refine=False, input_size=320))
+    assert [len(detector.detect(image).points) for image in park[:4]] == [2] * 4
+    few = load_detector("movenet", DetectorOptions(refine=False, detected_people=1))
+    assert len(few.detect(park[0]).points) == 1
+
+
+@pytest.mark.parametrize("file", ["sim_pose.onnx", "movenet_multipose.onnx"])
+def test_another_network_is_refused_with_a_sentence(file: str) -> None:
+    with pytest.raises(DetectorError, match=f"{file}: is not MoveNet lightning or thunder"):
+        load_detector("movenet", DetectorOptions(pose_model=str(WEIGHTS / file)))
+    with pytest.raises(DetectorError, match="absent.onnx: no such file"):
+        load_detector("movenet", DetectorOptions(pose_model=str(Path("absent.onnx"))))
+
+
+# When and where is searched
+
+
+def test_tiles_show_all_of_the_image_and_overlap() -> None:
+    for height, width in ((1080, 1920), (1920, 1080), (720, 1280), (500, 500)):
+        for across in (2, 3, 4):
+            shown = np.zeros((height, width), int)
+            for top, left, bottom, right in tile_parts(height, width, across):
+                shown[top:bottom, left:right] += 1
+            assert shown.min() >= 1 and shown.max() >= 2
+    assert tile_parts(1080, 1920, 1) == []
+
+
+def test_known_people_are_searched_for_less_often_and_in_turn_with_tiles() -> None:
+    someone = np.zeros((1, 17, 2)) + np.linspace(0, 200, 17)[:, None]
+    plan = SearchPlan(every=5)
+    views = [plan.next((1080, 1920), someone) for _ in range(20)]
+    assert [n for n, view in enumerate(views) if view.due] == [0, 5, 10, 15]
+    whole = (0, 0, 1080, 1920)
+    assert [views[n].part == whole for n in (0, 5, 10, 15)] == [True, False, True, False]
+    plan = SearchPlan(every=5)
+    small = [plan.next((480, 640), someone) for _ in range(20)]
+    assert {view.part for view in small} == {(0, 0, 480, 640)}
+
+
+def test_the_input_is_larger_for_smaller_people_and_never_above_the_limit() -> None:
+    def size(height: float, limit: int = 512) -> int:
+        people = np.zeros((1, 17, 2)) + np.linspace(0, height, 17)[:, None]
+        plan = SearchPlan()
+        plan.largest = limit
+        return plan.next((720, 1280), people).size
+
+    sizes = [size(height) for height in (700, 500, 300, 150)]
+    assert sizes == sorted(sizes) and sizes[0] == 256 and sizes[-1] == 512
+    assert size(150, 320) == 320
+    fixed = SearchPlan(size=288).next((720, 1280), np.zeros((0, 17, 2)))
+    assert fixed.size == 288
+
+
+# Who is who
+
+
+def test_poses_of_one_person_are_alike_and_of_neighbours_are_not() -> None:
+    rng = np.random.default_rng(0)
+    pose = rng.uniform(0, 200, (1, 17, 2))
+    scores = np.ones((1, 17))
+    trembling = pose + rng.normal(0, 4, pose.shape)
+    beside = pose + (60, 0)
+    both = np.concatenate([trembling, beside])
+    alike = likeness(pose, scores, both, np.ones((2, 17)))
+    assert alike.shape == (1, 2) and alike[0, 0] > 0.8 and alike[0, 1] < 0.1
+    three = np.concatenate([pose, trembling, beside])
+    surer = np.array([[0.5], [0.6], [0.4]]) * np.ones(17)
+    assert without_repeats(three, surer).tolist() == [False, True, True]
