@@ -181,7 +181,7 @@ def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> Peop
 
 def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
     """Return skeletons as a message."""
-    placed = np.isfinite(frame.roots.position).all(-1)
+    places = frame.roots.position.tolist(), frame.roots.source.tolist()
     return Skeletons3D(
         header=Header(stamp=time_message(frame.stamp), frame_id=frame_id),
         newest_stamp=time_message(frame.newest),
@@ -193,12 +193,10 @@ def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
                 confidence=floats(frame.confidence[row]),
                 observed=float(frame.observed[row]),
                 root=Point(x=x, y=y, z=z),
-                root_source=Skeleton3D.ROOT_SCALE if known else Skeleton3D.ROOT_NONE,
+                root_source=source,
                 root_covariance=frame.roots.covariance[row].ravel(),
             )
-            for row, (name, (x, y, z), known) in enumerate(
-                zip(frame.ids, frame.roots.position.tolist(), placed.tolist(), strict=True)
-            )
+            for row, (name, (x, y, z), source) in enumerate(zip(frame.ids, *places, strict=True))
         ],
     )
 

@@ -23,7 +23,8 @@ from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, ra
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.model.checkpoints import load_weights
 from pstmo_core.model.stmo import STMO
-from pstmo_core.streaming.root import KNOWN_SPREAD, STATURE_SPREAD, Roots, solve_roots, stature
+from pstmo_core.room.root_fusion import RootSource
+from pstmo_core.streaming.root import Roots, solve_roots, stature
 
 WEIGHTS = Path(__file__).parents[1] / "pstmo_core" / "weights" / "stmo_27.safetensors"
 DISTANCES = ((2.0, 3.0), (3.0, 5.0), (5.0, 8.0), (8.0, 12.0))
@@ -84,11 +85,13 @@ def main(
             place = f"| {distance[0]:g} to {distance[1]:g} m | {'faulty' if faults else 'clean'}"
             lines.append(
                 row(
-                    f"{place} | assumed", solve_roots(joints, seen_rays, seen, STATURE_SPREAD), true
+                    f"{place} | assumed",
+                    solve_roots(joints, seen_rays, seen, RootSource.ASSUMED),
+                    true,
                 )
             )
             scale = (stature(true - true[:, :1]) / stature(joints))[:, None, None]
-            known = solve_roots(joints * scale, seen_rays, seen, KNOWN_SPREAD)
+            known = solve_roots(joints * scale, seen_rays, seen, RootSource.HEIGHT)
             lines.append(row(f"{place} | given", known, true))
             print("\n".join(lines[-2:]))
     text = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 
 
 def percentiles(seconds: np.ndarray) -> dict[str, float]:
@@ -35,7 +35,7 @@ def write_report(folder: Path, name: str, results: dict[str, Any], markdown: str
     paths = []
     for suffix, text in texts.items():
         path = folder / f"{name}{suffix}"
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             partial.write_text(text)
         paths.append(path)
     return paths

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 from pstmo_core.cli import (  # noqa: F401  (add commands)
@@ -22,7 +23,7 @@ from pstmo_core.cli import (  # noqa: F401  (add commands)
 from pstmo_core.cli.app import app, report, set_up_debugging
 from pstmo_core.errors import PstmoError
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 
 
 def main() -> None:
@@ -31,6 +32,9 @@ def main() -> None:
     `--debug`, anywhere among the arguments, adds the traceback.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        # As Ctrl-C does, it lets what is being written be cleaned up.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     try:
         app(set_up_debugging(sys.argv[1:]), prog_name="pstmo")
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pstmo_core.atomic_files import check_output
 from pstmo_core.cli.app import app, require_training
 
 
@@ -23,6 +24,7 @@ def export(
     ] = "both",
 ) -> None:
     """Write a network as ONNX, checked against torch."""
+    check_output(output, [weights])
     require_training()
     from pstmo_core.model.checkpoints import load_weights
     from pstmo_core.runtime.onnx_export import export_onnx
@@ -44,6 +46,7 @@ def import_official(
     Stage I, stage II and the refine module are told apart by their weights. Nothing in the file is
     executed. Their network for in-the-wild videos takes keypoints in COCO's order.
     """
+    check_output(output, [file])
     require_training()
     from pstmo_core.model.checkpoints import load_official, read_state_dict, save_weights
 

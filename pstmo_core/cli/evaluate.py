@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file, check_output
 from pstmo_core.cli.app import app, require_training
 from pstmo_core.errors import PstmoError
 
@@ -87,6 +87,9 @@ def evaluate(
     sequences.
     """  # noqa: D301
     chosen = _choose_protocol(dataset, mocap, protocol, context)
+    if output is not None:
+        read = (weights, mocap, refine, poses, keypoints, train, test)
+        check_output(output, [each for each in read if each])
     require_training()
     if chosen == _Protocol.windows:
         from pstmo_core.evaluation.model_card import measure, tables
@@ -117,7 +120,7 @@ def evaluate(
         text = dataset_tables(report)
     typer.echo(text)
     if output is not None:
-        with whole_file(output) as partial:
+        with atomic_file(output) as partial:
             partial.write_text(json.dumps(report, indent=1) + "\n")
 
 

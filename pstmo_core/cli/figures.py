@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pstmo_core.cli.app import LIST, group, numbers, require_training, words
+from pstmo_core.cli.options import option
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.streaming.config import StreamConfig
@@ -27,7 +28,7 @@ _Frame = Annotated[
     int | None,
     typer.Option(help="Frame of the clip in the window's centre; the person's middle by default."),
 ]
-_Focal = Annotated[float, typer.Option(help="Focal length in pixels; 0 assumes a usual one.")]
+_Focal = Annotated[float, option(StreamConfig, "focal")]
 _Fps = Annotated[float | None, typer.Option(help="Frame rate, if the clip has none.")]
 _Size = Annotated[tuple[int, int] | None, typer.Option(help="Image width and height, likewise.")]
 _Layout = Annotated[str | None, typer.Option(help="Layout of the points, likewise.")]
@@ -136,9 +137,7 @@ def skeletons(
     person: Annotated[
         list[str] | None, typer.Option(metavar=LIST, help="Ids of people; all by default.")
     ] = None,
-    look_ahead: Annotated[
-        int, typer.Option(help="Frames of the window after the target; 0 is live use.")
-    ] = StreamConfig.look_ahead,
+    look_ahead: Annotated[int, option(StreamConfig, "look_ahead")] = StreamConfig.look_ahead,
     focal: _Focal = StreamConfig.focal,
     fps: _Fps = None,
     size: _Size = None,

@@ -10,9 +10,11 @@ import typer
 from tqdm import tqdm
 
 from pstmo_core.cli.app import LIST, app, report, words
+from pstmo_core.cli.options import option
 from pstmo_core.detection.options import DEFAULT_KIND, KINDS
 from pstmo_core.errors import PstmoError
-from pstmo_core.lift.jobs import Job, Result, plan
+from pstmo_core.lift.jobs import Result
+from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import failures, lift_here, lift_in_processes
 from pstmo_core.lift.ray_jobs import lift_on_ray
 from pstmo_core.lift.settings import FORMATS, LiftSettings, detector_options
@@ -61,25 +63,13 @@ def lift_command(
             "explains them.",
         ),
     ] = [],
-    focal: Annotated[
-        float, typer.Option(help="Focal length in pixels. With it people get a place.")
-    ] = StreamConfig.focal,
+    focal: Annotated[float, option(StreamConfig, "focal")] = StreamConfig.focal,
     camera_info: Annotated[
         str, typer.Option(metavar="FILE", help="ROS camera calibration (YAML), likewise.")
     ] = "",
-    height: Annotated[
-        float, typer.Option(help="Height of the people in metres; 0 leaves an average adult's.")
-    ] = StreamConfig.height,
-    rotation: Annotated[
-        int,
-        typer.Option(
-            help="Degrees clockwise by which images have to be turned to be upright: 0, 90, 180 or "
-            "270."
-        ),
-    ] = StreamConfig.rotation,
-    look_ahead: Annotated[
-        int, typer.Option(help="Frames of the window after the target; 13 is best.")
-    ] = StreamConfig.look_ahead,
+    height: Annotated[float, option(StreamConfig, "height")] = StreamConfig.height,
+    rotation: Annotated[int, option(StreamConfig, "rotation")] = StreamConfig.rotation,
+    look_ahead: Annotated[int, option(StreamConfig, "look_ahead")] = StreamConfig.look_ahead,
     model: Annotated[
         str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
     ] = "",
@@ -110,9 +100,7 @@ def lift_command(
     precision: Annotated[
         str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
     ] = "fp32",
-    max_people: Annotated[
-        int, typer.Option(help="People lifted at once; further ones are left out.")
-    ] = StreamConfig.max_people,
+    max_people: Annotated[int, option(StreamConfig, "max_people")] = StreamConfig.max_people,
     force: Annotated[bool, typer.Option("--force", help="Lift also what is done.")] = False,
 ) -> None:
     """Lift recordings to 3D: files in, files out.
@@ -159,6 +147,8 @@ def _lift(
     with tqdm(total=len(jobs), unit=unit, delay=1, bar_format=bar_format) as bar:
 
         def finished(result: Result) -> None:
+            if result.runtime and not any(before.runtime for before in results):
+                bar.write(f"lifted by {result.runtime}")
             results.append(result)
             if len(jobs) > 1:
                 bar.write(_sentence(result))
@@ -191,8 +181,6 @@ def _sentence(result: Result) -> str:
 def _report(results: list[Result]) -> None:
     """Tell of failures at the end; exit code 1 where some inputs were lifted, 2 where none was."""
     failed = failures(results)
-    for explained in {result.runtime for result in results if result.runtime}:
-        typer.echo(explained)
     for result in failed:
         report(result.error, result.trace)
     if failed:

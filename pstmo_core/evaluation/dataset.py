@@ -24,6 +24,7 @@ from pstmo_core.evaluation.refining import check_refinable, on_rays
 from pstmo_core.evaluation.robustness import Corruption, Shuffle, corrupt
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.refine import Refine
+from pstmo_core.settings import check_settings, setting
 
 #: What a metric of `metrics.frame_metrics` is multiplied by in a report: to mm, or to percent.
 _UNITS = {
@@ -52,24 +53,25 @@ class EvaluationProtocol:
         ConfigError: if a value cannot be used.
     """
 
-    tds: int = 0
-    """Temporal downsampling s: frames between neighbours in a window. 0: as the network asks."""
+    tds: int = setting(
+        0,
+        "Temporal downsampling s: frames between neighbours in a window. 0: as the network asks.",
+        low=0,
+    )
     flip: bool = True
     """Average the poses of a window and of its mirror image (flip at test time)."""
-    look_ahead: int | None = None
-    """Frames of the window after the frame that is lifted, by the all-frames head; 0 is live use.
-    None: the centre frame, by MOFA."""
+    look_ahead: int | None = setting(
+        None,
+        "Frames of the window after the frame that is lifted, by the all-frames head; 0 is live "
+        "use. Without it the centre frame is lifted, by MOFA.",
+        low=0,
+    )
     corruption: Corruption = field(default_factory=Corruption)
     """What spoils the keypoints."""
-    batch: int = 256
-    """Windows at once; twice as many with `flip`."""
+    batch: int = setting(256, "Windows at once; twice as many with `flip`.", low=1)
 
     def __post_init__(self) -> None:
-        for name, least in (("tds", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}, but must be {least} or more")
-        if self.look_ahead is not None and self.look_ahead < 0:
-            raise ConfigError(f"look_ahead is {self.look_ahead}, but must be 0 or more")
+        check_settings(self)
 
     def place(self, model: ModelConfig) -> int:
         """Return where in the window the lifted frame is.

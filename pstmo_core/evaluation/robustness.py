@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pstmo_core.data.sequences.windows import SequenceWindows, Windows
-from pstmo_core.errors import ConfigError
+from pstmo_core.settings import check_settings, setting
 
 #: Independent streams of random numbers, so that one option does not change another's draws.
 _NOISE, _JOINTS, _FRAMES, _ORDER = range(4)
@@ -27,26 +27,31 @@ class Corruption:
         ConfigError: if a value cannot be used.
     """
 
-    noise: float = 0.0
-    """Deviation sigma of Gaussian noise in the paper's normalised units, half image widths."""
+    noise: float = setting(
+        0.0,
+        "Deviation sigma of Gaussian noise in the paper's normalised units, half image widths.",
+        low=0.0,
+        below=float("inf"),
+    )
     shuffle: bool = False
     """Put the frames of each window in a random order; what is predicted keeps its frame."""
-    missing_joints: float = 0.0
-    """Share of joints that are not seen, drawn for every frame and joint. `person` is told of
-    them; under `screen`, which cannot be told, a joint stays where it was last seen."""
-    missing_frames: float = 0.0
-    """Share of frames that are lost: the last frame before them is repeated, as a stream does."""
-    seed: int = 0
+    missing_joints: float = setting(
+        0.0,
+        "Share of joints that are not seen, drawn for every frame and joint. `person` is told of "
+        "them; under `screen`, which cannot be told, a joint stays where it was last seen.",
+        low=0.0,
+        below=1.0,
+    )
+    missing_frames: float = setting(
+        0.0,
+        "Share of frames that are lost: the last frame before them is repeated, as a stream does.",
+        low=0.0,
+        below=1.0,
+    )
+    seed: int = setting(0, "Of what is drawn.", low=0)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.noise < float("inf"):
-            raise ConfigError(f"noise is {self.noise}, but must be 0 or more")
-        for name in ("missing_joints", "missing_frames"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ConfigError(f"{name} is {value}, but must be a share from 0 to below 1")
-        if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}, but must be 0 or more")
+        check_settings(self)
 
 
 def corrupt(data: SequenceWindows, corruption: Corruption) -> SequenceWindows:

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.drawing.colours import (
     LEFT_COLOUR,
     MIDDLE_ON_WHITE,
@@ -66,7 +66,7 @@ def save(figure: Figure, path: Path) -> None:
     check_suffix(path)
     kind = path.suffix.lower()[1:]
     metadata = {"Date": None} if kind == "svg" else None
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         figure.savefig(partial, format=kind, dpi=_DPI, metadata=metadata)
 
 

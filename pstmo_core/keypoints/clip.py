@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip_json import DialectError, read_dialect
 from pstmo_core.keypoints.frame import KeypointFrame, keypoint_frame
@@ -151,13 +152,15 @@ def load_clip(
 
 
 def save_clip(clip: Clip, path: Path | str) -> None:
-    """Write a clip as the npz that `load_clip` reads; stamps are kept to a microsecond or better.
+    """Write a clip as the npz that `load_clip` reads, atomically.
+
+    Stamps are kept to a microsecond or better.
 
     Raises:
         OSError: if the file cannot be written.
     """
     truth: dict[str, Any] = {} if clip.truth is None else {"truth": clip.truth}
-    with Path(path).open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(
             file,
             keypoints=clip.keypoints,

@@ -39,6 +39,9 @@ class KeypointFrame:
     it is not known. `pstmo_core.camera` makes such frames of any calibrated camera's."""
     pose: CameraPose | None = None
     """How the camera stood when it took the image; None where that is not known."""
+    depths: np.ndarray | None = None
+    """(P, 17) float32 metres along the camera's axis to what a depth image shows at the points, NaN
+    where it shows nothing; None without a depth image."""
 
     def seen_with(self, focal: float) -> KeypointFrame:
         """Return what a camera of another focal length in pixels would have seen of these people.

@@ -22,12 +22,12 @@ def upright_frame(frame: KeypointFrame, rotation: int) -> KeypointFrame:
     """Return a frame as the camera would see it, were it mounted upright."""
     if not rotation:
         return frame
-    axes, size = upright_axes(rotation), np.array([frame.width, frame.height])
-    width, height = size if rotation == 180 else size[::-1]
+    axes, taken = upright_axes(rotation), (frame.width, frame.height)
+    size = taken if rotation == 180 else taken[::-1]
     turn = axes[:2, :2].astype(np.float32)
-    points = (frame.points - np.float32(size / 2)) @ turn.T + np.float32([width / 2, height / 2])
+    points = (frame.points - _middle(taken)) @ turn.T + _middle(size)
     pose = frame.pose.turned(axes) if frame.pose else None
-    return replace(frame, points=points, width=int(width), height=int(height), pose=pose)
+    return replace(frame, points=points, width=size[0], height=size[1], pose=pose)
 
 
 def upright_image(image: np.ndarray, rotation: int) -> np.ndarray:
@@ -43,7 +43,11 @@ def points_of_turned_image(points: np.ndarray, size: tuple[int, int], rotation: 
         size: width and height of the image as the camera took it.
         rotation: one of `ROTATIONS`.
     """
-    taken = np.array(size, np.float32) / 2
+    taken = _middle(size)
     middle = taken if rotation % 180 == 0 else taken[::-1]
     turned: np.ndarray = (points - middle) @ upright_axes(rotation)[:2, :2].astype(np.float32)
     return turned + taken
+
+
+def _middle(size: tuple[int, int]) -> np.ndarray:
+    return np.array(size, np.float32) / np.float32(2)

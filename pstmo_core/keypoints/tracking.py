@@ -14,6 +14,7 @@ import numpy as np
 
 from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
 
 #: Distance of a keypoint from where it was expected, over the person's size, that halves its part
@@ -26,35 +27,45 @@ _SMALLEST_SIZE = 1.0
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """How people are recognised. Times are seconds.
+    """How people are recognised.
 
     Raises:
         ConfigError: if a value cannot be used.
     """
 
-    expire: float = 1.0
-    """Somebody not seen for this long is forgotten; who comes then is somebody else."""
-    similarity: float = 0.15
-    """Least similarity, 0 to 1, at which two sightings can be the same person."""
-    reset: float = 0.5
-    """An image older than the newest by more than this says that time jumped back: everybody is
-    somebody new. One that is less late is named by those who are known, and moves nobody."""
-    people: int = 64
-    """Most people of one image that are followed. Twice as many tracks are kept, for those who are
-    hidden; beyond that, who was not seen for longest is forgotten. It bounds time and memory."""
+    expire: float = setting(
+        1.0,
+        "Somebody not seen for this long is forgotten; who comes then is somebody else.",
+        low=0.001,
+        high=1e6,
+        unit="s",
+    )
+    similarity: float = setting(
+        0.15,
+        "Least similarity at which two sightings can be the same person.",
+        low=0.001,
+        high=0.999,
+    )
+    reset: float = setting(
+        0.5,
+        "An image older than the newest by more than this says that time jumped back: everybody is "
+        "somebody new. One that is less late is named by those who are known, and moves nobody.",
+        low=0.0,
+        high=1e6,
+        unit="s",
+    )
+    people: int = setting(
+        64,
+        "Most people of one image that are followed. Twice as many tracks are kept, for those who "
+        "are hidden; beyond that, who was not seen for longest is forgotten. It bounds time and "
+        "memory.",
+        low=1,
+    )
     prefix: str = "p"
     """What ids begin with, a letter; a number follows."""
 
     def __post_init__(self) -> None:
-        if self.expire <= 0 or self.reset < 0:
-            raise ConfigError(
-                f"expire is {self.expire} and reset {self.reset}, but they must be times in "
-                "seconds, the first above 0"
-            )
-        if self.people < 1:
-            raise ConfigError(f"people is {self.people}, but must be at least 1")
-        if not 0 < self.similarity < 1:
-            raise ConfigError(f"similarity is {self.similarity}, but must be between 0 and 1")
+        check_settings(self)
         if not self.prefix[:1].isalpha():
             raise ConfigError(f"prefix is {self.prefix!r}, but must begin with a letter")
 

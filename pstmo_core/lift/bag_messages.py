@@ -28,9 +28,12 @@ Person2D[] people
 """,
     "pstmo_ros/msg/Skeleton3D": """
 uint8 ROOT_NONE=0
-uint8 ROOT_SCALE=1
+uint8 ROOT_ASSUMED=1
 uint8 ROOT_DEPTH=2
 uint8 ROOT_EXTERNAL=3
+uint8 ROOT_FLOOR=4
+uint8 ROOT_HEIGHT=5
+uint8 ROOT_LEARNED=6
 string id
 float32[] joints
 float32[] confidence

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.atomic_files import whole_folder
+from pstmo_core.atomic_files import atomic_folder
 from pstmo_core.camera import Camera, CameraError, camera_from_info
 from pstmo_core.errors import PstmoError
 from pstmo_core.images import RawImage, decode_compressed, decode_image
@@ -29,7 +29,6 @@ STORAGES = ("mcap", "sqlite3")
 _IMAGES = (IMAGE, COMPRESSED_IMAGE)
 _TOPIC = "/skeletons"
 _SECOND = 1_000_000_000
-_ROOT_NONE, _ROOT_SCALE = 0, 1
 
 
 class BagError(PstmoError):
@@ -141,7 +140,8 @@ def write_bag(
     """Write skeletons as a bag with one topic, `/skeletons`, a message a frame at its stamp.
 
     Args:
-        path: the bag's folder, whole or not at all; one that is there is replaced.
+        path: the bag's folder, written atomically; a bag of skeletons that this function wrote
+            before is replaced, and nothing else.
         lifted: the skeletons.
         storage: one of `STORAGES`.
         frame_id: the camera's optical frame.
@@ -149,6 +149,7 @@ def write_bag(
 
     Raises:
         BagError: if rosbags is not installed.
+        OutputError: if something else is there.
     """
     store = _typestore()
     from rosbags.rosbag2 import StoragePlugin, Writer
@@ -156,15 +157,27 @@ def write_bag(
     plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
     stamps = lifted.stamps
     newest = newest_stamps(stamps, look_ahead).tolist()
-    with whole_folder(path) as partial:
-        with Writer(partial, version=8, storage_plugin=plugin) as writer:
-            connection = writer.add_connection(_TOPIC, SKELETONS, typestore=store)
-            for row in np.sort(np.unique(stamps, return_index=True)[1]).tolist():
-                message = _skeletons(store.types, lifted, row, newest[row], frame_id)
-                data = store.serialize_cdr(message, SKELETONS)
-                writer.write(connection, int(stamps[row]), data)
-        _name_storage(partial, path.name)
+    with (
+        atomic_folder(path, is_skeleton_bag) as partial,
+        Writer(partial, version=8, storage_plugin=plugin) as writer,
+    ):
+        connection = writer.add_connection(_TOPIC, SKELETONS, typestore=store)
+        for row in np.sort(np.unique(stamps, return_index=True)[1]).tolist():
+            message = _skeletons(store.types, lifted, row, newest[row], frame_id)
+            data = store.serialize_cdr(message, SKELETONS)
+            writer.write(connection, int(stamps[row]), data)
     return [path]
+
+
+def is_skeleton_bag(folder: Path) -> bool:
+    """Tell a bag as `write_bag` writes it, with nothing else in its folder, from other folders."""
+    try:
+        with _opened(folder) as reader:
+            topics = {(connection.topic, connection.msgtype) for connection in reader.connections}
+    except BagError:
+        return False
+    suffixes = sorted(entry.suffix for entry in folder.iterdir())
+    return topics == {(_TOPIC, SKELETONS)} and suffixes in ([".db3", ".yaml"], [".mcap", ".yaml"])
 
 
 def newest_stamps(stamps: np.ndarray, look_ahead: int) -> np.ndarray:
@@ -172,15 +185,6 @@ def newest_stamps(stamps: np.ndarray, look_ahead: int) -> np.ndarray:
     newest = np.maximum.accumulate(stamps)
     rows = np.searchsorted(newest, stamps + look_ahead)
     return newest[np.minimum(rows, len(stamps) - 1)]
-
-
-def _name_storage(folder: Path, name: str) -> None:
-    """Rename the storage file, which rosbags names as the folder it wrote to."""
-    metadata = folder / "metadata.yaml"
-    for file in folder.glob(f"{folder.name}.*"):
-        renamed = file.with_name(name + file.suffix)
-        metadata.write_text(metadata.read_text().replace(file.name, renamed.name))
-        file.rename(renamed)
 
 
 def _typestore() -> Any:
@@ -303,6 +307,6 @@ def _skeleton(types: Any, lifted: Prediction, row: int, person: int) -> Any:
         confidence=lifted.confidence[row, person],
         observed=float(lifted.observed[row, person]),
         root=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
-        root_source=_ROOT_SCALE if np.isfinite(root).all() else _ROOT_NONE,
+        root_source=int(lifted.root_source[row, person]),
         root_covariance=covariance.reshape(-1),
     )

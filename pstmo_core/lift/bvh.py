@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.errors import PstmoError
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS, PARENTS, ROOT
 
@@ -58,7 +58,7 @@ def write_bvh(
     lines = ["HIERARCHY", *_tree(_REST * lengths[:, None] * _CENTIMETRES), "MOTION"]
     lines += [f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{value:.4f}" for value in row) for row in values.tolist()]
-    with whole_file(Path(path)) as partial:
+    with atomic_file(Path(path)) as partial:
         partial.write_text("\n".join(lines) + "\n")
 
 

@@ -1,11 +1,35 @@
-"""A camera's calibration from a file as ROS writes it, or from a focal length."""
+"""A camera's calibration from a file, or from a focal length.
+
+Read are the files of ROS's camera_calibration and its drivers, what `ros2 topic echo` prints of a
+CameraInfo, and OpenCV's FileStorage; YAML or JSON, told apart by their keys.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from pstmo_core.camera import Camera, CameraError
+from pstmo_core.camera import Camera, CameraError, camera_from_info
+
+#: Bytes of a calibration file; those of cameras have two or three thousand.
+LARGEST_FILE = 1 << 20
+#: Keys in which files of different origin hold the same.
+_WIDTH = ("image_width", "width", "image_Width", "imageWidth")
+_HEIGHT = ("image_height", "height", "image_Height", "imageHeight")
+_MATRIX = ("camera_matrix", "k", "K", "Camera_Matrix", "cameraMatrix", "intrinsic_matrix", "M1")
+_DISTORTION = (
+    "distortion_coefficients", "d", "D", "Distortion_Coefficients", "distCoeffs", "dist_coeffs",
+    "dist_coeff", "D1",
+)  # fmt: skip
+_PROJECTION = ("projection_matrix", "p", "P", "P1")
+_SIZE = ("image_size", "imageSize")
+_NEEDED = (
+    "a calibration has image_width, image_height and camera_matrix (camera_calibration, OpenCV), "
+    "or width, height and k (ros2 topic echo)"
+)
+_FISHEYE = {"fisheye": "equidistant", "kannala_brandt": "equidistant", "radtan": "plumb_bob"}
 
 
 def pinhole(focal: float, width: int, height: int) -> Camera:
@@ -13,53 +37,117 @@ def pinhole(focal: float, width: int, height: int) -> Camera:
     return Camera(width, height, (focal, focal), (width / 2, height / 2))
 
 
-def load_camera_info(path: Path | str) -> Camera:
-    """Load a calibration from the YAML that ROS's camera_calibration and drivers write.
+def load_camera_info(path: Path | str, rectified: bool = False) -> Camera:
+    """Load a calibration.
+
+    Args:
+        path: the file, see the module.
+        rectified: whether the images were rectified, which the projection matrix describes.
 
     Raises:
         CameraError: if the file is missing, broken, or no such calibration.
     """
     try:
-        import yaml
-    except ImportError as error:
-        raise CameraError("a camera's YAML needs PyYAML: pip install pyyaml") from error
-    try:
-        content = yaml.safe_load(Path(path).read_text())
+        return camera_from_info(_info(_read(Path(path))), rectified)
     except OSError as error:
         raise CameraError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CameraError(f"{path}: is no YAML file") from error
-    try:
-        return _from_matrix(
-            int(content["image_width"]),
-            int(content["image_height"]),
-            content["camera_matrix"]["data"],
-            content.get("distortion_coefficients", {}).get("data", []),
-            str(content.get("distortion_model", "plumb_bob")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise CameraError(
-            f"{path}: is no calibration; image_width, image_height and camera_matrix with nine "
-            f"numbers in data are needed ({type(error).__name__}: {error})"
-        ) from error
-    except CameraError as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise CameraError(f"{path}: {error}") from error
 
 
-def _from_matrix(width: int, height: int, matrix: Any, distortion: Any, model: str) -> Camera:
-    """Return the camera with these intrinsics: `matrix` nine numbers, row-major.
+def _read(path: Path) -> dict[str, Any]:
+    """Return the first document of a YAML or JSON file, in whatever dialect."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise CameraError("a camera's YAML needs PyYAML: pip install pyyaml") from error
+
+    class Loader(yaml.SafeLoader):
+        """Takes OpenCV's matrices as mappings."""
+
+    Loader.add_multi_constructor(
+        "tag:yaml.org,2002:opencv-",
+        lambda loader, _, node: loader.construct_mapping(node, deep=True),
+    )
+    if path.stat().st_size > LARGEST_FILE:
+        raise CameraError(f"has {path.stat().st_size} bytes; {_NEEDED}")
+    try:
+        text = path.read_text()
+        if text.startswith("%YAML:"):  # OpenCV's first line, which YAML does not know
+            text = text.partition("\n")[2]
+        content = next(yaml.load_all(text, Loader), None)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        hint = "; OpenCV's XML is not read, save it as YAML" if path.suffix == ".xml" else ""
+        raise CameraError(f"is no YAML file{hint}") from error
+    if not isinstance(content, dict):
+        raise CameraError(f"is no calibration; {_NEEDED}")
+    return content
+
+
+def _info(content: dict[str, Any]) -> SimpleNamespace:
+    """Return the content as a message sensor_msgs/CameraInfo has it.
 
     Raises:
-        CameraError: if they cannot be those of a camera.
+        CameraError: if something is missing, or of a wrong size.
     """
-    matrix = [float(value) for value in matrix]
-    if len(matrix) != 9:
-        raise CameraError(f"the camera matrix has {len(matrix)} numbers, but must have 9")
-    return Camera(
-        width,
-        height,
-        (matrix[0], matrix[4]),
-        (matrix[2], matrix[5]),
-        tuple(float(value) for value in distortion),
-        model or "plumb_bob",
+    size = list(_numbers(_find(content, _SIZE, ())))
+    distortion = list(_numbers(_find(content, _DISTORTION, ())))
+    matrix = _matrix("camera matrix", _find(content, _MATRIX), 9)
+    projection = _find(content, _PROJECTION, None)
+    if projection is None:
+        # Rectified to the same matrix, as a camera without distortion is.
+        projection = (
+            [*matrix[:3], 0, *matrix[3:6], 0, *matrix[6:], 0] if not any(distortion) else []
+        )
+    model = str(content.get("distortion_model") or "") or _usual_model(content, distortion)
+    roi = content.get("roi") or {}
+    return SimpleNamespace(
+        width=int(size[0] if size else _find(content, _WIDTH)),
+        height=int(size[1] if size else _find(content, _HEIGHT)),
+        k=matrix,
+        d=distortion,
+        p=_matrix("projection matrix", projection, 12) if projection else [0.0] * 12,
+        distortion_model=_FISHEYE.get(model, model),
+        binning_x=int(content.get("binning_x", 0)),
+        binning_y=int(content.get("binning_y", 0)),
+        roi=SimpleNamespace(
+            **{
+                name: int(roi.get(name, 0))
+                for name in ("x_offset", "y_offset", "width", "height", "do_rectify")
+            }
+        ),
     )
+
+
+def _find(content: dict[str, Any], names: tuple[str, ...], *default: Any) -> Any:
+    for name in names:
+        if name in content:
+            return content[name]
+    if default:
+        return default[0]
+    raise CameraError(f"has no {names[0]}, only {', '.join(map(str, content))[:200]}; {_NEEDED}")
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Flatten a matrix: a mapping with `data`, rows, or numbers."""
+    if isinstance(value, dict):
+        value = value.get("data", ())
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        yield float(value)
+    else:
+        for part in value:
+            yield from _numbers(part)
+
+
+def _matrix(name: str, value: Any, count: int) -> list[float]:
+    numbers = list(_numbers(value))
+    if len(numbers) != count:
+        raise CameraError(f"the {name} has {len(numbers)} numbers, but must have {count}")
+    return numbers
+
+
+def _usual_model(content: dict[str, Any], distortion: list[float]) -> str:
+    """Return the model that a file of OpenCV means, which does not name it."""
+    if content.get("fisheye_model"):
+        return "equidistant"
+    return "plumb_bob" if len(distortion) <= 5 else "rational_polynomial"

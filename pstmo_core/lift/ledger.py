@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import OutputError, atomic_file, check_output
+from pstmo_core.lift.bags import is_skeleton_bag
+from pstmo_core.lift.outputs import is_output
 from pstmo_core.lift.settings import LiftSettings
+
+_ANOTHER = "name another output"
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,29 @@ class Ledger:
     """Path of the outputs, without suffix."""
     source: str
     """The input."""
+    force: bool = False
+    """Whether the user allows to replace what this program did not write."""
+
+    def require_own(self, path: Path) -> None:
+        """Check that an output is new, or was written by a call like this one.
+
+        Raises:
+            OutputError: if something else is there.
+        """
+        if not path.exists():
+            return
+        if path.is_dir():
+            if not is_skeleton_bag(path):
+                raise OutputError(f"{path}: is there and is no bag of skeletons; {_ANOTHER}")
+            return
+        check_output(path)
+        if not (
+            self.force or path.stat().st_size == 0 or path.name in self._made() or is_output(path)
+        ):
+            raise OutputError(
+                f"{path}: is there and was not written by `pstmo lift`; {_ANOTHER}, or replace it "
+                "by --force"
+            )
 
     @property
     def keypoints(self) -> Path:
@@ -44,22 +71,31 @@ class Ledger:
             return None
         return tuple(entry.get("notes", ())) if self.keypoints.exists() else None
 
-    def note_detection(self, settings: LiftSettings, notes: tuple[str, ...]) -> None:
-        """Write that keypoints were found."""
-        entry = {"input": self._state(), "detection": settings.of_detection(), "notes": notes}
-        self._write(entry)
+    def note_detection(
+        self, settings: LiftSettings, notes: tuple[str, ...], live: bool = False
+    ) -> None:
+        """Write that keypoints were found; those of a live camera are not used again."""
+        made = sorted({*self._made(), self.keypoints.name})
+        entry = {"input": self._state(), "notes": notes, "made": made}
+        self._write(entry if live else entry | {"detection": settings.of_detection()})
 
     def note_outputs(self, settings: LiftSettings, outputs: list[Path]) -> None:
         """Write that everything is done."""
         entry = {
             "input": self._state(),
             "settings": settings.of_output(),
-            "outputs": [str(path.relative_to(self.base.parent)) for path in outputs],
+            "outputs": [path.name for path in outputs],
+            "made": sorted({*self._made(), *(path.name for path in outputs)}),
         }
         kept = self._read()
         if kept.get("input") == entry["input"]:
             entry = {name: kept[name] for name in ("detection", "notes") if name in kept} | entry
         self._write(entry)
+
+    def _made(self) -> set[str]:
+        """Return the names of all outputs that were ever written beside this ledger."""
+        made = self._read().get("made", ())
+        return {str(name) for name in made} | {self._file().name} if made else set()
 
     def _state(self) -> list[Any]:
         """Return what tells this input from a changed one: path, sizes and times of change."""
@@ -81,5 +117,5 @@ class Ledger:
         return entry if isinstance(entry, dict) else {}
 
     def _write(self, entry: dict[str, Any]) -> None:
-        with whole_file(self._file()) as partial:
+        with atomic_file(self._file()) as partial:
             partial.write_text(json.dumps(entry, indent=1) + "\n")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.lift.bvh import write_bvh
 from pstmo_core.skeleton import EDGES, JOINT_NAMES
 from pstmo_core.streaming.lift_clip import Prediction
@@ -17,11 +21,18 @@ from pstmo_core.streaming.lift_clip import Prediction
 #: Decimals of numbers in JSON: micrometres.
 _DECIMALS = 6
 _USUAL_RATE = 25.0
+#: Nanoseconds without a frame that an animation shows as such; longer ones are cut to one tick. A
+#: clock that was not set yet jumps by decades.
+_LONGEST_PAUSE = 60 * 10**9
+#: Ticks of an animation for each recorded frame; with more, all pauses are cut to one tick.
+_MOST_TICKS = 200
+#: Bytes of what stands for an id in a file's name.
+_LONGEST_ID = 64
 
 
 def write_npz(path: Path, prediction: Prediction) -> list[Path]:
     """Write what `pstmo predict` writes, and the places where they are known."""
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **prediction.arrays())  # type: ignore[arg-type]
     return [path]
 
@@ -34,7 +45,7 @@ def write_json(path: Path, prediction: Prediction) -> list[Path]:
         "axes": "x right, y down, z forward; metres, joints relative to the pelvis",
         "ids": prediction.ids,
     }
-    with whole_file(path) as partial, partial.open("w") as file:
+    with atomic_file(path) as partial, partial.open("w") as file:
         file.write(json.dumps(head)[:-1] + ', "frames": [\n')
         for index, frame in enumerate(_frames(prediction)):
             file.write((",\n" if index else "") + json.dumps(frame, allow_nan=False))
@@ -42,22 +53,50 @@ def write_json(path: Path, prediction: Prediction) -> list[Path]:
     return [path]
 
 
-def write_bvh_files(base: Path, prediction: Prediction) -> list[Path]:
+def is_output(path: Path) -> bool:
+    """Tell by its content a file that this module wrote."""
+    beginnings = {".json": b'{"joint_names": ["hip"', ".bvh": b"HIERARCHY\nROOT hip\n"}
+    try:
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as file:
+                return {"joints.npy", "observed.npy", "joint_names.npy"} <= set(file.namelist())
+        if path.name.endswith(".lift.json"):
+            return '"input"' in path.read_text()[:64]
+        with path.open("rb") as file:
+            beginning = beginnings.get(path.suffix, b"")
+            return beginning != b"" and file.read(len(beginning)) == beginning
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def write_bvh_files(
+    base: Path, prediction: Prediction, check: Callable[[Path], object] = lambda path: None
+) -> list[Path]:
     """Write `BASE.bvh` for one person, else `BASE.ID.bvh` for each, on a steady frame rate.
 
     A frame is that whose stamp is nearest, and the time is that from the person's first frame to
-    the last.
+    the last. A pause of more than a
+    minute, or a jump of the clock, is left out.
+
+    Args:
+        base: path without suffix.
+        prediction: the skeletons.
+        check: is called with each path before it is written, and raises if it may not be.
+
+    Raises:
+        PstmoError: if `check` does, or SciPy is not installed.
     """
     known = prediction.lifted
     complete = np.isfinite(prediction.joints).all((-2, -1))
     people = np.flatnonzero(complete.any(0)).tolist()
     rate = frame_rate(prediction.stamps)
+    names = file_names([prediction.ids[person] for person in people])
     paths = []
-    for person in people:
+    for person, name in zip(people, names, strict=True):
         there = np.flatnonzero(known[:, person])
         rows = _steady(prediction.stamps[there[0] : there[-1] + 1], rate) + there[0]
-        name = "" if len(people) == 1 else f".{_file_name(prediction.ids[person])}"
-        path = base.with_name(f"{base.name}{name}.bvh")
+        path = base.with_name(f"{base.name}{f'.{name}' if len(people) > 1 else ''}.bvh")
+        check(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         roots = prediction.roots[rows, person]
         write_bvh(path, prediction.joints[rows, person], rate, roots)
@@ -76,8 +115,10 @@ def _steady(stamps: np.ndarray, rate: float) -> np.ndarray:
     """Return for each tick of a steady clock the row of the stamp (F,) that is nearest to it."""
     order = np.argsort(stamps, kind="stable")
     ordered = stamps[order]
-    ticks = np.arange(round((ordered[-1] - ordered[0]) / 1e9 * rate) + 1) * (1e9 / rate)
-    ticks = ordered[0] + np.rint(ticks).astype(np.int64)
+    tick = 1e9 / rate
+    steps = _cut_pauses(np.diff(ordered), round(tick))
+    ordered = np.concatenate([[0], np.cumsum(steps)])
+    ticks = np.rint(np.arange(round(ordered[-1] / tick) + 1) * tick).astype(np.int64)
     after = np.searchsorted(ordered, ticks).clip(1, max(1, len(ordered) - 1))
     if len(ordered) == 1:
         return np.zeros(len(ticks), np.intp)
@@ -86,9 +127,34 @@ def _steady(stamps: np.ndarray, rate: float) -> np.ndarray:
     return rows
 
 
-def _file_name(name: str) -> str:
-    """Return an id as it can stand in a file's name."""
-    return "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)
+def _cut_pauses(steps: np.ndarray, tick: int) -> np.ndarray:
+    """Shorten pauses among steps (F - 1,), in nanoseconds, so that the ticks are not too many."""
+    steps = np.where(steps > _LONGEST_PAUSE, tick, steps)
+    if steps.sum() > _MOST_TICKS * tick * (len(steps) + 1):
+        steps = np.minimum(steps, tick)
+    return steps
+
+
+def file_names(ids: Sequence[str]) -> list[str]:
+    """Return for each id what stands for it in a file's name: no two alike, and none too long.
+
+    Signs that are no letter, digit, - or _ become _. Where that, the length or capitals would
+    make two ids one, or the id is long, a part of the id's hash follows.
+    """
+    clean = [
+        "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name) for name in ids
+    ]
+    # Names that differ in capitals or in how letters are composed are one on some file systems.
+    count = Counter(unicodedata.normalize("NFKC", name).casefold() for name in clean)
+    names = []
+    for name, plain in zip(ids, clean, strict=True):
+        alone = count[unicodedata.normalize("NFKC", plain).casefold()] == 1
+        if alone and plain and len(plain.encode()) <= _LONGEST_ID:
+            names.append(plain)
+        else:
+            short = plain.encode()[: _LONGEST_ID - 9].decode(errors="ignore")
+            names.append(f"{short}-{hashlib.sha256(name.encode()).hexdigest()[:8]}")
+    return names
 
 
 def _frames(prediction: Prediction) -> Iterator[dict[str, Any]]:

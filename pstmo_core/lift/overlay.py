@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.lift.sources import Images
@@ -24,6 +24,6 @@ def write_overlay(
     except ImportError as error:
         raise PstmoError(str(error)) from error
     shown = None if images is None else (image for _, image in images.frames())
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         render_video(clip, prediction.joints, partial, images=shown)
     return [path]

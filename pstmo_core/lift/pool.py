@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from pstmo_core.lift.jobs import Job, Progress, Result, run_job
+from pstmo_core.lift.jobs import Result, run_job
+from pstmo_core.lift.opening import Progress
+from pstmo_core.lift.plan import Job
 from pstmo_core.lift.settings import LiftSettings
 
 #: How often an input is tried whose worker process died.
@@ -80,7 +85,8 @@ def lift_in_processes(
                 while waiting and len(running) < workers:
                     number = waiting.popleft()
                     attempts[number] += 1
-                    task = pool.submit(_work, run, jobs[number], settings, force, number)
+                    with _signals_held():  # a process that starts inherits it: we stop them
+                        task = pool.submit(_work, run, jobs[number], settings, force, number)
                     running[task] = number
                 done, _ = wait(running, _LOOK, FIRST_COMPLETED)
                 for task in done:
@@ -114,10 +120,28 @@ def _sort_out(
             finished(Result(jobs[number], error=f"{jobs[number].source}: {sentence}"))
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(stop: Any, shares: Any) -> None:
     global _stop, _shares  # the only way that a pool's initializer has
     _stop, _shares = stop, shares
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in worker processes"
+    parent.join()
+    os._exit(1)
 
 
 def _work(run: Run, job: Job, settings: LiftSettings, force: bool, number: int) -> Result:

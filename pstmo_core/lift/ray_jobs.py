@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pstmo_core.errors import PstmoError
-from pstmo_core.lift.jobs import Job, Progress, Result, run_job
+from pstmo_core.lift.jobs import Result, run_job
+from pstmo_core.lift.opening import Progress
+from pstmo_core.lift.plan import Job
 from pstmo_core.lift.settings import LiftSettings
 
 #: How often a task is tried again whose worker or machine died.

@@ -16,6 +16,8 @@ from pstmo_core.streaming.config import StreamConfig
 
 #: Kinds of output by the suffix that asks for them; bags are folders.
 FORMATS = {".npz": "npz", ".json": "json", ".bvh": "bvh", ".mcap": "mcap", ".db3": "sqlite3"}
+#: Those of them that are folders.
+BAGS = frozenset({"mcap", "sqlite3"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class LiftSettings:
                 f"the format is {wrong or 'missing'}, but must be one of "
                 f"{', '.join(FORMATS.values())}"
             )
-        if {"mcap", "sqlite3"} <= set(self.formats):
+        if set(self.formats) >= BAGS:
             raise ConfigError("a bag is either mcap or sqlite3: ask for one of them")
         if self.camera_info and self.stream.focal:
             raise ConfigError("the calibration says the focal length: leave out --focal")
@@ -71,7 +73,13 @@ class LiftSettings:
     @property
     def bag(self) -> str:
         """The storage of the bag to write, empty where none is."""
-        return next((name for name in self.formats if name in ("mcap", "sqlite3")), "")
+        return next((name for name in self.formats if name in BAGS), "")
+
+    def files(self) -> list[str]:
+        """Return the files that a lift reads besides its inputs."""
+        options = dataclasses.asdict(self.detector_options).values()
+        named = [self.model, self.camera_info, *(each for each in options if isinstance(each, str))]
+        return [name for name in named if name]
 
     def of_detection(self) -> dict[str, Any]:
         """Return, as JSON has it, what decides on the keypoints that are found in images."""

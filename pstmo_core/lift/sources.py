@@ -17,6 +17,8 @@ from pstmo_core.camera import Camera
 from pstmo_core.errors import PstmoError
 
 KEYPOINTS, VIDEO, CAMERA, FOLDER, BAG = "keypoints", "video", "camera", "folder", "bag"
+#: Kinds that hold nothing but images.
+WITH_IMAGES = (VIDEO, CAMERA, FOLDER)
 _KEYPOINTS = (".npz", ".json")
 _BAGS = (".mcap", ".db3")
 _VIDEOS = (

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.masked import MaskedConfig, MaskedSTMO
@@ -53,7 +53,7 @@ def save_weights(model: Network, path: Path | str) -> None:
     key = next(kind.key for kind in _KINDS if isinstance(model, kind.network))
     metadata = {key: model.config.to_json()}
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    with whole_file(Path(path)) as partial:
+    with atomic_file(Path(path)) as partial:
         save_file(state, partial, metadata)
 
 

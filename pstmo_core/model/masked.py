@@ -20,6 +20,7 @@ from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM
 from pstmo_core.model.transformer import NORM_EPS, TransformerLayer
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
 
 Mask = Tensor | np.ndarray
@@ -33,23 +34,21 @@ class MaskedConfig(ModelConfig):
         ConfigError: if a value cannot be used.
     """
 
-    decoder_layers: int = 2
-    """Depth L_D of the decoder: 2 for P-STMO-S and 3 for P-STMO, one less than TEM's."""
-    decoder_width: int = 128
-    """Width of the decoder's tokens."""
-    decoder_feedforward: int = 256
-    """Hidden width of the decoder's feed-forward blocks."""
+    decoder_layers: int = setting(
+        2,
+        "Depth L_D of the decoder: 2 for P-STMO-S and 3 for P-STMO, one less than TEM's.",
+        low=0,
+    )
+    decoder_width: int = setting(128, "Width of the decoder's tokens.", low=1)
+    decoder_feedforward: int = setting(
+        256, "Hidden width of the decoder's feed-forward blocks.", low=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.layers == 0:
             raise ConfigError("layers is 0, but stage I trains TEM and needs at least 1")
-        for name, least in (("layers", 0), ("width", 1), ("feedforward", 1)):
-            value = getattr(self, f"decoder_{name}")
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(
-                    f"decoder_{name} is {value!r}, but must be a whole number from {least} on"
-                )
+        check_settings(self)
         if self.decoder_width % self.heads:
             raise ConfigError(
                 f"decoder_width is {self.decoder_width}, but must be a multiple of {self.heads}"

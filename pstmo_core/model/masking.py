@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pstmo_core.errors import ConfigError
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
 
 #: The authors draw from the first 16 joints only: the last, the right wrist, is never masked.
@@ -38,25 +39,24 @@ class Masking:
         ConfigError: if a value cannot be used, or nothing would be masked.
     """
 
-    temporal_ratio: float = 0.8
-    """q_T, the share of frames that are masked; the number of frames is rounded down."""
-    joints: int = 2
-    """m_S, joints masked in each frame; different ones in each."""
-    form: str = "per_sample"
-    """`per_sample`: each sample has its own masks. `per_batch`: the authors' form, one temporal and
-    one spatial mask for the whole batch, with joint 16 never masked."""
+    temporal_ratio: float = setting(
+        0.8,
+        "q_T, the share of frames that are masked; the number of frames is rounded down.",
+        low=0.0,
+        below=1.0,
+    )
+    joints: int = setting(
+        2, "m_S, joints masked in each frame; different ones in each.", low=0, high=JOINTS - 1
+    )
+    form: str = setting(
+        "per_sample",
+        "per_sample: each sample has its own masks. per_batch: the authors' form, one temporal and "
+        "one spatial mask for the whole batch, with joint 16 never masked.",
+        choices=tuple(_CHOICES),
+    )
 
     def __post_init__(self) -> None:
-        if self.form not in _CHOICES:
-            raise ConfigError(f"form is {self.form!r}, but must be one of {list(_CHOICES)}")
-        if not 0.0 <= self.temporal_ratio < 1.0:
-            raise ConfigError(
-                f"temporal_ratio is {self.temporal_ratio!r}, but must be at least 0 and below 1"
-            )
-        if not isinstance(self.joints, int) or not 0 <= self.joints < JOINTS:
-            raise ConfigError(
-                f"joints is {self.joints!r}, but must be a whole number from 0 to {JOINTS - 1}"
-            )
+        check_settings(self)
         if self.temporal_ratio == 0.0 and self.joints == 0:
             raise ConfigError("temporal_ratio and joints are both 0: nothing would be masked")
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import CONFIG_VERSION
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS, ROOT
 
 
@@ -27,16 +28,11 @@ class RefineConfig:
         ConfigError: if a value cannot be used.
     """
 
-    hidden: int = 1024
-    """Width of the hidden layer."""
-    dropout: float = 0.5
-    """Dropout probability while training."""
+    hidden: int = setting(1024, "Width of the hidden layer.", low=1)
+    dropout: float = setting(0.5, "Dropout probability while training.", low=0.0, below=1.0)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.hidden, int) or self.hidden < 1:
-            raise ConfigError(f"hidden is {self.hidden!r}, but must be a positive whole number")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"dropout is {self.dropout!r}, but must be at least 0 and below 1")
+        check_settings(self)
 
     def to_json(self) -> str:
         """Serialise for the metadata of weight files."""

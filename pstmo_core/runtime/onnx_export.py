@@ -7,7 +7,6 @@ one file.
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.encoding import input_shape
 from pstmo_core.errors import PstmoError
 from pstmo_core.model.step.network import StepNetwork
@@ -87,19 +87,19 @@ def export_onnx(model: STMO, path: Path | str, kind: str = "both") -> float:
     if kind not in KINDS:
         raise ExportError(f"kind is {kind!r}, but must be one of {', '.join(KINDS)}")
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     model = model.cpu().eval()
     network = StepNetwork(model)
-    _trace(network, partial)
-    graph = onnx.load_from_string(keep_outputs(partial.read_bytes(), KINDS[kind]))
-    onnx.helper.set_model_props(graph, {CONFIG_KEY: model.config.to_json()})
-    onnx.checker.check_model(graph, full_check=True)
-    onnx.save(graph, partial)
-    difference = max(_compare(model, network, partial, batch) for batch in (1, 5))
-    if not difference <= TOLERANCE:
-        partial.unlink()
-        raise ExportError(f"{path}: the exported graph differs from torch by {difference:.2g} m")
-    os.replace(partial, path)
+    with atomic_file(path) as partial:
+        _trace(network, partial)
+        graph = onnx.load_from_string(keep_outputs(partial.read_bytes(), KINDS[kind]))
+        onnx.helper.set_model_props(graph, {CONFIG_KEY: model.config.to_json()})
+        onnx.checker.check_model(graph, full_check=True)
+        onnx.save(graph, partial)
+        difference = max(_compare(model, network, partial, batch) for batch in (1, 5))
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"{path}: the exported graph differs from torch by {difference:.2g} m"
+            )
     return difference
 
 

@@ -91,6 +91,22 @@ class StreamConfig:
         high=2.5,
         unit="m",
     )
+    floor_height: float = setting(
+        0.0,
+        "Height of the floor that people stand on over the plane z = 0 of the frame that the "
+        "camera's pose is known in: that of a step or a platform.",
+        low=-10.0,
+        high=10.0,
+        unit="m",
+    )
+    tilt_error: float = setting(
+        0.5,
+        "Standard deviation of the camera's tilt, as its pose says it, from what it is. People "
+        "placed by the floor are as uncertain as that makes them.",
+        low=0.0,
+        high=10.0,
+        unit="degrees",
+    )
     rotation: int = setting(
         0,
         "Degrees clockwise by which images have to be turned to be upright, where the camera is "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.runtime import Runtime, load_runtime
@@ -37,7 +37,9 @@ class Prediction:
     """(F, P, 3) float64 metres, pelvises in the camera's optical frame; NaN without a calibrated
     camera."""
     root_covariance: np.ndarray
-    """(F, P, 3, 3) square metres, likewise."""
+    """(F, P, 3, 3) square metres, NaN where `roots` are."""
+    root_source: np.ndarray
+    """(F, P) uint8, what the distance rests on, see `RootSource`."""
     counters: dict[str, int]
     """What the streaming core counted."""
 
@@ -58,6 +60,7 @@ class Prediction:
         Places are in it where any is known.
         """
         places = {"roots": self.roots, "root_covariance": self.root_covariance}
+        places["root_source"] = self.root_source
         return (places if self.placed else {}) | {
             "joints": self.joints,
             "stamps": self.stamps / 1e9,
@@ -69,7 +72,7 @@ class Prediction:
 
     def save(self, path: Path | str) -> None:
         """Write an npz; the write is atomic."""
-        with whole_file(Path(path)) as partial, partial.open("wb") as file:
+        with atomic_file(Path(path)) as partial, partial.open("wb") as file:
             np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
 
 
@@ -108,6 +111,7 @@ def lift_clip(
         np.zeros((frames, people), np.float32),
         np.full((frames, people, 3), np.nan),
         np.full((frames, people, 3, 3), np.nan),
+        np.zeros((frames, people), np.uint8),
         {},
     )
     lifter = StreamLifter(runtime or load_runtime(), config or StreamConfig())
@@ -145,3 +149,4 @@ def _store(answers: list[SkeletonFrame], prediction: Prediction, waiting: dict[i
         prediction.observed[row, people] = answer.observed
         prediction.roots[row, people] = answer.roots.position
         prediction.root_covariance[row, people] = answer.roots.covariance
+        prediction.root_source[row, people] = answer.roots.source

@@ -13,6 +13,7 @@ from pstmo_core.encoding import encode_pixels
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.rotation import upright_axes, upright_frame
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.buffer import StreamBuffer
@@ -20,7 +21,8 @@ from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import KeptRows, Windows
 from pstmo_core.streaming.grid import Grid, Samples, sample
 from pstmo_core.streaming.people import People
-from pstmo_core.streaming.root import KNOWN_SPREAD, STATURE_SPREAD, Roots, scale_to, solve_roots
+from pstmo_core.streaming.placing import Placing
+from pstmo_core.streaming.root import Roots
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
 #: Most frames that `StreamLifter.push_all` takes at once.
@@ -40,6 +42,9 @@ class _Due:
     observed: np.ndarray
     rays: np.ndarray | None
     """(P, 17, 2) of the frame's own keypoints, if the camera is calibrated."""
+    pose: CameraPose | None = None
+    depths: np.ndarray | None = None
+    """(P, 17) metres, see `KeypointFrame.depths`."""
 
 
 class StreamLifter:
@@ -84,6 +89,9 @@ class StreamLifter:
         index = model.frames - 1 - config.look_ahead
         self._frame = None if index == model.target else index
         self._people = People(config.max_people)
+        self._placing = Placing(config)
+        self._views: dict[int, KeypointFrame] = {}
+        """Waiting frames that know the camera's pose or depths, by stamp."""
         self._newest: int | None = None
         self._answered: int | None = None
         self._focal = 0.0
@@ -133,6 +141,7 @@ class StreamLifter:
     def reset(self) -> None:
         """Forget everybody and every frame."""
         self._buffer.clear()
+        self._views.clear()
         self._people = People(self.config.max_people)
         self._newest = self._answered = None
 
@@ -180,6 +189,8 @@ class StreamLifter:
         if row is None:
             self.counters["repeated"] += 1
             return
+        if frame.pose is not None or frame.depths is not None:
+            self._views[frame.stamp] = frame
         first_number = int(self._buffer.places[row]) * self.config.max_people
         self._kept.forget(slice(first_number, first_number + self.config.max_people))
         scores = np.where(frame.scores >= self.config.min_score, frame.scores, np.float32(0))
@@ -206,7 +217,10 @@ class StreamLifter:
         if first >= last:
             return []
         self._answered = int(stamps[last - 1])
-        return [self._due(row) for row in range(first, last)]
+        due = [self._due(row) for row in range(first, last)]
+        for stamp in [stamp for stamp in self._views if stamp <= self._answered]:
+            del self._views[stamp]
+        return due
 
     def _due(self, row: int) -> _Due:
         assert self._newest is not None
@@ -223,9 +237,20 @@ class StreamLifter:
             samples = self._kept_apart(samples, slots, size)
         ids, windows = self._people.names_of(slots), self._windows(samples, slots, size)
         rays = (buffer.points[row, slots] - size / 2) / self._focal if self._focal else None
+        pose, depths = self._view(stamp, ids)
         return _Due(
-            stamp, self._newest, ids, windows, samples.ever_seen, scores, samples.observed, rays
-        )
+            stamp, self._newest, ids, windows, samples.ever_seen, scores, samples.observed, rays,
+            pose, depths,
+        )  # fmt: skip
+
+    def _view(
+        self, stamp: int, ids: tuple[str, ...]
+    ) -> tuple[CameraPose | None, np.ndarray | None]:
+        """Return the camera's pose in a frame and the depths of people in it."""
+        frame = self._views.get(stamp)
+        if frame is None or frame.depths is None:
+            return None if frame is None else frame.pose, None
+        return frame.pose, frame.depths[[frame.ids.index(name) for name in ids]]
 
     def _kept_apart(self, samples: Samples, slots: np.ndarray, size: np.ndarray) -> Samples:
         """Let frames of another image size pass: a row that is kept is as of its own image."""
@@ -262,31 +287,28 @@ class StreamLifter:
         counts = [len(frame.ids) for frame in due]
         self.counters["lifted"] += sum(counts)
         if not windows:
-            return [_skeletons(frame, _NOBODY, self.config.height) for frame in due]
+            return [self._skeletons(frame, _NOBODY) for frame in due]
         joints = self._kept.lift(windows, self.runtime, self._frame)
-        ever_seen = np.concatenate([frame.ever_seen for frame in due])
-        joints[~ever_seen] = np.nan
         joints[:, ROOT] = 0  # by definition; the network's own estimate is off by a millimetre
         ends = accumulate(counts)
         return [
-            _skeletons(frame, joints[end - len(frame.ids) : end], self.config.height)
+            self._skeletons(frame, joints[end - len(frame.ids) : end])
             for frame, end in zip(due, ends, strict=True)
         ]
 
+    def _skeletons(self, due: _Due, joints: np.ndarray) -> SkeletonFrame:
+        joints, roots = self._placing.place(
+            due.stamp, due.ids, joints, due.rays, due.confidence, due.pose, due.depths
+        )
+        if len(joints):
+            joints[~due.ever_seen] = np.nan
+            joints[:, ROOT] = 0
+        return SkeletonFrame(
+            due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots
+        )
+
 
 _NOBODY = np.empty((0, JOINTS, 3), np.float32)
-
-
-def _skeletons(due: _Due, joints: np.ndarray, height: float) -> SkeletonFrame:
-    joints = scale_to(joints, height)
-    if due.rays is not None and len(joints):
-        spread = KNOWN_SPREAD if height else STATURE_SPREAD
-        roots = solve_roots(joints, due.rays, due.confidence, spread)
-    else:
-        roots = Roots.unknown(len(joints))
-    return SkeletonFrame(
-        due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots
-    )
 
 
 def _nobody(stamp: int) -> SkeletonFrame:

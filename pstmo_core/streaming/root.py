@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pstmo_core.room.root_fusion import KNOWN_SPREAD, STATURE_SPREAD, RootSource
 from pstmo_core.skeleton import JOINT_NAMES, PARENTS
 
-#: Deviation of adults' stature over its mean, women and men together: what an assumed size costs.
-STATURE_SPREAD = 0.057
-#: The same where the height is given: what lifting and posture leave of it.
-KNOWN_SPREAD = 0.025
+#: Relative deviation of people's size, by what it was taken from.
+SPREADS = {RootSource.ASSUMED: STATURE_SPREAD, RootSource.HEIGHT: KNOWN_SPREAD}
 #: Fewest joints from which a place is solved.
 FEWEST_JOINTS = 4
 _ROUNDS = 4
@@ -45,12 +44,30 @@ class Roots:
     position: np.ndarray
     """(P, 3) float64 metres, pelvis in the camera's optical frame; NaN where it is not known."""
     covariance: np.ndarray
-    """(P, 3, 3) square metres, likewise."""
+    """(P, 3, 3) square metres; NaN where it is not known."""
+    source: np.ndarray
+    """(P,) uint8 of `RootSource`: what the distance rests on."""
 
     @classmethod
     def unknown(cls, people: int) -> Roots:
         """Return what is known of people's places without a calibrated camera: nothing."""
-        return cls(np.full((people, 3), np.nan), np.full((people, 3, 3), np.nan))
+        source = np.full(people, RootSource.NONE, np.uint8)
+        return cls(np.full((people, 3), np.nan), np.full((people, 3, 3), np.nan), source)
+
+    def scaled(self, scale: np.ndarray, spread: np.ndarray, source: np.ndarray) -> Roots:
+        """Return the places of people who are larger by a factor.
+
+        Args:
+            scale: (P,), the factor.
+            spread: (P,), relative deviation of people's size, which takes the place of the old.
+            source: (P,) of `RootSource`.
+        """
+        place = self.position * scale[:, None]
+        old = np.array([SPREADS.get(RootSource(kind), 0.0) for kind in self.source.tolist()])
+        left = self.covariance - (old**2)[:, None, None] * _outer(self.position)
+        covariance = left * scale[:, None, None] ** 2 + (spread**2)[:, None, None] * _outer(place)
+        known = self.source != RootSource.NONE
+        return Roots(place, covariance, np.where(known, source, RootSource.NONE).astype(np.uint8))
 
 
 def stature(joints: np.ndarray) -> np.ndarray:
@@ -71,7 +88,10 @@ def scale_to(joints: np.ndarray, height: float) -> np.ndarray:
 
 
 def solve_roots(
-    joints: np.ndarray, rays: np.ndarray, weights: np.ndarray, spread: float = STATURE_SPREAD
+    joints: np.ndarray,
+    rays: np.ndarray,
+    weights: np.ndarray,
+    source: RootSource = RootSource.ASSUMED,
 ) -> Roots:
     """Place skeletons before the camera.
 
@@ -79,7 +99,7 @@ def solve_roots(
         joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.
         rays: (P, 17, 2), x / z and y / z of the keypoints, lens distortion undone.
         weights: (P, 17), 0 where a keypoint was not seen, else its score.
-        spread: relative deviation of the skeletons' size, for the covariance.
+        source: what the skeletons' size rests on, a key of `SPREADS`, for the covariance.
 
     Returns:
         The places; not known where fewer than `FEWEST_JOINTS` were seen, or nothing before the
@@ -101,11 +121,12 @@ def solve_roots(
         trust = np.minimum(1.0, _TRUSTED * noise[:, None] / np.maximum(error, 1e-12)) ** 2
         final = base * trust / depth**2
         position = _least_squares(rays, right, np.where(known[:, None], final, 1.0))
-    covariance = _covariance(rays, final, noise, known) + spread**2 * _outer(position)
+    covariance = _covariance(rays, final, noise, known) + SPREADS[source] ** 2 * _outer(position)
     known &= position[:, 2] > _NEAREST
     return Roots(
         np.where(known[:, None], position, np.nan),
         np.where(known[:, None, None], covariance, np.nan),
+        np.where(known, source, RootSource.NONE).astype(np.uint8),
     )
 
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.errors import PstmoError
 
 
@@ -74,7 +74,7 @@ class Journal:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file atomically."""
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(text)
 
 

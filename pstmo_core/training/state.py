@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.atomic_files import whole_file
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.model.checkpoints import CheckpointError, Network
 
 _FORMAT = 2
@@ -44,7 +44,7 @@ class TrainingState:
             "best": self.best,
             "history": self.history,
         }
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             torch.save(saved, partial)
 
     def load(self, path: Path) -> None:

@@ -15,7 +15,7 @@ from pstmo_core.cli.app import words
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path, save_clip
 from pstmo_core.lift.bvh import write_bvh
 from pstmo_core.lift.calibration import pinhole
-from pstmo_core.lift.outputs import frame_rate, write_bvh_files, write_npz
+from pstmo_core.lift.outputs import file_names, frame_rate, write_bvh_files, write_npz
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
@@ -120,6 +120,31 @@ def test_bvh_plays_at_a_steady_rate_what_was_recorded_unevenly(
     assert frame_rate(gap.stamps) == pytest.approx(FPS)
     paths = write_bvh_files(tmp_path / "gap", lift_clip(gap, shipped, StreamConfig()))
     for path in paths:
+        assert "Frames: 60" in path.read_text()
+
+
+def test_every_person_gets_a_file_of_its_own_whatever_the_ids(
+    walkers: tuple[Clip, np.ndarray], tmp_path: Path, pstmo: Command
+) -> None:
+    for ids in (("a/b", "a_b"), ("a", "A"), ("x" * 300, "x" * 299 + "y"), ("\u00fc" * 90, "..")):
+        save_clip(dataclasses.replace(walkers[0], ids=ids), tmp_path / "clip.npz")
+        for old in tmp_path.glob("out*"):
+            old.unlink()
+        code, out, err = pstmo("lift", tmp_path / "clip.npz", "-o", tmp_path / "out.bvh")
+        assert code == 0, err
+        written = {path.name.casefold() for path in tmp_path.glob("out.*.bvh")}
+        assert len(written) == 2 and out.count(".bvh") == 2, ids
+    assert file_names(["walker", "p1", "two words"]) == ["walker", "p1", "two_words"]
+
+
+@pytest.mark.parametrize("jump", [1.7e9, 3600.0])
+def test_a_clock_that_jumps_makes_no_endless_animation(
+    jump: float, walkers: tuple[Clip, np.ndarray], tmp_path: Path, shipped: Runtime
+) -> None:
+    stamps = walkers[0].stamps + int(jump * 1e9)
+    stamps[:2] -= int(jump * 1e9)
+    clip = dataclasses.replace(walkers[0], stamps=stamps)
+    for path in write_bvh_files(tmp_path / "jump", lift_clip(clip, shipped, StreamConfig())):
         assert "Frames: 60" in path.read_text()
 
 

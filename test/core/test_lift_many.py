@@ -16,7 +16,9 @@ from command import Command
 from lift_by_dying import die_once
 
 import pstmo_core
-from pstmo_core.lift.jobs import Job, Result, plan
+from pstmo_core.errors import PstmoError
+from pstmo_core.lift.jobs import Result
+from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import lift_in_processes
 from pstmo_core.lift.settings import LiftSettings
 
@@ -128,6 +130,93 @@ def test_a_worker_that_dies_costs_nothing_but_time(tmp_path: Path) -> None:
     assert shares[-1] == len(jobs)
 
 
+def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path) -> None:
+    clips = write_clips(tmp_path / "in", 4, 300)
+    for number, end in enumerate((signal.SIGTERM, signal.SIGKILL)):
+        out = tmp_path / f"out{number}"
+        arguments = ("lift", *map(str, clips), "-o", str(out), "--format", "npz", "--workers", "2")
+        with started(*arguments) as process:
+            wait_for_outputs(process, out, 1)
+            workers = children(process.pid)
+            assert len(workers) >= 2
+            process.send_signal(end)
+            assert process.wait(30) in (143, -signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while any(map(alive, workers)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(map(alive, workers))
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_neighbours_of_an_output_are_left_alone(tmp_path: Path, pstmo: Command) -> None:
+    (clip,) = write_clips(tmp_path, 1)
+    mine = ["out.old", "out.partial", "out.npz.partial", "clip0.partial.npz", "out.partial.npz"]
+    for name in mine:
+        (tmp_path / name).mkdir() if name.startswith("out.") and name.count(".") == 1 else (
+            tmp_path / name
+        ).write_bytes(clip.read_bytes())
+    for name in ("out.old", "out.partial"):
+        (tmp_path / name / "kept").write_text("mine")
+    for arguments in (("--format", "mcap,npz"), ("--format", "mcap,npz", "--force")):
+        code, _, err = pstmo("lift", clip, "-o", tmp_path / "out", *arguments)
+        assert code == 0, err
+    assert pstmo("lift", tmp_path / "clip0.partial.npz", "-o", tmp_path / "clip0.3d.npz")[0] == 0
+    made = {"clip0.npz", "out", "out.npz", "out.lift.json", "clip0.3d.npz", "clip0.3d.lift.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {*mine, *made}
+    assert all((tmp_path / name / "kept").exists() for name in ("out.old", "out.partial"))
+
+
+def test_what_lift_did_not_write_is_not_replaced(tmp_path: Path, pstmo: Command) -> None:
+    clip, other = write_clips(tmp_path, 2)
+    recording = other.read_bytes()
+    (tmp_path / "notes.json").write_text('{"mine": 1}')
+    for output in (other, tmp_path / "notes.json"):
+        code, _, err = pstmo("lift", clip, "-o", output)
+        assert code == 2 and "was not written by `pstmo lift`" in err and "--force" in err
+    assert other.read_bytes() == recording
+    for path in ("/dev/null", tmp_path / "in.npz"):
+        (tmp_path / "in.npz").mkdir(exist_ok=True)
+        assert pstmo("lift", clip, "-o", path, "--format", "npz", "--force")[0] in (0, 2)
+    assert Path("/dev/null").is_char_device()
+    assert pstmo("lift", clip, "-o", other, "--force")[0] == 0
+    assert other.read_bytes() != recording
+    code, _, err = pstmo("lift", clip, "-o", clip, "--force")
+    assert code == 2 and "would replace an input" in err
+    (tmp_path / "link.npz").symlink_to(clip)
+    code, _, err = pstmo("lift", tmp_path / "link.npz", "-o", clip)
+    assert code == 2 and "would replace an input" in err
+
+
+def test_outputs_that_could_be_two_inputs_are_refused(tmp_path: Path) -> None:
+    for name in ("a.npz", "a.b.npz", "A.json", "a.keypoints.npz", "a.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+
+    def refused(*inputs: str, formats: str) -> bool:
+        try:
+            plan([str(tmp_path / name) for name in inputs], tmp_path / "out", [formats])
+        except PstmoError:
+            return True
+        return False
+
+    assert refused("a.npz", "a.b.npz", formats="bvh")
+    assert not refused("a.npz", "a.b.npz", formats="npz")
+    assert refused("a.npz", "A.json", formats="npz")
+    assert refused("a.mp4", "a.keypoints.npz", formats="npz")
+
+
 def test_two_inputs_of_one_name_are_refused(tmp_path: Path, pstmo: Command) -> None:
     a, b = write_clips(tmp_path / "a", 1)[0], write_clips(tmp_path / "b", 1)[0]
     code, _, err = pstmo("lift", a, b, "-o", tmp_path / "out", "--format", "json")
@@ -140,4 +229,4 @@ def test_a_folder_that_is_no_bag_is_never_replaced_by_one(tmp_path: Path) -> Non
     with pytest.raises(Exception, match="is there and is no bag"):
         plan(list(map(str, clips)), tmp_path / "out", ["mcap"])
     jobs, formats = plan([str(clips[0])], tmp_path / "one.json", [])
-    assert jobs == [Job(str(clips[0]), str(tmp_path / "one"))] and formats == ("json",)
+    assert jobs == [Job(str(clips[0]), str(tmp_path / "one"), "keypoints")] and formats == ("json",)

@@ -14,7 +14,8 @@ ray = pytest.importorskip("ray", reason="Ray is not installed (extra `ray`, no w
 from clip_files import write_clips  # noqa: E402
 
 from pstmo_core.lift import ray_jobs  # noqa: E402
-from pstmo_core.lift.jobs import Job, Result, plan, run_job  # noqa: E402
+from pstmo_core.lift.jobs import Result, run_job  # noqa: E402
+from pstmo_core.lift.plan import Job, plan  # noqa: E402
 from pstmo_core.lift.settings import LiftSettings  # noqa: E402
 
 

@@ -18,7 +18,7 @@ from pstmo_core.keypoints.layouts import get_layout  # noqa: E402
 VIDEO = WEIGHTS.parent / "samples" / "park.mp4"
 IMAGES = 24
 NAMES = get_layout("coco17").joint_names
-UPRIGHT = ("nose", "left_shoulder", "left_hip", "left_knee", "left_ankle")
+UPRIGHT = ("nose", "lshoulder", "lhip", "lknee", "lankle")
 #: Boxes round the man on the roof and the woman on the grass in these images: left, top, right,
 #: bottom, pixels.
 PEOPLE = ((140, -60, 390, 340), (740, 360, 940, 710))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pstmo_core.data.motion.mocap import load_mocap
-from pstmo_core.streaming.root import FEWEST_JOINTS, KNOWN_SPREAD, solve_roots, stature
+from pstmo_core.streaming.root import FEWEST_JOINTS, SPREADS, solve_roots, stature
 
 PLACES = np.array([[0.0, 0.0, 2.0], [1.0, -0.3, 4.0], [-3.0, 0.5, 9.0], [0.2, 1.0, 15.0]])
 
@@ -55,8 +55,8 @@ def test_a_person_twice_as_large_is_twice_as_far_away(skeletons: np.ndarray) -> 
 
 def test_the_covariance_holds_what_the_size_does_not_tell(skeletons: np.ndarray) -> None:
     rays, weights = rays_of(skeletons), np.ones((4, 17))
-    for spread in (0.057, KNOWN_SPREAD):
-        covariance = solve_roots(skeletons, rays, weights, spread).covariance
+    for source, spread in SPREADS.items():
+        covariance = solve_roots(skeletons, rays, weights, source).covariance
         depth = np.sqrt(covariance[:, 2, 2])
         assert (depth > spread * PLACES[:, 2]).all()
         assert (depth < 1.5 * spread * PLACES[:, 2] + 0.2).all()

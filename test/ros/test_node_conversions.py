@@ -13,6 +13,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from pstmo_core.keypoints.clip import load_clip, sample_path
+from pstmo_core.room.root_fusion import RootSource
 from pstmo_core.skeleton import EDGES, JOINT_NAMES
 from pstmo_core.streaming.root import Roots
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
@@ -28,7 +29,7 @@ from pstmo_ros.conversions import (
     stamp_ns,
     time_message,
 )
-from pstmo_ros.msg import People2D, Person2D
+from pstmo_ros.msg import People2D, Person2D, Skeleton3D
 
 
 def person(name: str = "a", points: int = 17, scores: int | None = None) -> Person2D:
@@ -137,6 +138,7 @@ def test_skeletons_keep_their_numbers_and_only_known_roots() -> None:
     joints[1, 4] = np.nan
     confidence = np.linspace(0, 1, 34, dtype=np.float32).reshape(2, 17)
     roots = Roots.unknown(2)
+    roots.source[1] = RootSource.FLOOR
     roots.position[1], roots.covariance[1] = (1, 2, 3), np.arange(9).reshape(3, 3)
     observed = np.float32([0.5, 1.0])
     frame = SkeletonFrame(3, 5, ("a", "b"), joints, confidence, observed, roots)
@@ -150,7 +152,7 @@ def test_skeletons_keep_their_numbers_and_only_known_roots() -> None:
     assert unknown.root_source == unknown.ROOT_NONE
     assert np.isnan([unknown.root.x, unknown.root.y, unknown.root.z]).all()
     assert np.isnan(unknown.root_covariance).all()
-    assert known.root_source == known.ROOT_SCALE
+    assert known.root_source == known.ROOT_FLOOR
     assert (known.root.x, known.root.y, known.root.z) == (1, 2, 3)
     assert known.root_covariance.tolist() == list(range(9))
 
@@ -180,3 +182,8 @@ def test_an_id_has_a_length_and_no_text_from_outside_is_repeated_whole() -> None
     for sentence in (fault.sentence, str(refused.value)):
         assert len(sentence) < 400
         assert "\n" not in sentence and "\x1b" not in sentence
+
+
+def test_the_sources_of_places_have_the_messages_numbers() -> None:
+    for source in RootSource:
+        assert getattr(Skeleton3D, f"ROOT_{source.name}") == source

@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.lift.jobs import Job, Result, run_job
+from pstmo_core.lift.jobs import Result, run_job
+from pstmo_core.lift.plan import Job
 from pstmo_core.lift.settings import LiftSettings
 
 

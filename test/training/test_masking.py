@@ -84,9 +84,12 @@ def test_one_frame_at_least_stays_visible(frames: int) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"temporal_ratio": 1.0}, "temporal_ratio is 1.0, but must be at least 0 and below 1"),
+        (
+            {"temporal_ratio": 1.0},
+            "temporal_ratio is 1.0, but must be a number from 0.0 to below 1.0",
+        ),
         ({"temporal_ratio": float("nan")}, "temporal_ratio is nan"),
-        ({"joints": 17}, "joints is 17, but must be a whole number from 0 to 16"),
+        ({"joints": 17}, "joints is 17, but must be a whole number between 0 and 16"),
         ({"joints": 1.5}, "joints is 1.5"),
         ({"form": "random"}, "form is 'random', but must be one of"),
         ({"temporal_ratio": 0.0, "joints": 0}, "nothing would be masked"),

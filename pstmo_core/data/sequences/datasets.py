@@ -14,7 +14,7 @@ from pstmo_core.data.sequences.h36m import load_h36m
 from pstmo_core.data.sequences.mocap import mocap_dataset
 from pstmo_core.data.sequences.mpi_inf_3dhp import load_3dhp
 from pstmo_core.data.sequences.pose_dataset import DatasetError, PoseDataset
-from pstmo_core.errors import ConfigError
+from pstmo_core.settings import check_settings, setting
 
 KINDS = ("h36m", "mpi_inf_3dhp", "mocap")
 #: The split on which a network in training is judged: the motion capture has one of its own, on
@@ -39,9 +39,12 @@ class DatasetConfig:
         ConfigError: if a value cannot be used.
     """
 
-    kind: str = ""
-    """`h36m`, `mpi_inf_3dhp` or `mocap` (before standing cameras); empty: motion capture before
-    cameras drawn per window, which is not a data set of sequences."""
+    kind: str = setting(
+        "",
+        "h36m, mpi_inf_3dhp or mocap (before standing cameras); empty: motion capture before "
+        "cameras drawn per window, which is not a data set of sequences.",
+        choices=("", *KINDS),
+    )
     poses: str = ""
     """Human3.6M: `data_3d_h36m.npz`."""
     keypoints: str = ""
@@ -50,20 +53,17 @@ class DatasetConfig:
     """MPI-INF-3DHP: `data_train_3dhp.npz`."""
     test: str = ""
     """MPI-INF-3DHP: `data_test_3dhp.npz`."""
-    cameras: int = 1
-    """Motion capture: standing cameras before each clip."""
-    tds: int = 1
-    """Temporal downsampling s: frames between neighbours in a window (paper, section 3.3.2)."""
+    cameras: int = setting(1, "Motion capture: standing cameras before each clip.", low=1)
+    tds: int = setting(
+        1,
+        "Temporal downsampling s: frames between neighbours in a window (paper, section 3.3.2).",
+        low=1,
+    )
     flip: bool = True
     """Train on every window twice, as it is and mirrored; average both where a test does."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("", *KINDS):
-            raise ConfigError(f"dataset.kind is {self.kind!r}, but must be one of {KINDS}")
-        for name in ("tds", "cameras"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"dataset.{name} is {value!r}, but must be a whole number from 1")
+        check_settings(self, "dataset.")
 
 
 def load_dataset(config: DatasetConfig, split: str, mocap: Path | str = "") -> PoseDataset:

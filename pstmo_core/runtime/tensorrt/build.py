@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.errors import ConfigError
 from pstmo_core.runtime.base import WINDOW_INPUTS, WINDOW_OUTPUTS, BackendUnavailable
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.tensorrt.engine_cache import EngineError
+from pstmo_core.settings import check_settings, setting
 
 PRECISIONS = ("fp32", "fp16")
 #: Seconds between two messages that a build is still under way.
@@ -37,21 +37,23 @@ _KEPT_ERRORS = 3
 class EngineConfig:
     """What may be chosen about an engine."""
 
-    precision: str = "fp32"
-    """Of the matrix products: `fp32` (never TF32) or `fp16`; both take and give float32."""
-    people: int = 8
-    """Most windows in one batch; more are run in pieces."""
-    workspace: int = 256
-    """MiB that the builder may use on the device for a layer's scratch memory."""
+    precision: str = setting(
+        "fp32",
+        "Of the matrix products: fp32 (never TF32) or fp16; both take and give float32.",
+        choices=PRECISIONS,
+    )
+    people: int = setting(8, "Most windows in one batch; more are run in pieces.", low=1)
+    workspace: int = setting(
+        256,
+        "What the builder may use on the device for a layer's scratch memory.",
+        low=1,
+        unit="MiB",
+    )
     module: str = "tensorrt"
     """The Python module: `tensorrt`, or `tensorrt_rtx` (which builds without a GPU)."""
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision is {self.precision!r}, but must be one of {PRECISIONS}")
-        for name in ("people", "workspace"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        check_settings(self)
 
     @property
     def profile(self) -> tuple[int, int, int]:

@@ -92,7 +92,7 @@ def root_of(skeleton: Skeleton3D) -> np.ndarray:
 
 def is_placed(skeleton: Skeleton3D) -> bool:
     """Return whether a skeleton's place was found from its size."""
-    return skeleton.root_source == Skeleton3D.ROOT_SCALE
+    return skeleton.root_source == Skeleton3D.ROOT_ASSUMED
 
 
 def projected(people: list[Skeleton3D]) -> np.ndarray:

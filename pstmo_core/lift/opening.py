@@ -1,0 +1,69 @@
+"""What an input gives, by its kind: images in which people are to be found, or their keypoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pstmo_core.keypoints.clip import load_clip
+from pstmo_core.lift import bags, sources
+from pstmo_core.lift.bag_messages import PEOPLE
+from pstmo_core.lift.recording import Recording
+from pstmo_core.lift.settings import LiftSettings
+from pstmo_core.lift.sources import Images
+
+Progress = Callable[[float], object]
+Keypoints = Callable[[Progress], Recording]
+"""Reads keypoints; is given what to tell of the share that is done."""
+
+
+def open_source(source: str, kind: str, settings: LiftSettings) -> Images | Keypoints:
+    """Open an input.
+
+    Args:
+        source: its name.
+        kind: of `pstmo_core.lift.sources`; empty to look again.
+        settings: the user's, some of which say what a file does not.
+
+    Raises:
+        PstmoError: if it is missing, broken or of no known kind.
+    """
+    return _OPEN[kind or sources.kind_of(source)](source, settings)
+
+
+def _keypoint_file(source: str, settings: LiftSettings) -> Keypoints:
+    def read(progress: Progress) -> Recording:
+        clip = load_clip(source, fps=settings.fps, size=settings.size, layout=settings.layout)
+        return Recording(clip)
+
+    return read
+
+
+def _video(source: str, settings: LiftSettings) -> Images:
+    return sources.video_images(Path(source), settings.fps)
+
+
+def _folder(source: str, settings: LiftSettings) -> Images:
+    return sources.folder_images(Path(source), settings.fps)
+
+
+def _camera(source: str, settings: LiftSettings) -> Images:
+    return sources.camera_images(int(source), time.time_ns, settings.images)
+
+
+def _bag(source: str, settings: LiftSettings) -> Images | Keypoints:
+    path = Path(source)
+    topic, message = bags.input_topic(path, settings.topic)
+    if message != PEOPLE:
+        return bags.bag_images(path, topic)
+    return lambda progress: bags.bag_keypoints(path, topic, settings.stream, progress)
+
+
+_OPEN: dict[str, Callable[[str, LiftSettings], Images | Keypoints]] = {
+    sources.KEYPOINTS: _keypoint_file,
+    sources.VIDEO: _video,
+    sources.FOLDER: _folder,
+    sources.CAMERA: _camera,
+    sources.BAG: _bag,
+}

@@ -1,0 +1,209 @@
+"""How large, and so how far away, everybody is: from floor, depth image, a stated or usual height.
+
+A lifted skeleton that lies on its keypoints' rays is right up to its size. Each source tells the
+size in its own way and with its own variance; a filter for each person keeps the height that they
+agree on, also while no source speaks. What comes out changes slowly, so nobody jumps when a source
+comes or goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from pstmo_core.room.size_reading import SizeReading
+
+#: Deviation of adults' stature over its mean, women and men together: what an assumed size costs.
+STATURE_SPREAD = 0.057
+#: The same where the height is given: what lifting and posture leave of it.
+KNOWN_SPREAD = 0.025
+#: Deviation, frame by frame, of a lifted skeleton's size from the person's.
+_LIFTED_SPREAD = 0.02
+#: Where learning begins: people are taken to differ more than adults do, for children are people.
+_FIRST_SPREAD = 0.09
+#: By how much a learned height may change, as a deviation a second (shoes, posture).
+_DRIFT = 0.002
+#: Seconds over which errors of one kind of reading are alike.
+_WHITE_TIME, _STEADY_TIME = 0.4, 10.0
+#: Readings up to this many deviations off have full weight, larger ones a square less.
+_TRUSTED = 2.5
+#: Seconds in which what comes out follows what is known.
+_EASE = 0.5
+#: A person not seen for this long is placed without regard to where they were, seconds.
+_GAP = 1.0
+#: A source speaks for a person until this long after its last reading, seconds.
+_SPEAKS = 2.0
+
+
+class RootSource(IntEnum):
+    """What a person's distance rests on."""
+
+    NONE = 0
+    """Nothing: it is not known."""
+    ASSUMED = 1
+    """The size that the network gave, an average adult's."""
+    DEPTH = 2
+    """A depth image."""
+    EXTERNAL = 3
+    """Another node."""
+    FLOOR = 4
+    """Feet on a floor that the camera's pose is known to."""
+    HEIGHT = 5
+    """The height that was stated."""
+    LEARNED = 6
+    """The person's height, learned earlier from floor or depth."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is made of the sources for P people."""
+
+    scale: np.ndarray
+    """(P,), by which lifted skeletons and their distances are multiplied."""
+    spread: np.ndarray
+    """(P,), relative deviation of that."""
+    source: np.ndarray
+    """(P,) of `RootSource`."""
+
+
+class RootFusion:
+    """Keeps the heights of people, each in a row of arrays that their owner hands out.
+
+    Args:
+        rows: people that can be remembered.
+        height: stated height of everybody in metres, 0 if none is stated.
+    """
+
+    def __init__(self, rows: int, height: float = 0.0) -> None:
+        self._stated = np.log(height) if height > 0 else None
+        self._height = np.zeros(rows)
+        """Logarithm of what was learned."""
+        self._variance: np.ndarray = np.full(rows, np.inf)
+        self._steady = np.zeros(rows)
+        """Variance of what does not average out."""
+        self._shown = np.zeros(rows)
+        """Logarithm of the height that came out last."""
+        self._nudge = np.zeros(rows)
+        """What the last frames' own readings added to that."""
+        self._seen: np.ndarray = np.full(rows, -1, np.int64)
+        self._spoke: np.ndarray = np.full((rows, 2), -1, np.int64)
+        """When floor and depth told something last."""
+
+    def forget(self, row: int) -> None:
+        """Forget the person in a row."""
+        self._variance[row] = np.inf
+        self._seen[row] = -1
+        self._spoke[row] = -1
+
+    def fuse(
+        self,
+        rows: np.ndarray,
+        stamp: int,
+        stature: np.ndarray,
+        floor: SizeReading,
+        depth: SizeReading,
+    ) -> Sizes:
+        """Take in a frame.
+
+        Args:
+            rows: (P,) of the people in it.
+            stamp: nanoseconds; an older one than the last is taken as the same.
+            stature: (P,) metres as lifted, NaN where it is not known.
+            floor: what the floor tells.
+            depth: what the depth image tells.
+        """
+        usable = np.isfinite(stature) & (stature > 0)
+        lifted = np.log(np.where(usable, stature, 1.0))
+        new = (self._seen[rows] < 0) | (stamp - self._seen[rows] > _GAP * 1e9)
+        passed = np.clip((stamp - self._seen[rows]) / 1e9, 1e-3, _GAP)
+        self._begin(rows, lifted)
+        for column, reading in enumerate((floor, depth)):
+            told = SizeReading(
+                reading.growth, reading.white, reading.steady, reading.known & usable
+            )
+            self._learn(rows, passed, lifted, told)
+            self._spoke[rows[told.known], column] = stamp
+        self._seen[rows] = np.maximum(stamp, self._seen[rows])
+        return self._show(rows, stamp, lifted, usable, new, passed, (floor, depth))
+
+    def _begin(self, rows: np.ndarray, lifted: np.ndarray) -> None:
+        """Let who is unknown start from the stated height, or from what the network thinks."""
+        first = np.isinf(self._variance[rows])
+        untold = first | ((self._spoke[rows] < 0).all(-1))
+        known = self._stated is not None
+        self._height[rows[untold]] = self._stated if known else lifted[untold]
+        self._variance[rows[first]] = (KNOWN_SPREAD if known else _FIRST_SPREAD) ** 2
+        self._steady[rows[first]] = 0.0
+
+    def _learn(
+        self, rows: np.ndarray, passed: np.ndarray, lifted: np.ndarray, told: SizeReading
+    ) -> None:
+        variance = self._variance[rows] + _DRIFT**2 * passed
+        noise = told.white * np.maximum(1.0, _WHITE_TIME / passed)
+        noise = noise + told.steady * np.maximum(1.0, _STEADY_TIME / passed)
+        off = lifted + told.growth - self._height[rows]
+        usual = _TRUSTED**2 * (variance + told.white + told.steady + _LIFTED_SPREAD**2)
+        with np.errstate(invalid="ignore"):
+            noise = noise * np.maximum(1.0, off**2 / usual)
+            gain = np.where(told.known, variance / (variance + noise), 0.0)
+        self._height[rows] += gain * off
+        self._variance[rows] = (1 - gain) * variance
+        steady = np.where(told.known, told.steady, 0.0)
+        self._steady[rows] += gain * (steady - self._steady[rows])
+
+    def _show(
+        self,
+        rows: np.ndarray,
+        stamp: int,
+        lifted: np.ndarray,
+        usable: np.ndarray,
+        new: np.ndarray,
+        passed: np.ndarray,
+        readings: tuple[SizeReading, SizeReading],
+    ) -> Sizes:
+        told = (self._spoke[rows] >= 0).any(-1)
+        source = self._sources(rows, stamp, told)
+        stated = self._stated is not None
+        target = np.where(told | stated, self._height[rows], lifted)
+        follow = np.where(new, 1.0, 1 - np.exp(-passed / _EASE))
+        follow = np.where(told | stated, follow, 1.0)
+        self._shown[rows] += follow * (target - self._shown[rows])
+        learned = self._variance[rows] + self._steady[rows]
+        nudge, left = _nudge(self._height[rows] - lifted, learned + _LIFTED_SPREAD**2, readings)
+        self._nudge[rows] = np.where(new, 0.0, self._nudge[rows])
+        self._nudge[rows] += (1 - np.exp(-passed / _EASE)) * (nudge - self._nudge[rows])
+        growth = np.where(usable, self._shown[rows] - lifted + self._nudge[rows], 0.0)
+        untold = KNOWN_SPREAD if stated else STATURE_SPREAD
+        spread = np.where(told, np.sqrt(left), untold)
+        return Sizes(np.exp(growth), spread, source)
+
+    def _sources(self, rows: np.ndarray, stamp: int, told: np.ndarray) -> np.ndarray:
+        speaks = (self._spoke[rows] >= 0) & (stamp - self._spoke[rows] <= _SPEAKS * 1e9)
+        untold = RootSource.ASSUMED if self._stated is None else RootSource.HEIGHT
+        return np.select(
+            [speaks[:, 1], speaks[:, 0], told],
+            [RootSource.DEPTH, RootSource.FLOOR, RootSource.LEARNED],
+            untold,
+        )
+
+
+def _nudge(
+    growth: np.ndarray, variance: np.ndarray, readings: tuple[SizeReading, SizeReading]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a frame's own readings add to the growth (P,), and the variance that is left."""
+    weights = 1 / variance
+    added = np.zeros_like(growth)
+    for reading in readings:
+        off = np.where(reading.known, reading.growth - growth, 0.0)
+        usual = _TRUSTED**2 * (variance + reading.white + reading.steady)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            weight = np.where(
+                reading.known,
+                1 / (reading.white + reading.steady) / np.maximum(1.0, off**2 / usual),
+                0.0,
+            )
+        added += weight * off
+        weights = weights + weight
+    return added / weights, 1 / weights

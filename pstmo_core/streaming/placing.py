@@ -1,0 +1,107 @@
+"""Makes lifted people as large as they are and puts them where they stand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.depth_root import DepthReader
+from pstmo_core.room.floor import Floor, StandingFeet
+from pstmo_core.room.root_fusion import RootFusion, RootSource
+from pstmo_core.room.size_reading import SizeReading
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.root import Roots, scale_to, solve_roots, stature
+
+#: People whose heights are remembered, for each that is followed at once.
+_REMEMBERED = 4
+
+
+class Placing:
+    """Places the people of one frame after another; remembers how tall they are.
+
+    As long as neither the camera's pose nor a depth image is known, people are as tall as stated
+    or, if nothing is, as the network makes them.
+    """
+
+    def __init__(self, config: StreamConfig) -> None:
+        self._config = config
+        self._floor = Floor(config.floor_height, float(np.radians(config.tilt_error)))
+        self._depth = DepthReader()
+        self._count = _REMEMBERED * config.max_people
+        self._rows: dict[str, int] = {}
+        self._feet = StandingFeet(self._count)
+        self._fusion = RootFusion(self._count, config.height)
+        self._informed = False
+        """Whether a pose or a depth image ever came."""
+
+    def place(
+        self,
+        stamp: int,
+        ids: tuple[str, ...],
+        joints: np.ndarray,
+        rays: np.ndarray | None,
+        weights: np.ndarray,
+        pose: CameraPose | None = None,
+        depths: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, Roots]:
+        """Place the people of a frame.
+
+        Args:
+            stamp: nanoseconds.
+            ids: P ids.
+            joints: (P, 17, 3) metres relative to the pelvis, as lifted.
+            rays: (P, 17, 2) of the keypoints, None where the camera is not calibrated.
+            weights: (P, 17), 0 where a keypoint was not seen, else its score.
+            pose: how the camera stands, None where that is not known.
+            depths: (P, 17) metres along the camera's axis to what is seen at the keypoints, NaN
+                where not known; None without a depth image.
+
+        Returns:
+            The joints as large as the people are, and where their pelvises are.
+        """
+        stated = RootSource.HEIGHT if self._config.height else RootSource.ASSUMED
+        if rays is None or not len(ids):
+            return scale_to(joints, self._config.height), Roots.unknown(len(joints))
+        pose = pose if pose is not None and pose.knows_floor else None
+        self._informed |= pose is not None or depths is not None
+        if not self._informed:
+            joints = scale_to(joints, self._config.height)
+            return joints, solve_roots(joints, rays, weights, stated)
+        roots = solve_roots(joints, rays, weights, stated)
+        rows = self._rows_of(ids)
+        bodies = joints + roots.position[:, None]
+        floor = self._read_floor(rows, stamp, bodies, rays, weights > 0, pose)
+        depth = SizeReading.nothing(len(ids))
+        if depths is not None:
+            depth = self._depth.read_sizes(bodies, depths)
+        sizes = self._fusion.fuse(rows, stamp, stature(joints), floor, depth)
+        scale = sizes.scale[:, None]
+        larger = np.asarray(joints * scale[..., None], joints.dtype)
+        return larger, roots.scaled(sizes.scale, sizes.spread, sizes.source)
+
+    def _read_floor(
+        self,
+        rows: np.ndarray,
+        stamp: int,
+        bodies: np.ndarray,
+        rays: np.ndarray,
+        seen: np.ndarray,
+        pose: CameraPose | None,
+    ) -> SizeReading:
+        if pose is None:
+            return SizeReading.nothing(len(rows))
+        standing = self._feet.look(rows, stamp, bodies, rays, seen, pose)
+        return self._floor.read_sizes(bodies, rays, standing, pose)
+
+    def _rows_of(self, ids: tuple[str, ...]) -> np.ndarray:
+        """Return everybody's rows; new people take those of whom nobody has seen for longest."""
+        for name in ids:
+            row = self._rows.pop(name, None)
+            if row is None:
+                row = len(self._rows)
+                if row >= self._count:
+                    row = self._rows.pop(next(iter(self._rows)))
+                self._feet.forget(row)
+                self._fusion.forget(row)
+            self._rows[name] = row  # at the end: seen last
+        return np.array([self._rows[name] for name in ids], np.intp)

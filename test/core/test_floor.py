@@ -1,0 +1,189 @@
+"""What the floor, a depth image and a stated height tell about where people are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.depth_root import sample_depth
+from pstmo_core.room.floor import ANKLE_HEIGHT, Floor
+from pstmo_core.room.root_fusion import STATURE_SPREAD, RootFusion, RootSource
+from pstmo_core.room.size_reading import SizeReading
+from pstmo_core.runtime import Runtime
+from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.view import View
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+
+VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
+POSE = CameraPose(VIEW.rotation.T, np.array(VIEW.position))
+FPS = 25.0
+
+
+def test_a_ray_of_an_ankle_meets_its_plane_where_the_ankle_is() -> None:
+    rng = np.random.default_rng(1)
+    world = np.concatenate([rng.uniform(-2, 2, (50, 2)), np.full((50, 1), 0.3 + ANKLE_HEIGHT)], 1)
+    seen = VIEW.to_camera(world)
+    places = Floor(height=0.3).places(seen[:, :2] / seen[:, 2:], POSE)
+    np.testing.assert_allclose(places, seen, atol=1e-9)
+    np.testing.assert_allclose(POSE.to_level(places), world, atol=1e-9)
+
+
+def test_rays_that_do_not_fall_meet_no_floor() -> None:
+    assert np.isnan(Floor().places(np.array([[0.0, -1.0], [0.3, -0.5]]), POSE)).all()
+
+
+def test_up_alone_is_no_floor_but_says_where_up_is() -> None:
+    pose = CameraPose.from_up(3.0 * POSE.up)
+    assert not pose.knows_floor
+    np.testing.assert_allclose(pose.up, POSE.up)
+    np.testing.assert_allclose(pose.rotation @ pose.rotation.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(pose.rotation) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="no direction"):
+        CameraPose.from_up(np.zeros(3))
+
+
+@pytest.fixture(scope="module")
+def walk() -> np.ndarray:
+    """Somebody 1.49 m tall (F, 17, 3) who walks by on the floor, world frame, metres."""
+    return Stage.shipped(1).clips[0][::2][:160]
+
+
+def lift(
+    runtime: Runtime,
+    world: np.ndarray,
+    config: StreamConfig = StreamConfig(),  # noqa: B008
+    pose: CameraPose | None = POSE,
+    without_pose: range = range(0),
+    depths: bool = False,
+) -> tuple[list[SkeletonFrame], np.ndarray]:
+    """Return answers and true joints in the camera's frame, with keypoints as detectors have."""
+    rng = np.random.default_rng(4)
+    in_camera = VIEW.to_camera(world)
+    points = VIEW.project(in_camera) + rng.normal(0, 2.0, (*world.shape[:2], 2))
+    lifter, answers = StreamLifter(runtime, config), []
+    for row, seen in enumerate(points):
+        of_depth = in_camera[row, :, 2] - 0.1 + rng.normal(0, 0.02, 17)
+        answers += lifter.push(
+            KeypointFrame(
+                round(row / FPS * 1e9), ("p",), seen[None].astype(np.float32),
+                np.ones((1, 17), np.float32), VIEW.width, VIEW.height, VIEW.focal,
+                None if row in without_pose else pose,
+                of_depth[None].astype(np.float32) if depths else None,
+            )
+        )  # fmt: skip
+    return answers, in_camera
+
+
+def off(answers: list[SkeletonFrame], in_camera: np.ndarray) -> np.ndarray:
+    """Return errors (F, 3) of the places."""
+    return np.array([a.roots.position[0] for a in answers]) - in_camera[:, 0]
+
+
+def share(answers: list[SkeletonFrame], in_camera: np.ndarray) -> float:
+    """Return the median error of the distance once the first two seconds are over."""
+    error = np.linalg.norm(off(answers, in_camera), axis=-1)
+    return float(np.median((error / np.linalg.norm(in_camera[:, 0], axis=-1))[50:]))
+
+
+def test_a_short_person_on_the_floor_is_placed_and_sized_without_its_height(
+    shipped: Runtime, walk: np.ndarray
+) -> None:
+    blind, true = lift(shipped, walk, pose=None)
+    told, _ = lift(shipped, walk)
+    assert share(blind, true) > 0.10
+    assert share(told, true) < 0.03
+    assert {int(a.roots.source[0]) for a in blind} == {RootSource.ASSUMED}
+    assert told[-1].roots.source[0] == RootSource.FLOOR
+    leg = np.linalg.norm(np.diff(told[-1].joints[0, [1, 2, 3]], axis=0), axis=-1).sum()
+    true_leg = np.linalg.norm(np.diff(walk[-1, [1, 2, 3]], axis=0), axis=-1).sum()
+    assert leg == pytest.approx(true_leg, rel=0.08)
+
+
+def test_what_the_floor_told_holds_when_its_pose_is_lost_and_nobody_jumps(
+    shipped: Runtime, walk: np.ndarray
+) -> None:
+    lost = range(80, 160)
+    answers, true = lift(shipped, walk, without_pose=lost)
+    sources = [int(a.roots.source[0]) for a in answers]
+    assert sources[79] == RootSource.FLOOR
+    assert sources[-1] == RootSource.LEARNED
+    assert share(answers[100:], true[100:]) < 0.04
+    kept, _ = lift(shipped, walk)
+    change = np.abs(off(answers, true) - off(kept, true))
+    assert np.abs(np.diff(change, axis=0))[75:].max() < 0.05
+
+
+def test_a_floor_that_comes_late_makes_nobody_jump(shipped: Runtime, walk: np.ndarray) -> None:
+    blind, true = lift(shipped, walk, pose=None)
+    late, _ = lift(shipped, walk, without_pose=range(60))
+    change = off(late, true) - off(blind, true)
+    assert np.abs(change[-1]).max() > 0.2
+    assert np.linalg.norm(np.diff(change, axis=0), axis=-1).max() < 0.1
+
+
+def test_a_depth_image_places_people_and_is_named(shipped: Runtime, walk: np.ndarray) -> None:
+    answers, true = lift(shipped, walk, pose=None, depths=True)
+    assert share(answers, true) < 0.03
+    assert answers[-1].roots.source[0] == RootSource.DEPTH
+
+
+def test_a_step_of_known_height_is_allowed_for(shipped: Runtime, walk: np.ndarray) -> None:
+    lifted = walk + (0, 0, 0.4)
+    wrong, true = lift(shipped, lifted)
+    right, _ = lift(shipped, lifted, StreamConfig(floor_height=0.4))
+    assert share(right, true) < 0.04 < share(wrong, true)
+
+
+def test_a_camera_mounted_turned_places_by_the_floor_alike(
+    shipped: Runtime, walk: np.ndarray
+) -> None:
+    from pstmo_core.keypoints.rotation import upright_frame
+
+    frame = KeypointFrame(
+        0, ("p",), VIEW.project(VIEW.to_camera(walk[:1])).astype(np.float32),
+        np.ones((1, 17), np.float32), VIEW.width, VIEW.height, VIEW.focal, POSE,
+    )  # fmt: skip
+    turned = upright_frame(frame, 90)  # what a camera on its side would see, with its pose
+    (one,), (other,) = (
+        StreamLifter(shipped, StreamConfig(rotation=rotation)).push(seen)
+        for rotation, seen in ((0, frame), (270, turned))
+    )
+    assert turned.pose is not None
+    np.testing.assert_allclose(
+        POSE.to_level(one.roots.position), turned.pose.to_level(other.roots.position), atol=1e-3
+    )
+
+
+def reading(growth: float, white: float = 1e-3, known: bool = True) -> SizeReading:
+    return SizeReading(np.array([growth]), np.array([white]), np.array([1e-4]), np.array([known]))
+
+
+def test_one_wild_reading_moves_a_learned_height_little_and_a_row_can_be_forgotten() -> None:
+    fusion, row = RootFusion(4), np.array([2])
+    nothing = SizeReading.nothing(1)
+    for step in range(100):
+        sizes = fusion.fuse(row, step * 40_000_000, np.array([1.5]), reading(0.1), nothing)
+    assert sizes.scale[0] == pytest.approx(np.exp(0.1), rel=0.01)
+    assert sizes.spread[0] < 0.03
+    wild = fusion.fuse(row, 100 * 40_000_000, np.array([1.5]), reading(0.9), nothing)
+    assert wild.scale[0] == pytest.approx(sizes.scale[0], rel=0.02)
+    fusion.forget(2)
+    anew = fusion.fuse(row, 101 * 40_000_000, np.array([1.5]), nothing, nothing)
+    assert (anew.scale[0], anew.spread[0]) == (1.0, STATURE_SPREAD)
+
+
+def test_depth_is_read_on_the_body_not_beside_it_nor_in_holes() -> None:
+    image = np.full((240, 320), 5000, np.uint16)
+    image[60:200, 140:180] = 2000  # a body of two metres' depth, half as many pixels as colour
+    image[::3, ::3] = 0
+    points = np.zeros((2, 17, 2), np.float32)
+    points[0] = [[320 + 30 * np.cos(a), 240 + 90 * np.sin(a)] for a in np.linspace(0, 6, 17)]
+    points[1] = np.nan
+    depths = sample_depth(image, points, (640, 480), 0.001)
+    np.testing.assert_allclose(depths[0], 2.0, atol=1e-6)
+    assert np.isnan(depths[1]).all()
+    assert np.isnan(sample_depth(np.zeros_like(image), points, (640, 480), 0.001)).all()
