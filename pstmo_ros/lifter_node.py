@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from rcl_interfaces.msg import SetParametersResult
@@ -32,6 +32,9 @@ from pstmo_ros.clock_watch import waits_for_clock
 from pstmo_ros.conversions import layout_message, stamp_ns, time_message
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.keypoint_subscription import KeypointSubscription
+from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.frames.transforms import Transforms
+from pstmo_ros.frames.waiting_room import WaitingRoom
 from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
@@ -60,12 +63,15 @@ class LifterNode(GuardedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("lifter", **options)
-        self.parameters = Parameters(self, StreamConfig, LifterParameters, MarkerStyle)
+        self.parameters = Parameters(
+            self, StreamConfig, LifterParameters, FrameParameters, MarkerStyle
+        )
         self._own = self.parameters.read(LifterParameters)
         self._runtime: TimedRuntime | None = None
         self._stream: Stream | None = None
         self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
         self._camera: Camera | None = None
+        self._transforms: Transforms | None = None
         self._heard_of_camera = b""
         self._keypoints: KeypointSubscription | None = None
         self._changed = False
@@ -93,15 +99,16 @@ class LifterNode(GuardedNode):
     def _activate(self) -> None:
         own = self._own
         self._layout.publish(layout_message())
+        hear = self._listen_to_tf()
         keypoints = self._keypoints = KeypointSubscription(
-            self, own.keypoints_topic, own.qos_reliability, own.qos_depth, self._on_keypoints
+            self, own.keypoints_topic, own.qos_reliability, own.qos_depth, hear
         )
         camera_info = self.create_subscription(
             CameraInfo, own.camera_info_topic, self._on_camera_info, qos_profile_sensor_data
         )
         self._diagnostics.monitor.restart(time.monotonic_ns())
         silence = self.create_timer(SILENCE_PERIOD, self._on_silence)
-        self._release_on_deactivate = [
+        self._release_on_deactivate += [
             keypoints.destroy,
             lambda: self.destroy_subscription(camera_info),
             lambda: self.destroy_timer(silence),
@@ -110,6 +117,29 @@ class LifterNode(GuardedNode):
             f"active: {keypoints.topic} ({own.qos_reliability}) -> "
             f"{self._skeletons.topic_name}, {self._marker_arrays.topic_name}"
         )
+
+    def _listen_to_tf(self) -> Callable[[People2D, int, int], None]:
+        """Return what keypoints are handed to: if TF is asked, they wait for it first."""
+        frames = self.parameters.read(FrameParameters)
+        if not (frames.floor_frame or frames.target_frame):
+            return self._on_keypoints
+        transforms = self._transforms = Transforms(self, frames, self._report)
+        self._current_stream().transforms = transforms
+
+        def ready(message: People2D) -> bool:
+            frame_id = self._current_stream().frame_of(message)
+            return transforms.ready(frame_id, stamp_ns(message.header.stamp))
+
+        room = WaitingRoom(self, ready, self._on_keypoints, frames.tf_timeout)
+        self._release_on_deactivate += [self._end_tf, room.close]
+        return room.enter
+
+    def _end_tf(self) -> None:
+        if self._transforms is not None:
+            self._transforms.close()
+        self._transforms = None
+        if self._stream is not None:
+            self._stream.transforms = None
 
     def _deactivate(self) -> None:
         super()._deactivate()
@@ -241,6 +271,7 @@ class LifterNode(GuardedNode):
             self._forget()
             self._stream = self._new_stream(config)
             self._stream.camera = self._camera
+            self._stream.transforms = self._transforms
 
     def _new_stream(self, config: StreamConfig) -> Stream:
         runtime, warn = cast(Runtime, self._runtime), self.get_logger().warning

@@ -12,6 +12,7 @@ from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.conversions import (
     MessageError,
     has_ids,
@@ -19,6 +20,7 @@ from pstmo_ros.conversions import (
     skeletons_message,
 )
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.frames.transforms import Transforms
 from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.one_camera import OneCamera
 
@@ -69,6 +71,8 @@ class Stream:
         self.frame_id = frame_id
         """Of the newest message that was used."""
         self._default_frame_id = frame_id
+        self.transforms: Transforms | None = None
+        """What TF knows, if it is asked."""
         self._lifter = StreamLifter(runtime, config)
         self._drops = drops
         self._warn = warn
@@ -106,16 +110,29 @@ class Stream:
         if frame.ids and not has_ids(message):
             frame = self._named(frame, now)
         frame = self._calibrated(frame, now)
-        self.frame_id = message.header.frame_id or self._default_frame_id
+        self.frame_id = self.frame_of(message)
         if not self.frame_id:
             self._warn_once(NO_FRAME_ID)
         self._newest = frame.stamp, now
+        if self.transforms is not None:
+            pose = self.transforms.camera_pose(self.frame_id, frame.stamp)
+            frame = replace(frame, pose=pose)
         answers = self._lifter.push(frame)
         for reason, sentence in _COUNTED.items():
             if new := self._lifter.counters[reason] - self._told[reason]:
                 self._tell(reason, sentence, now, new)
                 self._told[reason] += new
-        return [skeletons_message(answer, self.frame_id) for answer in answers]
+        return [self._message(answer) for answer in answers]
+
+    def frame_of(self, message: People2D) -> str:
+        """Return the frame of the camera that saw a message's people."""
+        return message.header.frame_id or self._default_frame_id
+
+    def _message(self, answer: SkeletonFrame) -> Skeletons3D:
+        frame_id = self.frame_id
+        if self.transforms is not None:
+            answer, frame_id = self.transforms.in_target(answer, frame_id)
+        return skeletons_message(answer, frame_id)
 
     def _admits(self, message: People2D, now: int) -> bool:
         """Say whether a message is of the camera that is listened to."""
@@ -162,7 +179,7 @@ class Stream:
             return []
         stamp, arrival = self._newest
         answers = self._lifter.expire(stamp + max(0, now - arrival))
-        return [skeletons_message(answer, self.frame_id) for answer in answers]
+        return [self._message(answer) for answer in answers]
 
     def reset(self) -> None:
         """Forget everybody and every frame."""

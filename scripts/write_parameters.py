@@ -19,6 +19,7 @@ from pstmo_core.settings import limits
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.demo_recorder import RecorderParameters
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
+from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.keypoint_player import PlayerParameters
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
@@ -28,7 +29,7 @@ from pstmo_ros.virtual_camera import CameraParameters
 ROOT = Path(__file__).parents[1]
 #: The nodes with a parameter file, and the groups of their parameters.
 FILES: dict[str, tuple[type[Any], ...]] = {
-    "lifter": (LifterParameters, StreamConfig, MarkerStyle),
+    "lifter": (LifterParameters, StreamConfig, FrameParameters, MarkerStyle),
     "detector": (DetectorParameters, DetectorFiles),
 }
 NODES: dict[str, tuple[type[Any], ...]] = FILES | {

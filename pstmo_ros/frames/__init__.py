@@ -1,0 +1,1 @@
+"""Frames of TF: where the camera stands, and in which frame results are told."""

@@ -1,0 +1,41 @@
+"""Parameters of the lifter that name frames of TF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pstmo_core.settings import check_settings, setting
+from pstmo_ros.parameters import UNCONFIGURED
+
+
+@dataclass(frozen=True)
+class FrameParameters:
+    """Frames of TF, in which the camera and the results stand.
+
+    Raises:
+        ConfigError: if a value is not allowed.
+    """
+
+    floor_frame: str = setting(
+        "",
+        "Frame whose plane z = 0 is the floor (base_footprint, map). With it TF tells the camera's "
+        "height and tilt, and people are placed and sized by their feet on the floor; empty: the "
+        "floor is not known.",
+        change=UNCONFIGURED,
+    )
+    target_frame: str = setting(
+        "",
+        "Frame of the results (base_link, map), by TF at the image's stamp; empty: the camera's.",
+        change=UNCONFIGURED,
+    )
+    tf_timeout: float = setting(
+        0.1,
+        "How long keypoints wait for the transforms of their stamp; then they are lifted without.",
+        low=0.0,
+        high=5.0,
+        unit="s",
+        change=UNCONFIGURED,
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)

@@ -1,0 +1,92 @@
+"""What TF knows at the stamp of an image: how the camera stands, and the frame of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.time import Time
+
+from pstmo_core.errors import PstmoError
+from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.quaternions import matrix_from_quaternion
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+from pstmo_ros.frames.parameters import FrameParameters
+
+#: After so many stamps in a row without a transform nothing is waited for any more.
+_HOPELESS = 5
+
+
+class Transforms:
+    """Listens to TF for a node.
+
+    Args:
+        node: listens.
+        own: which frames.
+        tell: takes a reason and a sentence on what is missing.
+
+    Raises:
+        PstmoError: if tf2 is not installed.
+    """
+
+    def __init__(
+        self, node: Node, own: FrameParameters, tell: Callable[[str, str], object]
+    ) -> None:
+        try:
+            import tf2_ros
+        except ImportError as error:
+            raise PstmoError(
+                "floor_frame and target_frame need tf2, which is not installed: apt install "
+                "ros-$ROS_DISTRO-tf2-ros-py"
+            ) from error
+        self._missing = tf2_ros.TransformException
+        self._buffer = tf2_ros.Buffer()
+        self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
+        self._own, self._tell = own, tell
+        self._failures = 0
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.unregister()
+
+    def ready(self, frame_id: str, stamp: int) -> bool:
+        """Say whether TF has what an image of a camera needs, or will hardly ever have it."""
+        if self._failures >= _HOPELESS:
+            return True
+        wanted = [frame for frame in (self._own.floor_frame, self._own.target_frame) if frame]
+        time = Time(nanoseconds=stamp)
+        return all(self._buffer.can_transform(frame, frame_id, time) for frame in wanted)
+
+    def camera_pose(self, frame_id: str, stamp: int) -> CameraPose | None:
+        """Return how a camera stands over the floor; None, and a word on it, if TF does not say."""
+        if not self._own.floor_frame:
+            return None
+        found = self._look_up(
+            self._own.floor_frame, frame_id, stamp, "people are placed without the floor"
+        )
+        return None if found is None else CameraPose(*found)
+
+    def in_target(self, answer: SkeletonFrame, frame_id: str) -> tuple[SkeletonFrame, str]:
+        """Return skeletons in the target frame, else as they are, and the frame they are in."""
+        target = self._own.target_frame
+        if not target or target == frame_id:
+            return answer, frame_id
+        found = self._look_up(target, frame_id, answer.stamp, "results stay in the camera's frame")
+        return (answer, frame_id) if found is None else (answer.in_axes(*found), target)
+
+    def _look_up(
+        self, target: str, source: str, stamp: int, otherwise: str
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return rotation (3, 3) and position (3,) of a frame in another at a stamp."""
+        try:
+            found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
+        except self._missing as error:
+            self._failures += 1
+            self._tell("tf", f"{otherwise}: TF has no {source} in {target}: {error}")
+            return None
+        self._failures = 0
+        turn, move = found.transform.rotation, found.transform.translation
+        rotation = matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w]))
+        return rotation, np.array([move.x, move.y, move.z])
