@@ -53,6 +53,8 @@ def arguments() -> list:
         ("precision", "", f"fp32, bf16 or fp16; {AS_FILE}"),
         ("look_ahead", "", f"Frames of the window after the shown one; {AS_FILE}"),
         ("layout", "", f"Layout of the 2D keypoints, whatever messages say; {AS_FILE}"),
+        ("floor_frame", "", f"Frame of TF whose plane z = 0 is the floor; {AS_FILE}"),
+        ("target_frame", "", f"Frame of TF in which results are told; {AS_FILE}"),
         ("rotation", "", f"Degrees clockwise that turn images upright; {AS_FILE}"),
         ("image", "", "Topic of images, in which a detector finds the keypoints; empty: none."),
         ("camera_info", "", "Topic of the camera's calibration; empty: camera_info beside image."),
@@ -142,7 +144,18 @@ def nodes(context: LaunchContext) -> list:
 
 def lifter_parameters(context: LaunchContext) -> list:
     """Return the parameters of the lifter."""
-    texts = dict.fromkeys(("keypoints_topic", "model", "backend", "precision", "layout"), str)
+    texts = dict.fromkeys(
+        (
+            "floor_frame",
+            "target_frame",
+            "keypoints_topic",
+            "model",
+            "backend",
+            "precision",
+            "layout",
+        ),
+        str,
+    )
     own = given(context, **texts, look_ahead=int, rotation=int, use_sim_time=bool)
     if image_topic(context):
         own["camera_info_topic"] = text(camera_info_topic(context))

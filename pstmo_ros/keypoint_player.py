@@ -15,9 +15,11 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.keypoints.layouts import LAYOUTS
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.settings import check_settings, setting
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import keypoints_message
+from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import NEVER, Parameters, check_topic
 from pstmo_ros.run_node import run_node
@@ -27,6 +29,8 @@ _PATIENCE = 0.1
 """Longest time in seconds that the player sleeps without a look at the clock."""
 _FAREWELL = 0.3
 """Seconds that the last message has to leave before the process ends."""
+#: How the camera of the shipped sample stood (scripts/make_sample.py).
+SAMPLE_POSE = CameraPose.of_tilt(1.5, 6.19)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,28 @@ class PlayerParameters:
     )
     frame_id: str = setting(
         "camera_color_optical_frame", "Frame of the messages, an optical frame.", change=NEVER
+    )
+    world_frame: str = setting(
+        "map",
+        "Frame with the floor as z = 0, in which TF learns where the clip's camera stood, if that "
+        "is known; empty: TF does not learn it.",
+        change=NEVER,
+    )
+    camera_height: float = setting(
+        0.0,
+        "Height of the clip's camera over the floor; 0: not known, but for the shipped sample.",
+        low=0.0,
+        high=100.0,
+        unit="m",
+        change=NEVER,
+    )
+    camera_pitch: float = setting(
+        0.0,
+        "By how much the clip's camera looked down, where its height is stated.",
+        low=-90.0,
+        high=90.0,
+        unit="degrees",
+        change=NEVER,
     )
     keypoints_topic: str = setting(
         "keypoints", "Topic on which the keypoints are published (People2D).", change=NEVER
@@ -81,6 +107,13 @@ class PlayerParameters:
     def __post_init__(self) -> None:
         check_settings(self)
         check_topic(self, "keypoints_topic")
+
+    @property
+    def pose(self) -> CameraPose | None:
+        """How the clip's camera stood, None where that is not known."""
+        if self.camera_height:
+            return CameraPose.of_tilt(self.camera_height, self.camera_pitch)
+        return None if self.clip else SAMPLE_POSE
 
     def load(self) -> Clip:
         """Load the clip.
@@ -120,6 +153,8 @@ class KeypointPlayer(Node):
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._keypoints = self.create_publisher(People2D, self._own.keypoints_topic, qos)
         watch_clock(self)
+        if self._own.world_frame and (pose := self._own.pose) is not None:
+            publish_static_frame(self, self._own.world_frame, self._own.frame_id, pose)
         self._spinner = SingleThreadedExecutor(context=self.context)
         self._spinner.add_node(self)
 

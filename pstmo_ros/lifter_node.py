@@ -31,10 +31,10 @@ from pstmo_core.streaming.warm_up import warm_up
 from pstmo_ros.clock_watch import waits_for_clock
 from pstmo_ros.conversions import layout_message, stamp_ns, time_message
 from pstmo_ros.diagnostics import Diagnostics, Facts
-from pstmo_ros.keypoint_subscription import KeypointSubscription
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.frames.transforms import Transforms
 from pstmo_ros.frames.waiting_room import WaitingRoom
+from pstmo_ros.keypoint_subscription import KeypointSubscription
 from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers

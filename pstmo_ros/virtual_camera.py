@@ -23,6 +23,7 @@ from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import ROOT
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import SKELETON_LAYOUT, floats, time_message
+from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
 from pstmo_ros.run_node import run_node
@@ -55,6 +56,12 @@ class CameraParameters:
     frame_id: str = setting(
         "camera_color_optical_frame", "Frame of the messages, an optical frame.", change=NEVER
     )
+    world_frame: str = setting(
+        "map",
+        "Frame with the floor as z = 0, in which TF learns where the camera is; empty: TF does not "
+        "learn it.",
+        change=NEVER,
+    )
 
     @property
     def view(self) -> View:
@@ -86,6 +93,8 @@ class VirtualCamera(Node):
         self._keypoints = self.create_publisher(People2D, "truth_keypoints", reliable)
         self._start = self._now()
         self._calibration = _calibration(self._view)
+        if self._own.world_frame:
+            publish_static_frame(self, self._own.world_frame, self._own.frame_id, self._view.pose)
         self.create_timer(1 / self._own.fps, self._take_picture)
         watch_clock(self)
         self.get_logger().info(

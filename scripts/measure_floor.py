@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.keypoints.frame import KeypointFrame
-from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.simulation.view import View
@@ -76,7 +75,7 @@ def lift(
     in_camera = view.to_camera(world)
     size = view.focal * 1.7 / in_camera[:, :1, 2:]
     points = view.project(in_camera) + slow_noise(rng, world.shape[:2]) * 0.01 * size
-    pose = CameraPose(view.rotation.T, np.array(view.position))
+    pose = view.pose
     pitch = np.radians(case.tilt) * rng.choice([-1, 1])
     cos, sin = np.cos(pitch), np.sin(pitch)
     pose = replace(pose, rotation=pose.rotation @ [[1, 0, 0], [0, cos, -sin], [0, sin, cos]])

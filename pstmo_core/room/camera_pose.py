@@ -34,6 +34,18 @@ class CameraPose:
         forward /= np.linalg.norm(forward)
         return cls(np.stack([forward, np.cross(up, forward), up]), np.full(3, np.nan))
 
+    @classmethod
+    def of_tilt(cls, height: float, pitch: float) -> CameraPose:
+        """Return the pose of a camera over the origin, that looks along x and is not rolled.
+
+        Args:
+            height: metres over the floor.
+            pitch: degrees by which it looks down.
+        """
+        cos, sin = np.cos(np.radians(pitch)), np.sin(np.radians(pitch))
+        axes = np.array([[0.0, -sin, cos], [-1.0, 0.0, 0.0], [0.0, -cos, -sin]])
+        return cls(axes, np.array([0.0, 0.0, height]))
+
     @property
     def up(self) -> np.ndarray:
         """(3,) unit vector against gravity in the optical frame."""

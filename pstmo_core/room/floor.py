@@ -99,13 +99,14 @@ class StandingFeet:
     SPAN = 0.12
 
     def __init__(self, rows: int) -> None:
-        self._directions: np.ndarray = np.full((rows, 2, 3), np.nan)
+        self._places: np.ndarray = np.full((rows, 2, 3), np.nan)
+        """Metres, level frame."""
         self._stamps = np.zeros(rows, np.int64)
         self._slow = np.zeros((rows, 2), bool)
 
     def forget(self, row: int) -> None:
         """Forget the person in a row."""
-        self._directions[row] = np.nan
+        self._places[row] = np.nan
         self._slow[row] = False
 
     def look(
@@ -132,7 +133,8 @@ class StandingFeet:
         directions = directions @ pose.rotation.T
         directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
         directions[~seen[:, ankles]] = np.nan
-        self._note(rows, stamp, directions, np.linalg.norm(bodies[:, ankles], axis=-1))
+        away = np.linalg.norm(bodies[:, ankles], axis=-1)
+        self._note(rows, stamp, directions, away, pose.position)
         heights = bodies[:, ankles] @ pose.up
         lowest = np.fmin.reduce(np.where(seen[:, ankles], heights, np.nan), axis=1)
         with np.errstate(invalid="ignore"):
@@ -140,13 +142,26 @@ class StandingFeet:
         standing: np.ndarray = seen[:, ankles] & low & self._slow[rows]
         return standing
 
-    def _note(self, rows: np.ndarray, stamp: int, directions: np.ndarray, away: np.ndarray) -> None:
-        """Take the ankles' speeds anew for whom `SPAN` has passed."""
+    def _note(
+        self,
+        rows: np.ndarray,
+        stamp: int,
+        directions: np.ndarray,
+        away: np.ndarray,
+        position: np.ndarray,
+    ) -> None:
+        """Take new speeds of the ankles of those for whom `SPAN` has passed.
+
+        An ankle that stood is seen where it was, whichever way the camera has moved.
+        """
         passed = (stamp - self._stamps[rows]) / 1e9
-        due = (passed >= self.SPAN) | (passed < 0) | np.isnan(self._directions[rows]).any((1, 2))
+        due = (passed >= self.SPAN) | (passed < 0) | np.isnan(self._places[rows]).any((1, 2))
         rows, passed = rows[due], np.maximum(passed[due], self.SPAN)[:, None]
-        moved = np.linalg.norm(directions[due] - self._directions[rows], axis=-1) * away[due]
+        directions, away = directions[due], away[due]
+        expected = self._places[rows] - position
+        expected /= np.linalg.norm(expected, axis=-1, keepdims=True)
+        moved = np.linalg.norm(directions - expected, axis=-1) * away
         with np.errstate(invalid="ignore"):
             self._slow[rows] = (moved / passed < _SLOW) & (passed < 1.0)
-        self._directions[rows] = directions[due]
+        self._places[rows] = position + directions * away[..., None]
         self._stamps[rows] = stamp

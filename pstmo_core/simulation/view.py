@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pstmo_core.errors import ConfigError
+from pstmo_core.room.camera_pose import CameraPose
 
 _NEAREST = 0.1
 
@@ -45,6 +46,11 @@ class View:
         right = np.cross(forward, (0.0, 0.0, 1.0))
         right = right / np.linalg.norm(right)
         return np.stack([right, np.cross(forward, right), forward])
+
+    @property
+    def pose(self) -> CameraPose:
+        """How the camera stands in the world."""
+        return CameraPose(self.rotation.T, np.array(self.position, np.float64))
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World points (..., 3) -> camera's frame (..., 3), metres."""

@@ -19,7 +19,7 @@ from pstmo_core.streaming.lifter import StreamLifter
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
-POSE = CameraPose(VIEW.rotation.T, np.array(VIEW.position))
+POSE = VIEW.pose
 FPS = 25.0
 
 

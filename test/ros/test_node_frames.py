@@ -1,0 +1,168 @@
+"""The lifter and TF over DDS: the floor, results in another frame, and what happens without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+pytest.importorskip("tf2_ros", reason="needs tf2")
+
+import tf2_ros
+from geometry_msgs.msg import TransformStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_msgs.msg import Header
+
+from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.view import View
+from pstmo_ros.conversions import floats, stamp_ns, time_message
+from pstmo_ros.frames.static_frame import publish_static_frame, transform_message
+from pstmo_ros.lifter_node import LifterNode
+from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
+
+VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
+FPS = 25.0
+BASE = 1_700_000_000_000_000_000
+
+
+class Robot(Node):
+    """A lifter, the camera that it works for, and its TF."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__("robot")
+        given = {"qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, **parameters}
+        self.lifter = LifterNode(
+            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
+        )
+        self.answers: list[Skeletons3D] = []
+        self._keypoints = self.create_publisher(People2D, "keypoints", 100)
+        self.create_subscription(Skeletons3D, "skeletons", self.answers.append, 100)
+        self._tf = tf2_ros.TransformBroadcaster(self)
+        self._spinner = SingleThreadedExecutor()
+        self._spinner.add_node(self)
+        self._spinner.add_node(self.lifter)
+
+    def start(self) -> None:
+        assert self.lifter.start()
+        self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
+        self.spin_until(lambda: self.count_publishers("skeletons") == 1)
+
+    def spin_until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self._spinner.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._spinner.spin_once(timeout_sec=0.02)
+
+    def show(self, row: int, view: View = VIEW) -> np.ndarray:
+        """Publish what a camera sees of somebody who walks; return the true joints (17, 3)."""
+        world: np.ndarray = Stage.shipped(1).joints(row / FPS)[0]
+        points = view.project(view.to_camera(world))
+        header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
+        person = Person2D(id="walker", points=floats(points.ravel()))
+        self._keypoints.publish(
+            People2D(header=header, layout="h36m17", width=1280, height=720, people=[person])
+        )
+        return world
+
+    def tell_tf(self, row: int, view: View) -> None:
+        """Tell where the camera is in map at a frame's time."""
+        header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="map")
+        transform = transform_message(view.pose)
+        self._tf.sendTransform(
+            TransformStamped(header=header, child_frame_id="camera", transform=transform)
+        )
+
+    def close(self) -> None:
+        self._spinner.shutdown()
+        self.lifter.destroy_node()
+        self.destroy_node()
+
+
+@pytest.fixture
+def robot(ros: None) -> Iterator[Callable[..., Robot]]:
+    made: list[Robot] = []
+
+    def make(**parameters: Any) -> Robot:
+        made.append(Robot(**parameters))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def root_of(skeleton: Skeleton3D) -> np.ndarray:
+    return np.array([skeleton.root.x, skeleton.root.y, skeleton.root.z])
+
+
+def test_on_a_known_floor_people_are_placed_in_the_map(robot: Callable[..., Robot]) -> None:
+    here = robot(floor_frame="map", target_frame="map")
+    publish_static_frame(here, "map", "camera", VIEW.pose)
+    here.start()
+    here.spin_for(0.3)
+    truth = []
+    for row in range(60):
+        truth.append(here.show(row))
+        here.spin_until(lambda row=row: len(here.answers) > row)
+    last = here.answers[-1]
+    assert last.header.frame_id == "map"
+    assert last.people[0].root_source == Skeleton3D.ROOT_FLOOR
+    off = [
+        root_of(answer.people[0]) - joints[0]
+        for answer, joints in zip(here.answers, truth, strict=True)
+    ]
+    # The walker is 1.49 m tall, so without the floor this would be 0.7 m.
+    assert np.median(np.linalg.norm(off[30:], axis=-1)) < 0.15
+    head = np.reshape(last.people[0].joints, (17, 3))[10]
+    assert head[2] > 0.4  # up is z in the map
+
+
+def test_keypoints_wait_for_the_transform_of_their_own_stamp(
+    robot: Callable[..., Robot],
+) -> None:
+    here = robot(floor_frame="map", target_frame="map", tf_timeout=2.0)
+    here.start()
+    here.spin_for(0.3)
+    # The camera drives on 3 cm a frame; TF comes after the keypoints.
+    truth = []
+    for row in range(60):
+        view = View(1280, 720, 1000.0, (0.3 - 0.03 * row, -4.2, 1.5), (0.0, 0.0, 0.9))
+        truth.append(here.show(row, view))
+        here.spin_for(0.01)
+        assert len(here.answers) <= row
+        here.tell_tf(row, view)
+        here.spin_until(lambda row=row: len(here.answers) > row)
+    assert [stamp_ns(a.header.stamp) for a in here.answers] == sorted(
+        BASE + round(row / FPS * 1e9) for row in range(60)
+    )
+    off = [
+        np.linalg.norm(root_of(a.people[0]) - joints[0])
+        for a, joints in zip(here.answers, truth, strict=True)
+    ]
+    assert np.median(off[30:]) < 0.15
+
+
+def test_without_the_transform_the_cameras_frame_goes_on_and_it_is_said_once(
+    robot: Callable[..., Robot], capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = robot(floor_frame="map", target_frame="map", tf_timeout=0.02)
+    here.start()
+    for row in range(20):
+        here.show(row)
+    here.spin_until(lambda: len(here.answers) == 20)
+    assert {answer.header.frame_id for answer in here.answers} == {"camera"}
+    assert {a.people[0].root_source for a in here.answers} == {Skeleton3D.ROOT_ASSUMED}
+    log = capfd.readouterr().err
+    assert log.count("TF has no camera in map") == 1
+    assert here.lifter.drops.counts["tf"] == 40
