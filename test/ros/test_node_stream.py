@@ -161,7 +161,7 @@ def test_a_focal_length_alone_places_people_as_a_calibration_of_it_does(
         for one, other in zip(first.people, second.people, strict=True):
             assert one.root == other.root
             np.testing.assert_array_equal(one.joints, other.joints)
-    assert first.people[0].root_source == Skeleton3D.ROOT_SCALE
+    assert first.people[0].root_source == Skeleton3D.ROOT_ASSUMED
 
 
 def test_who_has_no_id_is_named_without_an_import_at_the_first_message(
