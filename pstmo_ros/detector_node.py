@@ -28,6 +28,8 @@ from pstmo_ros.msg import People2D, Person2D
 from pstmo_ros.parameters import Parameters
 from pstmo_ros.run_node import run_node
 
+RENDERER = "virtual_camera"
+"""Name of the node whose images the detector simulation was made for."""
 SEARCH_PERIOD = 0.5
 """Seconds between two looks whether images are published, and of which type."""
 _PATIENCE = 10.0
@@ -74,11 +76,6 @@ class DetectorNode(GuardedNode):
         self._decoder = ImageDecoder()
         self._keypoints = self._publisher(People2D, own.keypoints_topic, _RESULTS)
         self.get_logger().info(f"configured: {self._detector.describe()}")
-        if own.detector == "simulation":
-            self.get_logger().warning(
-                "the detector simulation knows the virtual camera's people only: for a real "
-                "camera, set detector"
-            )
         self.get_logger().info(self._decoder.describe())
 
     def _activate(self) -> None:
@@ -116,10 +113,22 @@ class DetectorNode(GuardedNode):
         kind, topic = found
         images = self.create_subscription(kind, topic, self._on_image, _NEWEST)
         self._release_on_deactivate.append(lambda: self.destroy_subscription(images))
+        if self._own.detector == "simulation":
+            self._warn_of_real_images(topic)
         self.get_logger().info(
             f"active: {images.topic_name} ({kind.__name__}) -> {self._keypoints.topic_name}"
         )
         return True
+
+    def _warn_of_real_images(self, topic: str) -> None:
+        sources = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
+        others = {info.node_name for info in sources} - {RENDERER}
+        if others or not sources:
+            self.get_logger().warning(
+                f"the detector simulation finds rendered people only, but the images on {topic} "
+                f"are of {', '.join(sorted(others)) or 'a node not known yet'}, not of the virtual "
+                "camera: for real people set detector to movenet"
+            )
 
     # Images
 

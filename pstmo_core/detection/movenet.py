@@ -28,6 +28,7 @@ _CONFIRMED = 0.3
 _PATIENCE = 3
 #: Longest side of a person, in pixels of the search, from which on it should find the person.
 _VISIBLE = 96
+_FOR = "coco17, for real people (rendered ones: detector simulation)"
 
 
 @dataclass(eq=False)
@@ -114,8 +115,8 @@ class MovenetDetector:
     def describe(self) -> str:
         """See `Detector.describe`."""
         if self._single is None:
-            return "MoveNet multipose on ONNX Runtime, coco17"
-        return f"MoveNet multipose, each person again by {self._name}, on ONNX Runtime, coco17"
+            return f"MoveNet multipose on ONNX Runtime, {_FOR}"
+        return f"MoveNet multipose, each person again by {self._name}, on ONNX Runtime, {_FOR}"
 
     def _follow(self, image: np.ndarray, view: View, single: SinglePose) -> None:
         before = len(self._people)

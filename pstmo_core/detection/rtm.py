@@ -77,25 +77,26 @@ class RtmDetector:
 
     def _load(self, rtmlib: Any) -> None:
         options = self._options
-        if "rtmo" in Path(options.pose_model).name.lower():
-            self._pose = self._tool(rtmlib.RTMO, options.pose_model)
+        session = open_session(Path(options.pose_model), options.detector_threads)
+        if finds_people_itself(session):
+            self._pose = self._tool(rtmlib.RTMO, options.pose_model, session)
             self._pose.score_thr = options.least_score
             return
         if not options.person_model:
             raise DetectorError(
                 f"{options.pose_model}: RTMPose needs people's boxes: {WHERE} of YOLOX or RTMDet, "
-                "then set person_model; or take RTMO, in a file whose name contains rtmo"
+                "then set person_model; or take RTMO"
             )
-        self._pose = self._tool(rtmlib.RTMPose, options.pose_model, turned=True)
+        self._pose = self._tool(rtmlib.RTMPose, options.pose_model, session, turned=True)
         kind = rtmlib.RTMDet if "rtmdet" in options.person_model.lower() else rtmlib.YOLOX
-        self._search = self._tool(kind, options.person_model)
+        search = open_session(Path(options.person_model), options.detector_threads)
+        self._search = self._tool(kind, options.person_model, search)
 
-    def _tool(self, kind: Any, path: str, turned: bool = False) -> Any:
+    def _tool(self, kind: Any, path: str, session: Any, turned: bool = False) -> Any:
         """Make one of rtmlib's tools with a session of as many threads as wanted.
 
         `turned` says that it takes width and height, not height and width.
         """
-        session = open_session(Path(path), self._options.detector_threads)
         sides = session.get_inputs()[0].shape[2:]
         arguments: dict[str, Any] = {}
         if len(sides) == 2 and all(isinstance(side, int) for side in sides):
@@ -119,6 +120,15 @@ class RtmDetector:
     def _names(self) -> str:
         tools = (self._search, self._pose) if self._search else (self._pose,)
         return " and ".join(Path(tool.onnx_model).name for tool in tools)
+
+
+def finds_people_itself(session: Any) -> bool:
+    """Tell RTMO, which gives people's boxes (1, N, 5) and keypoints (1, N, J, 3), from RTMPose.
+
+    RTMPose gives two likelihoods (N, J, bins). Exports name their axes in many ways, so the ranks
+    of the outputs decide.
+    """
+    return sorted(len(output.shape) for output in session.get_outputs()) == [3, 4]
 
 
 def _library() -> Any:

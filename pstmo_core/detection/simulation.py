@@ -60,7 +60,7 @@ class SimulationDetector:
 
     def describe(self) -> str:
         """See `Detector.describe`."""
-        return "the shipped detector, for simulation only: it knows rendered people, no photographs"
+        return "the detector simulation, which finds the virtual camera's rendered people only"
 
 
 def _boxes(centre: np.ndarray, sides: np.ndarray) -> np.ndarray:

@@ -57,7 +57,8 @@ def keypoints_from_images(
     if builder is None:
         raise SourceError(f"{name}: no image in it can be decoded; copy or record it again")
     clip = builder.build()
-    return Recording(clip, images.camera, images.frame_id, _notes(images, len(clip), clip.ids))
+    notes = (*_notes(images, len(clip), clip.ids), f"keypoints by {detector.describe()}")
+    return Recording(clip, images.camera, images.frame_id, notes)
 
 
 def identify(

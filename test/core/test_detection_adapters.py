@@ -12,6 +12,8 @@ from pose_networks import write_constant, write_heatmaps, write_simcc
 
 from pstmo_core.detection import DetectorError, DetectorOptions, load_detector, simulation
 from pstmo_core.detection.mediapipe import read_landmarks
+from pstmo_core.detection.network_file import open_session
+from pstmo_core.detection.rtm import finds_people_itself
 from pstmo_core.errors import ConfigError
 
 SIZE = (96, 128)
@@ -171,7 +173,7 @@ def test_rtmo_finds_people_by_itself(image: np.ndarray, tmp_path: Path) -> None:
     points[..., :2] = SPOT / 2
     for score, count in ((0.9, 1), (0.05, 0)):
         path = write_constant(
-            tmp_path / "rtmo-s.onnx",
+            tmp_path / "any_name.onnx",
             (320, 320),
             dets=np.array([[[180, 130, 220, 170, score], [0, 0, 9, 9, 0.05]]]),
             keypoints=points,
@@ -180,6 +182,17 @@ def test_rtmo_finds_people_by_itself(image: np.ndarray, tmp_path: Path) -> None:
         found = detector.detect(image)
         assert len(found.points) == count
         np.testing.assert_allclose(found.points, np.tile(SPOT, (count, 17, 1)), atol=1e-3)
+
+
+def test_rtmo_is_told_from_rtmpose_by_its_outputs_whatever_the_file_is_called(
+    simcc: str, tmp_path: Path
+) -> None:
+    people = {"dets": np.zeros((1, 2, 5)), "keypoints": np.zeros((1, 2, 17, 3))}
+    rtmo = write_constant(tmp_path / "end2end.onnx", (320, 320), **people)
+    named_so = str(Path(simcc).with_name("rtmo.onnx"))
+    Path(simcc).rename(named_so)
+    assert finds_people_itself(open_session(Path(rtmo), 1))
+    assert not finds_people_itself(open_session(Path(named_so), 1))
 
 
 def test_rtm_without_files_asks_for_them_and_downloads_only_when_told(

@@ -38,7 +38,7 @@ def test_one_process_sees_lifts_and_ends_cleanly(ros: None) -> None:
         _, log = process.communicate(timeout=30)
     assert process.returncode == 0, log
     assert "Traceback" not in log and "never retrieved" not in log
-    assert "for simulation only" in log
+    assert "rendered people only" in log
 
 
 def test_a_wrong_parameter_of_any_of_them_ends_with_a_sentence(ros_domain: None) -> None:

@@ -326,7 +326,18 @@ def test_a_missing_file_is_a_sentence_that_names_the_parameter(
     assert says in log or "pip install" in log
 
 
-def test_the_virtual_cameras_people_are_found_where_they_are(world: Callable[..., World]) -> None:
+def test_the_detector_for_rendered_people_warns_of_other_images(
+    world: Callable[..., World], capfd: pytest.CaptureFixture[str]
+) -> None:
+    world(detector="simulation").start()
+    log = capfd.readouterr().err
+    assert "finds rendered people only, but the images on image_raw are of world" in log
+    assert "set detector to movenet" in log
+
+
+def test_the_virtual_cameras_people_are_found_where_they_are(
+    world: Callable[..., World], capfd: pytest.CaptureFixture[str]
+) -> None:
     from pstmo_ros.virtual_camera import VirtualCamera
 
     here = world(topic="unused", shipped=True, detector="simulation")
@@ -339,6 +350,7 @@ def test_the_virtual_cameras_people_are_found_where_they_are(world: Callable[...
     here._executor_here.add_node(camera)
     here.spin_until(lambda: len(here.heard) >= 10, seconds=30.0)
     camera.destroy_node()
+    assert "finds rendered people only, but" not in capfd.readouterr().err
     found, errors = 0, []
     for message in here.heard:
         true = truth[stamp_ns(message.header.stamp)]
