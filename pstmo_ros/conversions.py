@@ -191,6 +191,7 @@ def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
                 id=name,
                 joints=floats(frame.joints[row]),
                 confidence=floats(frame.confidence[row]),
+                sigma=floats(frame.sigma[row]) if frame.sigma is not None else [],
                 observed=float(frame.observed[row]),
                 root=Point(x=x, y=y, z=z),
                 root_source=source,

@@ -40,7 +40,7 @@ class PlainSTMO:
     def __call__(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Lift encoded windows (B, F, rows, channels): what `STMO` returns."""
         model = self._model
-        tokens = self._sem(frames.flatten(2).permute(0, 2, 1).contiguous())
+        tokens = self._sem(model.unseen(frames).flatten(2).permute(0, 2, 1).contiguous())
         tokens = tokens.permute(0, 2, 1).contiguous() + model.tem.positions
         for layer in model.tem.layers:
             tokens = self._attend(tokens, layer)
@@ -111,6 +111,6 @@ def _conv(x: Tensor, linear: Any) -> Tensor:
 
 
 def _pose(tokens: Tensor, head: Any) -> Tensor:
-    """(B, F, width) -> (B, F, 17, 3)."""
+    """(B, F, width) -> (B, F, 17, C)."""
     poses = _conv(head.norm(tokens.permute(0, 2, 1).contiguous()), head.linear)
-    return poses.permute(0, 2, 1).contiguous().view(len(tokens), -1, JOINTS, 3)
+    return poses.permute(0, 2, 1).contiguous().view(len(tokens), -1, JOINTS, head.outputs)

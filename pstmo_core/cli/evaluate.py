@@ -30,6 +30,12 @@ class _Protocol(str, Enum):
     sequences = "sequences"
 
 
+class _By(str, Enum):
+    quality = "class"
+    action = "action"
+    posture = "posture"
+
+
 @app.command()
 def evaluate(
     context: typer.Context,
@@ -51,6 +57,9 @@ def evaluate(
     windows: Annotated[
         int, typer.Option(min=1, help="Windows a quality class, of the protocol windows.")
     ] = 4000,
+    by: Annotated[
+        _By, typer.Option(help="What the tables of the protocol windows have a row for.")
+    ] = _By.quality,
     poses: Annotated[str, typer.Option(help="Human3.6M: data_3d_h36m.npz.")] = "",
     keypoints: Annotated[str, typer.Option(help="Human3.6M: a data_2d_h36m_*.npz.")] = "",
     train: Annotated[str, typer.Option(help="MPI-INF-3DHP: data_train_3dhp.npz.")] = "",
@@ -80,6 +89,7 @@ def evaluate(
 
     \b
     pstmo evaluate FILE --mocap cmu_h36m17.npz        the tables of the model card
+    pstmo evaluate FILE --mocap motion_more.npz --by action
     pstmo evaluate FILE --mocap cmu_h36m17.npz --protocol sequences
     pstmo evaluate FILE --dataset h36m --poses FILE --keypoints FILE
 
@@ -94,7 +104,7 @@ def evaluate(
     if chosen == _Protocol.windows:
         from pstmo_core.evaluation.model_card import measure, tables
 
-        report = measure(weights, str(mocap), split.value, windows)
+        report = measure(weights, str(mocap), split.value, windows, by.value)
         text = tables(report)
     else:
         from pstmo_core.data.sequences.datasets import DatasetConfig
@@ -147,7 +157,7 @@ def _choose_protocol(
     chosen = protocol or usual
     if dataset is not None and chosen == _Protocol.windows:
         raise PstmoError("--protocol windows needs motion capture, --mocap FILE")
-    foreign = _OF_SEQUENCES if chosen == _Protocol.windows else ("windows",)
+    foreign = _OF_SEQUENCES if chosen == _Protocol.windows else ("windows", "by")
     for name in foreign:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":

@@ -70,6 +70,12 @@ def lift_command(
     height: Annotated[float, option(StreamConfig, "height")] = StreamConfig.height,
     rotation: Annotated[int, option(StreamConfig, "rotation")] = StreamConfig.rotation,
     look_ahead: Annotated[int, option(StreamConfig, "look_ahead")] = StreamConfig.look_ahead,
+    tilt: Annotated[
+        float | None,
+        typer.Option(
+            min=-90, max=90, help="Degrees by which the camera looks down; default: not known."
+        ),
+    ] = None,
     model: Annotated[
         str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
     ] = "",
@@ -122,6 +128,7 @@ def lift_command(
         formats=kinds, overlay=overlay, model=model,
         stream=StreamConfig(
             look_ahead=look_ahead, focal=focal, height=height, rotation=rotation,
+            tilt=StreamConfig.tilt if tilt is None else tilt,
             max_people=max_people,
         ),
         camera_info=camera_info, fps=fps, size=size, layout=layout, topic=topic, images=images,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pstmo_core.data.sequences.pose_dataset import DatasetError, PoseDataset
-from pstmo_core.data.sequences.windows import SequenceWindows, Windows
+from pstmo_core.data.sequences.windows import SequenceWindows, Windows, turns_of
 from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation import metrics
 from pstmo_core.evaluation.mocap_windows import EncodedWindows, WindowEvaluation
@@ -142,7 +142,9 @@ def _infer(
     if protocol.flip:
         frames = torch.cat([frames, data.encode(data.flip(windows), name)])
     all_frames, target = network(frames)
-    poses = target if protocol.look_ahead is None else all_frames[:, place]
+    poses = (target if protocol.look_ahead is None else all_frames[:, place])[..., :3]
+    if name == "view":
+        poses = poses @ turns_of(frames[:, place])
     if protocol.flip:
         plain, mirrored = poses.chunk(2)
         poses = (plain + data.flip_poses(mirrored)) / 2
@@ -259,9 +261,7 @@ def validation_windows(
     """Return at most `count` windows of a data set, evenly spread, to judge a run in training."""
     windows = data.cut(spread(data.targets(), count), tds, model.frames)
     frames = data.encode(windows, model.encoding)
-    poses = (
-        windows.poses if windows.poses is not None else frames.new_zeros(*frames.shape[:2], 0, 3)
-    )
+    poses = data.truth(windows, frames, model.encoding)
     return WindowEvaluation({name: EncodedWindows(frames, poses.cpu().numpy())}, model)
 
 

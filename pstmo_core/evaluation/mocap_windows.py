@@ -1,4 +1,4 @@
-"""Accuracy of a network on a split of the motion capture, per quality class.
+"""Accuracy of a network on a split of the motion capture, per quality class, action or posture.
 
 The protocol, the same for every network: windows whose targets are spread evenly over the split,
 each seen by a virtual camera of its own from `CameraRange`'s defaults, all from one fixed seed.
@@ -6,6 +6,7 @@ each seen by a virtual camera of its own from `CameraRange`'s defaults, all from
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +15,20 @@ import torch
 from torch import Tensor
 
 from pstmo_core.data.motion import detector_noise
+from pstmo_core.data.motion.balance import POSTURES, postures_of
 from pstmo_core.data.motion.detector_noise import DetectorNoise
-from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.mocap import Mocap, load_mocap
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.evaluation import metrics
-from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.stmo import STMO
 from pstmo_core.skeleton import ROOT
 
 _SEED = 20_260
+#: What the windows can be grouped by.
+GROUPS = ("class", "action", "posture")
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,24 @@ class Scores:
     mpjpe: float
     n_mpjpe: float
     p_mpjpe: float
+    covered: float | None = None
+    """Share of joints nearer to the truth than 2.5 sigma, 0.9 if sigma is true; None without."""
 
     @classmethod
     def of(cls, predicted: np.ndarray, truth: np.ndarray) -> Scores:
-        """Measure poses (N, 17, 3) in metres."""
+        """Measure poses (N, 17, C) in metres, C as `STMO` says, against (N, 17, 3)."""
         measures = (metrics.mpjpe, metrics.n_mpjpe, metrics.p_mpjpe)
-        return cls(len(truth), *(float(m(predicted, truth).mean() * 1e3) for m in measures))
+        poses = predicted[..., :3]
+        mpjpe, n_mpjpe, p_mpjpe = (float(m(poses, truth).mean() * 1e3) for m in measures)
+        return cls(len(truth), mpjpe, n_mpjpe, p_mpjpe, coverage(predicted, truth))
+
+
+def coverage(predicted: np.ndarray, truth: np.ndarray) -> float | None:
+    """Return the share of joints within 2.5 sigma; the root, which is 0 by definition, is none."""
+    if predicted.shape[-1] == 3:
+        return None
+    distance = np.linalg.norm(predicted[:, 1:, :3] - truth[:, 1:], axis=-1)
+    return float((distance <= INTERVAL * np.exp(predicted[:, 1:, 3])).mean())
 
 
 @dataclass(frozen=True)
@@ -71,9 +87,21 @@ class WindowEvaluation:
         index = self.model.target if look_ahead is None else self.model.frames - 1 - look_ahead
         scores = {}
         for quality, part in self.sets.items():
-            all_frames, target = _infer(network, part.frames)
+            all_frames, target = infer(network, part.frames)
             poses = target if look_ahead is None else all_frames[:, index]
             scores[quality] = Scores.of(poses.cpu().numpy(), part.truth[:, index])
+        return scores
+
+    def measure_all(self, network: STMO, look_aheads: Sequence[int]) -> dict[str, list[Scores]]:
+        """Measure a network in one pass: for each set MOFA's pose, then each look-ahead's."""
+        scores = {}
+        newest = self.model.frames - 1
+        for name, part in self.sets.items():
+            all_frames, target = (values.cpu().numpy() for values in infer(network, part.frames))
+            scores[name] = [Scores.of(target, part.truth[:, self.model.target])]
+            for look_ahead in look_aheads:
+                index = newest - look_ahead
+                scores[name].append(Scores.of(all_frames[:, index], part.truth[:, index]))
         return scores
 
     def summary(self, network: STMO) -> dict[str, float]:
@@ -86,44 +114,83 @@ class WindowEvaluation:
 
 
 class Evaluation(WindowEvaluation):
-    """The windows of one split of the motion capture, a set for each quality class."""
+    """The windows of one split of the motion capture, a set for each class, action or posture."""
 
     def __init__(
         self,
-        mocap: Path | str,
+        mocap: Path | str | Mocap,
         split: str,
         model: ModelConfig,
         device: torch.device,
         *,
         windows: int = 1000,
         camera_known: bool = True,
+        gravity_known: bool = False,
         faults: DetectorNoise | None = None,
+        cameras: CameraRange | None = None,
+        by: str = "class",
     ) -> None:
-        clips = load_mocap(mocap, split)
+        """Draw the windows.
+
+        Args:
+            mocap: the motion-capture file, or motion that is loaded already.
+            split: which split of the file.
+            model: the network's configuration.
+            device: where the windows are to lie.
+            windows: how many a set has.
+            camera_known: whether the network is told the focal length.
+            gravity_known: whether it is told where up is.
+            faults: what a detector does to the keypoints; None: nothing.
+            cameras: from where people are seen; None: the ranges that figures are compared by.
+            by: one of `GROUPS`.
+        """
+        clips = mocap if isinstance(mocap, Mocap) else load_mocap(mocap, split)
+        seen_from = cameras or CameraRange()
         sets = {}
-        for quality in sorted(set(clips.quality.tolist())):
-            part = Clips.of(clips.select(clips.quality == quality))
-            drawn = _draw(part, model, windows, camera_known, faults)
-            sets[quality] = EncodedWindows(drawn[0].to(device), drawn[1].numpy())
+        for name, part in _grouped(clips, by).items():
+            drawn = _draw(part, model, windows, camera_known, gravity_known, faults, seen_from)
+            sets[name] = EncodedWindows(drawn[0].to(device), drawn[1].numpy())
         super().__init__(sets, model)
 
 
+def _grouped(motion: Mocap, by: str) -> dict[str, Clips]:
+    """The motion of each set; a posture's targets are the frames that show it."""
+    if by == "posture":
+        postures = postures_of(motion.positions)
+        masks = {name: postures == row for row, name in enumerate(POSTURES)}
+        return {
+            name: Clips.of(motion, probability=mask / mask.sum())
+            for name, mask in masks.items()
+            if mask.any()
+        }
+    labels = motion.action if by == "action" else motion.quality
+    return {name: Clips.of(motion.select(labels == name)) for name in sorted(set(labels.tolist()))}
+
+
 @torch.inference_mode()
-def _infer(network: STMO, frames: Tensor, batch: int = 250) -> tuple[Tensor, Tensor]:
+def infer(network: STMO, frames: Tensor, batch: int = 250) -> tuple[Tensor, Tensor]:
+    """Return what a network in evaluation mode gives for windows, a few at a time."""
     parts = [network(part) for part in frames.split(batch)]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
 def _draw(
-    clips: Clips, model: ModelConfig, count: int, known: bool, faults: DetectorNoise | None
+    clips: Clips,
+    model: ModelConfig,
+    count: int,
+    known: bool,
+    gravity_known: bool,
+    faults: DetectorNoise | None,
+    seen_from: CameraRange,
 ) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(_SEED)
     clip, target = clips.draw_targets(count, generator)
     world = clips.windows(clip, target, model.step * clips.fps, model.frames)
-    cameras = draw_cameras(world, CameraRange(), generator)
+    cameras = draw_cameras(world, seen_from, generator)
     in_camera = cameras.to_camera(world)
     seen_rays, seen = rays(in_camera), torch.ones(in_camera.shape[:-1])
     if faults is not None:
         seen_rays, seen = detector_noise.apply(seen_rays, faults, generator)
-    frames = encode(seen_rays, seen, cameras, torch.full((count,), known), model.encoding)
-    return frames, in_camera - in_camera[:, :, ROOT : ROOT + 1]
+    poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
+    up = cameras.up * float(gravity_known)
+    return encode(seen_rays, seen, poses, cameras, torch.full((count,), known), up, model)

@@ -4,71 +4,100 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from pstmo_core.data.motion.detector_noise import DetectorNoise
+from pstmo_core.data.motion.virtual_cameras import CameraRange
 from pstmo_core.evaluation.mocap_windows import Evaluation
 from pstmo_core.model.checkpoints import load_weights
 
-#: What the input of each measurement is: name -> (camera known, faults).
-CONDITIONS: dict[str, tuple[bool, DetectorNoise | None]] = {
-    "clean": (True, None),
-    "clean, camera not known": (False, None),
-    "detector faults": (True, DetectorNoise(clean_share=0.0)),
+
+@dataclass(frozen=True)
+class Condition:
+    """What the input of a measurement is."""
+
+    camera_known: bool = True
+    gravity_known: bool = False
+    faults: DetectorNoise | None = None
+    cameras: CameraRange | None = None
+
+
+_RAISED = CameraRange(height=(2.5, 3.5), distance=(2.0, 4.0))
+CONDITIONS = {
+    "clean": Condition(),
+    "clean, camera not known": Condition(camera_known=False),
+    "clean, gravity known": Condition(gravity_known=True),
+    "detector faults": Condition(faults=DetectorNoise(clean_share=0.0)),
+    "detector faults, gravity known": Condition(
+        gravity_known=True, faults=DetectorNoise(clean_share=0.0)
+    ),
+    "raised camera": Condition(cameras=_RAISED),
+    "raised camera, gravity known": Condition(gravity_known=True, cameras=_RAISED),
 }
+#: Frames after the lifted one whose errors make the curve of error against delay.
+LOOK_AHEADS = (0, 1, 2, 4, 8, 13)
 
 
-def measure(weights: Path | str, mocap: Path | str, split: str, windows: int) -> dict[str, Any]:
+def measure(
+    weights: Path | str, mocap: Path | str, split: str, windows: int, by: str = "class"
+) -> dict[str, Any]:
     """Measure a weight file on a split of the motion capture.
+
+    Args:
+        weights: a safetensors file.
+        mocap: the motion-capture file.
+        split: of `SPLITS`.
+        windows: windows a set.
+        by: what the sets are, one of `mocap_windows.GROUPS`.
 
     Returns:
         A tree of plain values: the model, the sizes, and under `rows` one record for each
-        condition, look-ahead and quality class, errors in millimetres.
+        condition, look-ahead and set, errors in millimetres.
     """
     network = load_weights(weights)
     model = network.config
+    look_aheads = [n for n in LOOK_AHEADS if n <= model.target]
+    labels = ["centre, by MOFA", *map(str, look_aheads)]
     rows = []
-    for condition, (known, faults) in CONDITIONS.items():
+    shown = {n: c for n, c in CONDITIONS.items() if model.encoding == "view" or not c.gravity_known}
+    for name, condition in tqdm(shown.items(), unit="condition", delay=2):
         evaluation = Evaluation(
-            mocap, split, model, torch.device("cpu"), windows=windows, camera_known=known,
-            faults=faults,
+            mocap, split, model, torch.device("cpu"), windows=windows, by=by,
+            camera_known=condition.camera_known, gravity_known=condition.gravity_known,
+            faults=condition.faults, cameras=condition.cameras,
         )  # fmt: skip
-        for label, look_ahead in _look_aheads(model.target).items():
-            for quality, scores in evaluation.measure(network, look_ahead).items():
-                rows.append(
-                    {"input": condition, "pose": label, "class": quality}
-                    | dataclasses.asdict(scores)
-                )
+        for group, measured in evaluation.measure_all(network, look_aheads).items():
+            for label, scores in zip(labels, measured, strict=True):
+                record = {"input": name, "look_ahead": label, by: group}
+                rows.append(record | dataclasses.asdict(scores))
     return {
         "weights": Path(weights).name,
         "sha256": hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "model": dataclasses.asdict(model),
         "split": split,
+        "by": by,
         "rows": rows,
-    }
-
-
-def _look_aheads(target: int) -> dict[str, int | None]:
-    return {
-        "newest frame (all-frames head)": 0,
-        "centre frame (all-frames head)": target,
-        "centre frame (MOFA)": None,
     }
 
 
 def tables(report: dict[str, Any]) -> str:
     """Return the measurements as a Markdown table, errors in millimetres."""
+    by = report["by"]
     lines = [
-        "| input | pose | class | MPJPE | N-MPJPE | P-MPJPE | windows |",
-        "|---|---|---|---|---|---|---|",
+        f"| input | look-ahead | {by} | MPJPE | N-MPJPE | P-MPJPE | within 2.5 sigma | windows |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
         errors = " | ".join(f"{row[name]:.1f}" for name in ("mpjpe", "n_mpjpe", "p_mpjpe"))
+        covered = "" if row["covered"] is None else f"{row['covered']:.1%}"
         lines.append(
-            f"| {row['input']} | {row['pose']} | {row['class']} | {errors} | {row['windows']} |"
+            f"| {row['input']} | {row['look_ahead']} | {row[by]} | {errors} | {covered} "
+            f"| {row['windows']} |"
         )
     return "\n".join(lines)

@@ -67,15 +67,16 @@ def cut_window(
     # A live lifter answers as soon as the window's last moment has come, and knows nothing later.
     known = rows[: np.searchsorted(stamps, moment + grid.offsets[-1]) + 1]
     points, seen, only = points[known], seen[known], np.array([0])
-    samples = sample(clip.stamps[known], points, seen, seen.any(-1), only, moment, grid)
-    points, seen = samples.written_out(points, seen, only)
+    scores = np.where(seen, scores[known], np.float32(0))
+    samples = sample(clip.stamps[known], points, scores, seen.any(-1), only, moment, grid)
+    points, scores = samples.written_out(points, scores, only)
     size = np.array([[clip.width, clip.height]])
     return ClipWindow(
         person=clip.ids[index],
         time=float(moment - clip.stamps[0]) / 1e9,
         offsets=grid.offsets / 1e9,
-        points=np.where(seen[0, ..., None], points[0], np.nan),
-        frames=encode_pixels(points, seen.astype(np.float32), size, focal, model.encoding),
+        points=np.where(scores[0, ..., None] > 0, points[0], np.nan),
+        frames=encode_pixels(points, scores, size, focal, model.encoding),
         size=size,
         focal=focal,
     )

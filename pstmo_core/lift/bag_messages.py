@@ -37,6 +37,7 @@ uint8 ROOT_LEARNED=6
 string id
 float32[] joints
 float32[] confidence
+float32[] sigma
 float32 observed
 geometry_msgs/Point root
 uint8 root_source

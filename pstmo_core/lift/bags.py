@@ -305,6 +305,7 @@ def _skeleton(types: Any, lifted: Prediction, row: int, person: int) -> Any:
         id=lifted.ids[person],
         joints=lifted.joints[row, person].reshape(-1),
         confidence=lifted.confidence[row, person],
+        sigma=lifted.sigma[row, person] if lifted.says_sigma else np.zeros(0, np.float32),
         observed=float(lifted.observed[row, person]),
         root=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
         root_source=int(lifted.root_source[row, person]),

@@ -174,6 +174,8 @@ def _person(prediction: Prediction, frame: int, person: int) -> dict[str, Any]:
         "confidence": _numbers(prediction.confidence[frame, person]),
         "observed": _numbers(prediction.observed[frame, person]),
     }
+    if prediction.says_sigma:
+        fields["sigma"] = _numbers(prediction.sigma[frame, person])
     if prediction.placed:
         fields["root"] = _numbers(prediction.roots[frame, person])
         fields["root_covariance"] = _numbers(prediction.root_covariance[frame, person])

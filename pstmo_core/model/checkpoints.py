@@ -21,7 +21,7 @@ from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.masked import MaskedConfig, MaskedSTMO
 from pstmo_core.model.official_checkpoints import convert_official
 from pstmo_core.model.refine import Refine, RefineConfig
-from pstmo_core.model.stmo import STMO
+from pstmo_core.model.stmo import STMO, UnseenJoints
 
 Network = STMO | MaskedSTMO | Refine
 
@@ -89,6 +89,8 @@ def load_encoder(model: STMO, masked: MaskedSTMO) -> None:
         raise CheckpointError(f"the stage-I network is of another shape: {', '.join(wrong)}")
     model.sem.load_state_dict(masked.sem.state_dict())
     model.tem.load_state_dict(masked.tem.state_dict())
+    if isinstance(model.unseen, UnseenJoints):
+        model.unseen.embedding.data.copy_(masked.spatial_padding.data)
 
 
 def load_official(

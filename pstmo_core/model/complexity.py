@@ -91,7 +91,7 @@ def table_3_sem(frames: int = 243, width: int = 512) -> Complexity:
     """
     with torch.device("meta"):
         blocks = (ResidualBlock(width, 0.0) for _ in range(2))
-        network = nn.Sequential(*linear_norm_act(34, width, 0.0), *blocks, PoseHead(width))
+        network = nn.Sequential(*linear_norm_act(34, width, 0.0), *blocks, PoseHead(width, 3))
         return measure_module(network, torch.empty(frames, 34))
 
 

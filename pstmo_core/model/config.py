@@ -10,6 +10,9 @@ from typing import Any
 from pstmo_core.errors import ConfigError
 
 CONFIG_VERSION = 1
+#: Nine of ten joints are to be nearer to the truth than this many sigma, as are nine of ten points
+#: of a Gaussian in space to its middle.
+INTERVAL = 2.5
 
 #: MOFA's strides by window length (paper, section 3.3.3; 9 and 351 as in the authors' code).
 STRIDES: dict[int, tuple[int, ...]] = {
@@ -19,7 +22,7 @@ STRIDES: dict[int, tuple[int, ...]] = {
     243: (3, 3, 3, 3, 3),
     351: (3, 9, 13),
 }
-ENCODINGS = ("screen", "person")
+ENCODINGS = ("screen", "person", "view")
 ANCHORS = ("centre", "first")
 SEMS = ("mlp", "fc", "transformer")
 
@@ -57,6 +60,8 @@ class ModelConfig:
     """How keypoints become network input, see `pstmo_core.encoding`."""
     mofa_anchor: str = "centre"
     """Which frame MOFA's strided path keeps: the window's centre, or the first (the authors')."""
+    sigma: bool = False
+    """Whether the heads also give the log of each joint's deviation in metres, see `INTERVAL`."""
     step: float = 0.04
     """Seconds between neighbouring frames of a window (TDS: s / frame rate)."""
 
@@ -81,6 +86,11 @@ class ModelConfig:
     def strides(self) -> tuple[int, ...]:
         """MOFA's strides, one a layer."""
         return STRIDES[self.frames]
+
+    @property
+    def outputs(self) -> int:
+        """Numbers a joint that a head gives: x, y, z, and log sigma where there is one."""
+        return 4 if self.sigma else 3
 
     @property
     def target(self) -> int:

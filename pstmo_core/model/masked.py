@@ -64,10 +64,10 @@ class MaskedConfig(ModelConfig):
 class MaskedSTMO(nn.Module):
     """Restores the 2D poses of a window from the few joints that it is shown.
 
-    Under the encoding `screen` the poses are the input itself: (x, y) of 17 joints. Under `person`
-    they are the joints' offsets from the pelvis in units of the person's size, the first two
-    channels of the joints' rows. A masked joint loses its whole row, flag included; the last row,
-    which holds place and size, is no joint: it goes with its frame and is not restored.
+    Under the encoding `screen` the poses are the input itself: (x, y) of 17 joints. Under the
+    others they are the joints' offsets from the pelvis in units of the person's size, the first two
+    channels of the joints' rows. A masked joint loses its whole row, flag included; further rows,
+    which hold place and size, are no joints: they go with their frame and are not restored.
     `reconstruction_target` says what the output is to be compared with.
     """
 
@@ -120,6 +120,8 @@ class MaskedSTMO(nn.Module):
 
     def _hide_joints(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Replace masked joints by the spatial padding embedding (equation 4)."""
+        if self.config.encoding == "view":  # what is not seen is as good as masked
+            mask = mask | (frames[:, :, :JOINTS, 2] <= 0)
         mask = functional.pad(mask, (0, frames.shape[2] - JOINTS))
         return torch.where(mask[..., None], self.spatial_padding, frames)
 
@@ -153,8 +155,9 @@ def reconstruction_target(frames: Tensor, encoding: str) -> tuple[Tensor, Tensor
         0.0. The encoding `screen` cannot say so; there all joints count.
     """
     joints = frames[:, :, :JOINTS]
-    seen = joints[..., 2] if encoding == "person" else torch.ones_like(joints[..., 0])
-    return joints[..., :2], seen
+    if encoding == "screen":
+        return joints[..., :2], torch.ones_like(joints[..., 0])
+    return joints[..., :2], (joints[..., 2] > 0).to(joints.dtype)
 
 
 def _per_sample(mask: Mask, name: str, shape: tuple[int, ...], device: torch.device) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from pstmo_core.encoding import input_shape
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.mofa import MOFA, TargetFrame
 from pstmo_core.model.sem import build_sem
@@ -12,28 +14,51 @@ from pstmo_core.skeleton import JOINTS
 
 
 class PoseHead(nn.Module):
-    """BatchNorm and a linear map from a token to 17 joints."""
+    """BatchNorm and a linear map from a token to 17 joints of C numbers, see `STMO`."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, outputs: int) -> None:
         super().__init__()
+        self.outputs = outputs
         self.norm = nn.BatchNorm1d(width)
-        self.linear = nn.Linear(width, JOINTS * 3)
+        self.linear = nn.Linear(width, JOINTS * outputs)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, width) -> (N, 17, 3)."""
-        return self.linear(self.norm(tokens)).view(-1, JOINTS, 3)
+        """(N, width) -> (N, 17, C)."""
+        return self.linear(self.norm(tokens)).view(-1, JOINTS, self.outputs)
+
+
+class UnseenJoints(nn.Module):
+    """The embedding e_S of a joint that is not seen (paper, equation 4), at training and after.
+
+    Stage I masks joints to learn from; what a detector does not see is masked by the world.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Encoded frames (..., rows, channels), `view`: the rows of unseen joints replaced."""
+        joints = frames[..., :JOINTS, :]
+        unseen = joints[..., 2:] <= 0
+        joints = torch.where(unseen, self.embedding.to(joints.dtype), joints)
+        return torch.cat([joints, frames[..., JOINTS:, :]], -2)
 
 
 class STMO(nn.Module):
     """Lifts a window of encoded 2D poses to 3D poses relative to the pelvis, in metres.
 
-    Both outputs lie in the camera's optical frame (x right, y down, z forward).
+    Both outputs lie in the camera's optical frame (x right, y down, z forward); under the encoding
+    `view`, in that of the camera turned to the person. Each joint has C numbers: x, y, z, and with
+    `config.sigma` the log of the error in metres that is to be expected of it.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         shape = (config.width, config.feedforward, config.heads, config.dropout)
+        channels = input_shape(config.encoding)[1]
+        self.unseen = UnseenJoints(channels) if config.encoding == "view" else nn.Identity()
         self.sem = build_sem(config)
         self.tem = TEM(config.frames, config.layers, *shape) if config.layers else nn.Identity()
         self.mofa = (
@@ -41,8 +66,8 @@ class STMO(nn.Module):
             if config.mofa
             else TargetFrame()
         )
-        self.head_all = PoseHead(config.width)
-        self.head_target = PoseHead(config.width)
+        self.head_all = PoseHead(config.width, config.outputs)
+        self.head_target = PoseHead(config.width, config.outputs)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Lift a batch of windows.
@@ -51,9 +76,11 @@ class STMO(nn.Module):
             frames: (B, F, rows, channels), encoded as `config.encoding` says.
 
         Returns:
-            The poses of all frames (B, F, 17, 3), the multi-frame head of section 3.4.2, and the
-            pose of the target frame (B, 17, 3).
+            The poses of all frames (B, F, 17, C), the multi-frame head of section 3.4.2, and the
+            pose of the target frame (B, 17, C).
         """
-        tokens = self.tem(self.sem(frames))
-        all_frames = self.head_all(tokens.flatten(0, 1)).view(-1, self.config.frames, JOINTS, 3)
-        return all_frames, self.head_target(self.mofa(tokens))
+        tokens = self.tem(self.sem(self.unseen(frames)))
+        all_frames = self.head_all(tokens.flatten(0, 1))
+        return all_frames.unflatten(0, (-1, self.config.frames)), self.head_target(
+            self.mofa(tokens)
+        )

@@ -28,11 +28,11 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 #: Key of the model configuration in an ONNX file's metadata.
 CONFIG_KEY = "pstmo_config"
-#: Inputs of the step graph, those of `step_inputs`, and its outputs: poses (B, 17, 3) by MOFA, by
+#: Inputs of the step graph, those of `step_inputs`, and its outputs: poses (B, 17, C) by MOFA, by
 #: the all-frames head, and rows to be kept.
 STEP_INPUTS = ("fresh", "kept", "index", "place", "source", "frame")
 STEP_OUTPUTS = ("target_pose", "frame_pose", "embeddings")
-#: Those of the window graph: (B, F, rows, channels) to (B, F, 17, 3) and (B, 17, 3). One file holds
+#: Those of the window graph: (B, F, rows, channels) to (B, F, 17, C) and (B, 17, C). One file holds
 #: both graphs on the same weights; a backend takes its part by `onnx_graph.keep_outputs`.
 WINDOW_INPUTS = ("frames",)
 WINDOW_OUTPUTS = ("all_frames", "target")
@@ -82,8 +82,9 @@ class Runtime(ABC):
                 window's frame whose pose the all-frames head gives, without MOFA.
 
         Returns:
-            Poses (B, 17, 3), metres relative to the pelvis, camera's optical frame; and the rows
-            (R, W) of the new frames, to be kept. Both belong to the caller.
+            Poses (B, 17, C) as `STMO` gives them: x, y, z in metres relative to the pelvis in the
+            frame that the encoding means, and with `config.sigma` log sigma; and the rows (R, W) of
+            the new frames, to be kept. Both belong to the caller.
         """
 
     @abstractmethod
@@ -95,7 +96,7 @@ class Runtime(ABC):
         return "; ".join((self.describe(), *self.passed_over))
 
     def lift(self, frames: np.ndarray, frame: int | None = None) -> np.ndarray:
-        """Lift whole windows (B, F, rows, channels) with nothing kept: poses (B, 17, 3)."""
+        """Lift whole windows (B, F, rows, channels) with nothing kept: poses (B, 17, C)."""
         windows, length = frames.shape[:2]
         index = np.arange(windows * length, dtype=np.int64).reshape(windows, length)
         nothing = np.empty((0, self.kept_width), np.float32)

@@ -26,6 +26,7 @@ class StreamBuffer:
         rows = 2 * capacity
         self._stamps = np.empty(rows, np.int64)
         self._sizes = np.empty((rows, 2), np.float32)
+        self._ups = np.empty((rows, 3), np.float32)
         self._places = np.empty(rows, np.int64)
         self._points = np.zeros((rows, slots, JOINTS, 2), np.float32)
         self._scores = np.empty((rows, slots, JOINTS), np.float32)
@@ -47,6 +48,11 @@ class StreamBuffer:
     def sizes(self) -> np.ndarray:
         """(N, 2) image width and height in pixels; a view."""
         return self._sizes[self._start : self._end]
+
+    @property
+    def ups(self) -> np.ndarray:
+        """(N, 3) the camera's up vectors, 0 where not known; a view."""
+        return self._ups[self._start : self._end]
 
     @property
     def places(self) -> np.ndarray:
@@ -92,6 +98,7 @@ class StreamBuffer:
         self._end += 1
         self._stamps[row] = frame.stamp
         self._sizes[row] = frame.width, frame.height
+        self._ups[row] = 0 if frame.pose is None else frame.pose.up
         self._places[row] = self._free.popleft()
         self._scores[row] = 0
         self._seen[row] = self._present[row] = False
@@ -126,7 +133,7 @@ class StreamBuffer:
         if not count:
             return
         for array in (
-            self._stamps, self._sizes, self._places, self._points, self._scores, self._seen,
-            self._present,
+            self._stamps, self._sizes, self._ups, self._places, self._points, self._scores,
+            self._seen, self._present,
         ):  # fmt: skip
             array[to : to + count] = array[first:last]

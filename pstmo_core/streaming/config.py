@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import numpy as np
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import MIN_SCORE
 from pstmo_core.keypoints.rotation import ROTATIONS
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.settings import check_settings, setting
+
+#: The tilt of a camera of which it is not known.
+TILT_UNKNOWN = 100.0
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,15 @@ class StreamConfig:
         high=10.0,
         unit="degrees",
     )
+    tilt: float = setting(
+        TILT_UNKNOWN,
+        "How far the camera looks down; below 0 it looks up. The direction of gravity makes poses "
+        "better, above all from high cameras; a frame that comes with it (TF, an IMU) needs no "
+        f"tilt. {TILT_UNKNOWN:g}: not known.",
+        low=-90.0,
+        high=TILT_UNKNOWN,
+        unit="degrees",
+    )
     rotation: int = setting(
         0,
         "Degrees clockwise by which images have to be turned to be upright, where the camera is "
@@ -114,8 +130,21 @@ class StreamConfig:
         choices=ROTATIONS,
     )
 
+    @property
+    def level(self) -> CameraPose | None:
+        """How the camera stands as far as `tilt` tells."""
+        if self.tilt == TILT_UNKNOWN:
+            return None
+        angle = math.radians(self.tilt)
+        return CameraPose.from_up(np.array([0.0, -math.cos(angle), -math.sin(angle)]))
+
     def __post_init__(self) -> None:
         check_settings(self)
+        if 90.0 < self.tilt < TILT_UNKNOWN:
+            raise ConfigError(
+                f"tilt is {self.tilt}, but must be between -90 and 90 degrees, or {TILT_UNKNOWN:g} "
+                "where it is not known"
+            )
         if self.reset < self.reorder:
             raise ConfigError(
                 f"reset is {self.reset} s, but must not be below reorder ({self.reorder} s)"

@@ -43,30 +43,40 @@ class Samples:
     """(P, F) bool, whether the moment takes that frame exactly as it came."""
     points: np.ndarray
     """(M, 17, 2) float32 pixels of the other moments, in the order of `~whole`; 0 if not seen."""
-    seen: np.ndarray
-    """(M, 17) bool, likewise."""
-    ever_seen: np.ndarray
-    """(P, 17) bool, whether a joint is known at any moment."""
+    scores: np.ndarray
+    """(M, 17) float32 of their joints, 0 if not seen."""
     observed: np.ndarray
     """(P,) float32, share of the moments with a frame of the person within the tolerance."""
 
     def written_out(
-        self, points: np.ndarray, seen: np.ndarray, slots: np.ndarray
+        self, points: np.ndarray, scores: np.ndarray, slots: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the windows themselves, (P, F, 17, 2) pixels and (P, F, 17) bool.
+        """Return the windows themselves, (P, F, 17, 2) pixels and (P, F, 17) scores.
 
         The arguments are those that `sample` was given.
         """
-        of_all = points[self.rows, slots[:, None]], seen[self.rows, slots[:, None]]
-        for values, others in zip(of_all, (self.points, self.seen), strict=True):
+        of_all = points[self.rows, slots[:, None]], scores[self.rows, slots[:, None]]
+        for values, others in zip(of_all, (self.points, self.scores), strict=True):
             values[~self.whole] = others
+        return of_all
+
+    def at(
+        self, moment: int, points: np.ndarray, scores: np.ndarray, slots: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return one moment of the windows, (P, 17, 2) pixels and (P, 17) scores; as above."""
+        rows, other = self.rows[:, moment], ~self.whole[:, moment]
+        of_all = points[rows, slots], scores[rows, slots]
+        if other.any():
+            order = np.cumsum(~self.whole).reshape(self.whole.shape)[other, moment] - 1
+            for values, others in zip(of_all, (self.points, self.scores), strict=True):
+                values[other] = others[order]
         return of_all
 
 
 def sample(
     stamps: np.ndarray,
     points: np.ndarray,
-    seen: np.ndarray,
+    scores: np.ndarray,
     present: np.ndarray,
     slots: np.ndarray,
     target: int,
@@ -76,13 +86,14 @@ def sample(
 
     A moment takes the person's nearest frame if that lies within the tolerance. Joints that it
     lacks, and moments without such a frame, are interpolated linearly between the joint's last
-    sighting before and first sighting after, if these are no further apart than `max_gap`. Moments
-    before a person's first frame and after the last repeat that frame.
+    sighting before and first sighting after, if these are no further apart than `max_gap`, with the
+    lower of both scores. Moments before a person's first frame and after the last repeat that
+    frame.
 
     Args:
         stamps: (N,) int64 nanoseconds, increasing.
         points: (N, S, 17, 2) pixels.
-        seen: (N, S, 17) bool.
+        scores: (N, S, 17) float32, 0 where not seen.
         present: (N, S) bool, whether any joint was seen.
         slots: (P,) which of the S people are meant; they must be present in the target frame.
         target: stamp of the target frame, nanoseconds.
@@ -93,34 +104,36 @@ def sample(
     # What is older cannot reach into the window: a long ring is not searched in vain.
     reach = max(grid.tolerance, grid.max_gap)
     skip = max(0, int(stamps.searchsorted(moments[0] - reach)) - 1)
-    stamps, points, seen = stamps[skip:], points[skip:], seen[skip:].take(slots, axis=1)
+    stamps, points, scores = stamps[skip:], points[skip:], scores[skip:]
+    seen = scores.take(slots, axis=1) > 0
 
     before, after = _sightings(seen, stamps, inside)
     nearest = _nearest(stamps, before.max(-1), after.min(-1), inside)
     stood = stamps[nearest]
     near = np.abs(stood - inside) <= grid.tolerance
     known = _of_people(seen, nearest) & near[..., None]
-    other, values = ~known.all(-1), points[:0, 0]
+    other, values, certainty = ~known.all(-1), points[:0, 0], scores[:0, 0]
     if other.any():
         # Joints that are seen where they are looked for are interpolated, too: from there to there.
         person, moment = other.nonzero()
         taken, own = known[other], nearest[other][:, None]
-        between, bridged = _interpolate(
+        between, certain = _interpolate(
             stamps,
             points,
+            scores,
             np.where(taken, own, before[other]),
             np.where(taken, own, after[other]),
             inside[other],
             slots[person],
             grid.max_gap,
         )
+        bridged = certain > 0
         changed = ~near[other] | (bridged != taken).any(-1)
         other[person, moment] = changed
-        known[other] = bridged[changed]
-        values = between[changed]
+        values, certainty = between[changed], certain[changed]
     hits = (np.abs(stood - moments) <= grid.tolerance).sum(-1, dtype=np.float32)
     observed = hits / np.float32(len(moments))
-    return Samples(nearest + skip, ~other, values, known[other], known.any(1), observed)
+    return Samples(nearest + skip, ~other, values, certainty, observed)
 
 
 def _inside(stamps: np.ndarray, present: np.ndarray, moments: np.ndarray) -> np.ndarray:
@@ -170,13 +183,14 @@ def _nearest(
 def _interpolate(
     stamps: np.ndarray,
     points: np.ndarray,
+    scores: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
     moments: np.ndarray,
     slots: np.ndarray,
     max_gap: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where joints (M, J) are at the moments (M,), pixels (M, J, 2), and whether that is known.
+    """Where joints (M, J) are at the moments (M,), pixels (M, J, 2), and their scores (M, J).
 
     `before` and `after` are rows of `stamps` and `points`, the same one for a joint that stands
     where that row says, and -1 or N for none. What is not known is 0.
@@ -193,4 +207,9 @@ def _interpolate(
     step = flat.take(after * (people * joints) + first, axis=0, mode="clip") - start
     places = start + weight[..., None] * step
     places[~known] = 0
-    return places, known
+    ends = (
+        scores.reshape(-1).take(row * (people * joints) + first, mode="clip")
+        for row in (before, after)
+    )
+    certain: np.ndarray = np.minimum(*ends) * known
+    return places, certain

@@ -31,6 +31,8 @@ class Prediction:
     """(F, P, 17, 3) float32 metres relative to the pelvis, camera's optical frame."""
     confidence: np.ndarray
     """(F, P, 17) float32."""
+    sigma: np.ndarray
+    """(F, P, 17) float32 metres, see `SkeletonFrame`; NaN from a network that does not say."""
     observed: np.ndarray
     """(F, P) float32."""
     roots: np.ndarray
@@ -50,6 +52,11 @@ class Prediction:
         return known
 
     @property
+    def says_sigma(self) -> bool:
+        """Whether the network says how far off joints may be."""
+        return bool(np.isfinite(self.sigma).any())
+
+    @property
     def placed(self) -> bool:
         """Whether anybody's place is known: whether the camera was calibrated."""
         return bool(np.isfinite(self.roots).any())
@@ -61,10 +68,12 @@ class Prediction:
         """
         places = {"roots": self.roots, "root_covariance": self.root_covariance}
         places["root_source"] = self.root_source
+        sigma = {"sigma": self.sigma} if self.says_sigma else {}
         return (places if self.placed else {}) | {
             "joints": self.joints,
             "stamps": self.stamps / 1e9,
             "confidence": self.confidence,
+            **sigma,
             "observed": self.observed,
             "ids": np.array(self.ids, dtype=np.str_),
             "joint_names": np.array(JOINT_NAMES),
@@ -108,6 +117,7 @@ def lift_clip(
         clip.ids,
         np.full((frames, people, JOINTS, 3), np.nan, np.float32),
         np.zeros((frames, people, JOINTS), np.float32),
+        np.full((frames, people, JOINTS), np.nan, np.float32),
         np.zeros((frames, people), np.float32),
         np.full((frames, people, 3), np.nan),
         np.full((frames, people, 3, 3), np.nan),
@@ -146,6 +156,8 @@ def _store(answers: list[SkeletonFrame], prediction: Prediction, waiting: dict[i
         people = [prediction.ids.index(name) for name in answer.ids]
         prediction.joints[row, people] = answer.joints
         prediction.confidence[row, people] = answer.confidence
+        if answer.sigma is not None:
+            prediction.sigma[row, people] = answer.sigma
         prediction.observed[row, people] = answer.observed
         prediction.roots[row, people] = answer.roots.position
         prediction.root_covariance[row, people] = answer.roots.covariance

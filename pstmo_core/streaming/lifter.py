@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from pstmo_core.encoding import encode_pixels
+from pstmo_core.encoding import encode_pixels, pixel_turns
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.rotation import upright_axes, upright_frame
@@ -37,11 +37,12 @@ class _Due:
     newest: int
     ids: tuple[str, ...]
     windows: Windows | None
-    ever_seen: np.ndarray
     confidence: np.ndarray
     observed: np.ndarray
     rays: np.ndarray | None
     """(P, 17, 2) of the frame's own keypoints, if the camera is calibrated."""
+    turns: np.ndarray | None = None
+    """(P, 3, 3), the camera's frame to that of the network's answers; None: they are the same."""
     pose: CameraPose | None = None
     depths: np.ndarray | None = None
     """(P, 17) metres, see `KeypointFrame.depths`."""
@@ -86,8 +87,9 @@ class StreamLifter:
         self._buffer = StreamBuffer(capacity, config.max_people, spare=MOST_AT_ONCE)
         places = capacity + 1 + MOST_AT_ONCE
         self._kept = KeptRows(places * config.max_people, runtime.kept_width)
-        index = model.frames - 1 - config.look_ahead
-        self._frame = None if index == model.target else index
+        self._level = config.level
+        self._index = model.frames - 1 - config.look_ahead
+        self._frame = None if self._index == model.target else self._index
         self._people = People(config.max_people)
         self._placing = Placing(config)
         self._views: dict[int, KeypointFrame] = {}
@@ -149,6 +151,8 @@ class StreamLifter:
         """Take in a frame and find the windows of the frames that can now be answered."""
         self.counters["frames"] += 1
         frame = upright_frame(frame, self.config.rotation)
+        if frame.pose is None and self._level is not None:
+            frame = replace(frame, pose=self._level)
         due: list[_Due] = []
         if bool(frame.focal) != bool(self._focal):
             due = self._plan_up_to(None)
@@ -228,20 +232,20 @@ class StreamLifter:
         (slots,) = buffer.present[row].nonzero()
         stamp, scores = int(buffer.stamps[row]), buffer.scores[row, slots]
         if not len(slots):
-            return _Due(stamp, self._newest, (), None, scores > 0, scores, scores[:, 0], None)
+            return _Due(stamp, self._newest, (), None, scores, scores[:, 0], None)
         samples = sample(
-            buffer.stamps, buffer.points, buffer.seen, buffer.present, slots, stamp, self._grid
+            buffer.stamps, buffer.points, buffer.scores, buffer.present, slots, stamp, self._grid
         )
         size = buffer.sizes[row].copy()
         if (buffer.sizes != size).any():
             samples = self._kept_apart(samples, slots, size)
-        ids, windows = self._people.names_of(slots), self._windows(samples, slots, size)
+        ids, windows = self._people.names_of(slots), self._windows(samples, slots, row)
         rays = (buffer.points[row, slots] - size / 2) / self._focal if self._focal else None
         pose, depths = self._view(stamp, ids)
+        turns = self._turns(samples, slots, row)
         return _Due(
-            stamp, self._newest, ids, windows, samples.ever_seen, scores, samples.observed, rays,
-            pose, depths,
-        )  # fmt: skip
+            stamp, self._newest, ids, windows, scores, samples.observed, rays, turns, pose, depths
+        )
 
     def _view(
         self, stamp: int, ids: tuple[str, ...]
@@ -252,14 +256,23 @@ class StreamLifter:
             return None if frame is None else frame.pose, None
         return frame.pose, frame.depths[[frame.ids.index(name) for name in ids]]
 
+    def _turns(self, samples: Samples, slots: np.ndarray, row: int) -> np.ndarray | None:
+        """Say how the frame is turned in which the network sees a target frame's people."""
+        if self.runtime.config.encoding != "view":
+            return None
+        buffer = self._buffer
+        points, scores = samples.at(self._index, buffer.points, buffer.scores, slots)
+        focal = self._focal or self.config.focal
+        return pixel_turns(points, scores, buffer.sizes[row], focal, buffer.ups[row])
+
     def _kept_apart(self, samples: Samples, slots: np.ndarray, size: np.ndarray) -> Samples:
         """Let frames of another image size pass: a row that is kept is as of its own image."""
         buffer, whole = self._buffer, samples.whole
         own = whole & (buffer.sizes[samples.rows] == size).all(-1)
-        points, seen = samples.written_out(buffer.points, buffer.seen, slots)
-        return replace(samples, whole=own, points=points[~own], seen=seen[~own])
+        points, scores = samples.written_out(buffer.points, buffer.scores, slots)
+        return replace(samples, whole=own, points=points[~own], scores=scores[~own])
 
-    def _windows(self, samples: Samples, slots: np.ndarray, size: np.ndarray) -> Windows:
+    def _windows(self, samples: Samples, slots: np.ndarray, row: int) -> Windows:
         """Say of which rows people's windows are made, and encode those that are not yet made."""
         buffer = self._buffer
         index = buffer.places[samples.rows] * self.config.max_people + slots[:, None]
@@ -268,9 +281,12 @@ class StreamLifter:
         index[~samples.whole] = ~np.arange(len(samples.points))
         people, rows = slots[person[chosen]], samples.rows[person[chosen], moment[chosen]]
         points = np.concatenate([buffer.points[rows, people], samples.points])
-        seen = np.concatenate([buffer.seen[rows, people], samples.seen]).astype(np.float32)
+        scores = np.concatenate([buffer.scores[rows, people], samples.scores])
+        passing = np.broadcast_to(buffer.ups[row], (len(samples.points), 3))
+        up = np.concatenate([buffer.ups[rows], passing])
         focal, encoding = self._focal or self.config.focal, self.runtime.config.encoding
-        frames = encode_pixels(points[None], seen[None], size[None], focal, encoding)[0]
+        size = buffer.sizes[row]
+        frames = encode_pixels(points[None], scores[None], size[None], focal, encoding, up[None])[0]
         return Windows(index, new, frames[: len(new)], frames[len(new) :])
 
     def _answer(self, due: list[_Due]) -> list[SkeletonFrame]:
@@ -288,32 +304,32 @@ class StreamLifter:
         self.counters["lifted"] += sum(counts)
         if not windows:
             return [self._skeletons(frame, _NOBODY) for frame in due]
-        joints = self._kept.lift(windows, self.runtime, self._frame)
-        joints[:, ROOT] = 0  # by definition; the network's own estimate is off by a millimetre
+        lifted = self._kept.lift(windows, self.runtime, self._frame)
+        lifted[:, ROOT, :3] = 0  # by definition; the network's own estimate is off by a millimetre
         ends = accumulate(counts)
         return [
-            self._skeletons(frame, joints[end - len(frame.ids) : end])
+            self._skeletons(frame, lifted[end - len(frame.ids) : end])
             for frame, end in zip(due, ends, strict=True)
         ]
 
-    def _skeletons(self, due: _Due, joints: np.ndarray) -> SkeletonFrame:
+    def _skeletons(self, due: _Due, lifted: np.ndarray) -> SkeletonFrame:
+        """Make the skeletons of a frame of what the network gave for its people (P, 17, C)."""
+        joints = lifted[..., :3] if due.turns is None else lifted[..., :3] @ due.turns
         joints, roots = self._placing.place(
             due.stamp, due.ids, joints, due.rays, due.confidence, due.pose, due.depths
         )
-        if len(joints):
-            joints[~due.ever_seen] = np.nan
-            joints[:, ROOT] = 0
+        sigma = np.exp(lifted[..., 3]) if self.runtime.config.sigma else None
         return SkeletonFrame(
-            due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots
+            due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots, sigma
         )
 
 
-_NOBODY = np.empty((0, JOINTS, 3), np.float32)
+_NOBODY = np.empty((0, JOINTS, 4), np.float32)
 
 
 def _nobody(stamp: int) -> SkeletonFrame:
-    nothing = _NOBODY[..., 0]
-    return SkeletonFrame(stamp, stamp, (), _NOBODY, nothing, nothing[:, 0], Roots.unknown(0))
+    joints, nothing = _NOBODY[..., :3], _NOBODY[..., 0]
+    return SkeletonFrame(stamp, stamp, (), joints, nothing, nothing[:, 0], Roots.unknown(0))
 
 
 def _rows_up_to(stamps: np.ndarray, limit: int) -> int:

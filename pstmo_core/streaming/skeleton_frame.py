@@ -20,13 +20,17 @@ class SkeletonFrame:
     ids: tuple[str, ...]
     """P ids; empty says that nobody is there."""
     joints: np.ndarray
-    """(P, 17, 3) float32 metres relative to the pelvis, camera's optical frame; NaN = not known."""
+    """(P, 17, 3) float32 metres relative to the pelvis, camera's optical frame; also of joints that
+    are not seen, whose confidence is 0."""
     confidence: np.ndarray
     """(P, 17) float32, 0 to 1, the score of the joint's keypoint in the target frame."""
     observed: np.ndarray
     """(P,) float32, share of the window's frames that were really observed."""
     roots: Roots
     """Where their pelvises are in the camera's frame; not known without a calibrated camera."""
+    sigma: np.ndarray | None = None
+    """(P, 17) float32 metres: nine of ten joints are nearer to where they are given than 2.5 sigma,
+    as with a Gaussian of this deviation along each axis; None from a network that does not say."""
 
     def in_axes(self, rotation: np.ndarray, position: np.ndarray | None = None) -> SkeletonFrame:
         """Return the same people in another frame.

@@ -12,11 +12,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from pstmo_core.data.motion.balance import BalanceConfig
 from pstmo_core.data.motion.sampler import SamplerConfig
 from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.masking import Masking
+from pstmo_core.training.losses import LossConfig
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,14 @@ class RunConfig:
 
     mocap: str = "cmu_h36m17.npz"
     """The motion-capture file."""
+    mocap_more: tuple[str, ...] = ()
+    """Further motion-capture files."""
+    mocap_replaced: str = ""
+    """A text file that names clips of `mocap` to leave out, because a further file has them."""
+    without_licences: tuple[str, ...] = ()
+    """Clips under these licences are not trained on."""
+    balance: BalanceConfig | None = None
+    """How often which motion is drawn; None: each frame as often as any other."""
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     """A data set of sequences to train on, instead of motion capture before virtual cameras."""
     output: str = "runs/lifter27"
@@ -113,6 +123,8 @@ class RunConfig:
     module on the poses of `lifter`."""
     encoder: str = ""
     """Stage-I weights from which stage II starts; empty: from scratch."""
+    initial: str = ""
+    """Stage-II weights of the same or a narrower network from which stage II starts."""
     lifter: str = ""
     """Stage-II weights whose poses the refine module refines."""
     masking: Masking = field(default_factory=Masking)
@@ -121,6 +133,7 @@ class RunConfig:
     """Depth L_D of stage I's decoder (paper, Table 7); 0: a layer less than TEM, as the paper's."""
     model: ModelConfig = field(default_factory=ModelConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     precision: str = "bf16"
     """Arithmetic of the forward pass: bf16, fp16 (with a scaled loss) or fp32."""
@@ -146,8 +159,8 @@ class RunConfig:
     def goes_on_as(self, other: RunConfig) -> bool:
         """Say whether a run of another configuration can go on where this one stopped."""
         names = (
-            "stage", "encoder", "lifter", "masking", "decoder_layers", "model", "sampler",
-            "dataset", "precision", "seed",
+            "stage", "encoder", "initial", "lifter", "masking", "decoder_layers", "model",
+            "sampler", "loss", "balance", "dataset", "precision", "seed",
         )  # fmt: skip
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         return same and self.optimiser.kind == other.optimiser.kind

@@ -28,7 +28,7 @@ class DatasetBatch(Batch):
     Without truth, which stage I does not need, `poses` are (B, F, 0, 3).
     """
 
-    windows: Windows
+    windows: Windows | None = None
 
 
 class DatasetWindows:
@@ -72,12 +72,8 @@ class DatasetWindows:
         if self._dataset.flip:
             windows = self._data.flip(windows, chosen >= len(self._targets))
         frames = self._data.encode(windows, self._model.encoding)
-        poses = (
-            windows.poses
-            if windows.poses is not None
-            else frames.new_zeros(*frames.shape[:2], 0, 3)
-        )
-        return DatasetBatch(frames, poses, windows)
+        poses = self._data.truth(windows, frames, self._model.encoding)
+        return DatasetBatch(frames, poses, windows=windows)
 
     def _order(self, epoch: int) -> Tensor:
         """Return the order of an epoch's windows, kept until another epoch is asked for."""

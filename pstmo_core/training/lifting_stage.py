@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.evaluation.mocap_windows import WindowEvaluation
-from pstmo_core.model.checkpoints import load_encoder, load_masked
+from pstmo_core.model.checkpoints import load_encoder, load_masked, load_weights
 from pstmo_core.model.stmo import STMO
+from pstmo_core.model.widening import widen
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.losses import lifting_loss
 from pstmo_core.training.stage import Place
@@ -26,6 +27,8 @@ class Lifting:
     def build(self) -> STMO:
         """See `Stage.build`."""
         model = STMO(self._config.model)
+        if self._config.initial:
+            widen(load_weights(self._config.initial), model)
         if self._config.encoder:
             load_encoder(model, load_masked(self._config.encoder))
         return model
@@ -34,7 +37,9 @@ class Lifting:
         """See `Stage.loss`; the losses of section 3.4.2, metres."""
         all_frames, target = model(batch.frames)
         weight = self._config.optimiser.multi_frame_weight
-        return lifting_loss(all_frames.float(), target.float(), batch.poses, weight)
+        return lifting_loss(
+            all_frames.float(), target.float(), batch.poses, weight, self._config.loss, batch.twins
+        )
 
     def weight(self, batch: Batch) -> Tensor:
         """See `Stage.weight`; windows."""

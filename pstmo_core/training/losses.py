@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor
+
+from pstmo_core.skeleton import PARENTS
+
+#: Sigma is between a third of a millimetre and 3 m.
+LOG_SIGMA = (-8.0, 1.1)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the parts of stage II's loss beside the paper's two; 0 leaves a part out."""
+
+    newest: float = 0.0
+    """The newest frame's error once more: the pose that a stream shows."""
+    velocity: float = 0.0
+    """Error of the movement from one frame of the window to the next."""
+    bones: float = 0.0
+    """Error of the bones' lengths, which do not change while a person moves."""
+    twins: float = 0.0
+    """Error of the newest frame's movement from a window to the next (`SamplerConfig.twins`)."""
+    sigma: float = 0.0
+    """Likelihood of the errors under the network's sigma, which leaves the poses alone."""
 
 
 def mpjpe_loss(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -11,11 +34,60 @@ def mpjpe_loss(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def lifting_loss(
-    all_frames: Tensor, target: Tensor, truth: Tensor, multi_frame_weight: float
+    all_frames: Tensor,
+    target: Tensor,
+    truth: Tensor,
+    multi_frame_weight: float,
+    parts: LossConfig | None = None,
+    twins: int = 0,
 ) -> Tensor:
-    """L_single + lambda L_multiple; truth is (B, F, 17, 3), the target its centre frame."""
-    single = mpjpe_loss(target, truth[:, truth.shape[1] // 2])
-    return single + multi_frame_weight * mpjpe_loss(all_frames, truth)
+    """L_single + lambda L_multiple, and further parts.
+
+    Args:
+        all_frames: (B, F, 17, C), what the multi-frame head gives, see `STMO`.
+        target: (B, 17, C), what MOFA gives for the centre frame.
+        truth: (B, F, 17, 3) metres.
+        multi_frame_weight: lambda.
+        parts: the weights of the further parts.
+        twins: as of `Batch`.
+    """
+    parts = parts or LossConfig()
+    poses, centre = all_frames[..., :3], truth[:, truth.shape[1] // 2]
+    single = mpjpe_loss(target[..., :3], centre)
+    loss = single + multi_frame_weight * mpjpe_loss(poses, truth)
+    if parts.newest:
+        loss = loss + parts.newest * mpjpe_loss(poses[:, -1], truth[:, -1])
+    if parts.velocity:
+        loss = loss + parts.velocity * mpjpe_loss(poses.diff(dim=1), truth.diff(dim=1))
+    if parts.bones:
+        loss = loss + parts.bones * (bone_lengths(poses) - bone_lengths(truth)).abs().mean()
+    if parts.twins and twins:
+        moved, truly = (p[-twins:, -1] - p[:twins, -1] for p in (poses, truth))
+        loss = loss + parts.twins * mpjpe_loss(moved, truly)
+    if parts.sigma:
+        sigmas = likelihood_loss(all_frames, truth) + likelihood_loss(target, centre)
+        loss = loss + parts.sigma * sigmas
+    return loss
+
+
+def bone_lengths(poses: Tensor) -> Tensor:
+    """Joints (..., 17, 3) -> lengths (..., 16) of the bones that end in joints 1 to 16."""
+    return (poses[..., 1:, :] - poses[..., list(PARENTS[1:]), :]).norm(dim=-1)
+
+
+def likelihood_loss(lifted: Tensor, truth: Tensor) -> Tensor:
+    """Negative log likelihood of the distances under sigma, poses as given.
+
+    The distance is taken to be distributed as exp(-distance / sigma) in space, so that sigma comes
+    to be a third of the distance that is to be expected.
+
+    Args:
+        lifted: (..., 17, 4) joints and log sigma.
+        truth: (..., 17, 3).
+    """
+    distance = (lifted[..., :3].detach() - truth).norm(dim=-1)
+    log_sigma = lifted[..., 3].clamp(*LOG_SIGMA)
+    return (3 * log_sigma + distance * (-log_sigma).exp()).mean()
 
 
 def reconstruction_loss(predicted: Tensor, truth: Tensor, seen: Tensor) -> Tensor:

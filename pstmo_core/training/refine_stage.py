@@ -52,6 +52,11 @@ class Refining:
                 f"model is {config.model}, but {config.lifter} holds {self._lifter.config}: "
                 "configure the same"
             )
+        if config.model.encoding == "view":
+            raise ConfigError(
+                "the refine module works in the camera's frame, and networks of the encoding view "
+                "do not: train a lifter of encoding person or screen"
+            )
         rows = spread(validation.targets(), config.validation_windows)
         self._windows = validation.cut(rows, config.dataset.tds, config.model.frames)
         self._frames = validation.encode(self._windows, config.model.encoding)
@@ -63,7 +68,7 @@ class Refining:
 
     def loss(self, model: nn.Module, batch: Batch, place: Place) -> Tensor:
         """See `Stage.loss`; MPJPE of the refined target frame, metres."""
-        assert isinstance(batch, DatasetBatch)
+        assert isinstance(batch, DatasetBatch) and batch.windows is not None
         lifted = self._lift(batch.frames)
         return mpjpe_loss(self._refine(model, lifted, batch.windows), self._truth(batch.poses))
 

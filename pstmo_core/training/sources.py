@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.balance import target_probability
+from pstmo_core.data.motion.mocap import load_motion
 from pstmo_core.data.motion.sampler import Batch, Sampler
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.training.dataset_source import dataset_source
@@ -53,13 +54,17 @@ class VirtualCameras:
             self._sampler.generator.manual_seed(mixed_seed(self._seed, Use.WINDOWS, step))
             self._drawn = (step, count), self._sampler.draw(count)
         batch = self._drawn[1]
-        return Batch(batch.frames[part], batch.poses[part])
+        whole = part == slice(None) or part == slice(0, None, 1)
+        return batch if whole else Batch(batch.frames[part], batch.poses[part])
 
 
 def make_source(config: RunConfig, device: torch.device) -> Source:
     """Return the source that a run configuration names, its data on a device."""
     if config.dataset.kind:
         return dataset_source(config, device)
-    clips = Clips.of(load_mocap(config.mocap, "train"), device)
+    files = (config.mocap, *config.mocap_more)
+    motion = load_motion(files, "train", config.mocap_replaced, config.without_licences)
+    probability = target_probability(motion, config.balance) if config.balance else None
+    clips = Clips.of(motion, device, probability)
     sampler = Sampler(clips, config.model, config.sampler, torch.Generator(device))
     return VirtualCameras(sampler, config.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from pstmo_core.data.motion.mocap import load_motion
 from pstmo_core.evaluation.dataset import validation_windows
 from pstmo_core.evaluation.mocap_windows import Evaluation, WindowEvaluation
 from pstmo_core.training.config import RunConfig
@@ -27,4 +28,5 @@ def _validation(config: RunConfig, device: torch.device) -> WindowEvaluation:
     if config.dataset.kind:
         data, name = validation_sequences(config, device), config.dataset.kind
         return validation_windows(data, name, config.model, config.dataset.tds, count)
-    return Evaluation(config.mocap, "val", config.model, device, windows=count)
+    motion = load_motion((config.mocap, *config.mocap_more), "val")
+    return Evaluation(motion, "val", config.model, device, windows=count)

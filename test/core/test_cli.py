@@ -12,7 +12,7 @@ from command import Command
 
 from pstmo_core.keypoints.clip import sample_path
 
-CONFIG = Path(__file__).parents[2] / "config" / "training" / "lifter27.yaml"
+CONFIG = Path(__file__).parents[2] / "config" / "training" / "lifter27_start.yaml"
 
 
 def test_train_export_evaluate_lift(

@@ -17,6 +17,7 @@ from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.step.network import StepNetwork
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.runtime.base import STEP_INPUTS
 from pstmo_core.runtime.onnx_export import export_onnx
@@ -31,6 +32,7 @@ TOLERANCE = 1e-5
 PARTS: list[dict[str, Any]] = [
     {}, {"layers": 0}, {"layers": 1}, {"mofa": False}, {"layers": 0, "mofa": False},
     {"sem": "fc"}, {"sem": "transformer", "width": 68, "heads": 4}, {"encoding": "screen"},
+    {"encoding": "view", "sigma": True},
 ]  # fmt: skip
 
 
@@ -103,6 +105,34 @@ def faulty_stream(fps: float, seed: int, count: int = 140) -> list[KeypointFrame
 
 
 FAULTY = [(12.5, 0), (15, 5), (25, 13), (30, 0), (50, 5), (60, 13)]
+
+
+@pytest.fixture(scope="module")
+def turning(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    """A network of the encoding `view` that also gives sigma."""
+    path = tmp_path_factory.mktemp("view") / "m.onnx"
+    shape = {"width": 32, "feedforward": 32, "heads": 2, "sem_width": 32}
+    export_onnx(trained_looking(ModelConfig(encoding="view", sigma=True, **shape)), path)
+    return load_runtime(path, backend="onnxruntime")
+
+
+def test_people_seen_by_a_turned_camera_are_lifted_as_the_full_forward_says(
+    turning: Runtime,
+) -> None:
+    """Gravity known and not, people away from the image's centre, hips not seen."""
+    config = StreamConfig(look_ahead=5, min_joints=4)
+    lifter, plain = StreamLifter(turning, config), PlainStream(config)
+    up = CameraPose.from_up(np.array([0.3, -0.9, -0.2]))
+    compared = 0
+    for frame in faulty_stream(25, seed=5):
+        known = dataclasses.replace(frame, pose=up if frame.stamp > 12 * NS else None)
+        answers = lifter.push(known)
+        plain.push(known)
+        # A window with gravity known in a part of it has no plain counterpart.
+        steady = [a for a in answers if not 11.7 * NS <= a.stamp < 13.3 * NS]
+        compared += compare(plain, steady, turning)
+        assert all(answer.sigma.shape == answer.confidence.shape for answer in answers)
+    assert compared > 150
 
 
 @pytest.mark.parametrize(("fps", "look_ahead"), FAULTY)
@@ -186,7 +216,7 @@ class Recording(Runtime):
 def test_sem_sees_each_frame_of_each_person_once(at_once: int, shipped: Runtime) -> None:
     clip, runtime = load_clip(sample_path()), Recording(shipped)
     whole = dataclasses.replace(
-        clip, keypoints=np.nan_to_num(clip.keypoints), scores=np.ones_like(clip.scores)
+        clip, keypoints=np.nan_to_num(clip.keypoints, nan=9.0), scores=np.ones_like(clip.scores)
     )
     prediction = lift_clip(whole, runtime, StreamConfig(), at_once=at_once)
     assert runtime.fresh == prediction.counters["lifted"] == whole.scores[..., 0].size

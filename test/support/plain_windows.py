@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstmo_core.encoding import encode_pixels
+from pstmo_core.encoding import camera_poses, encode_pixels
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
@@ -21,7 +21,8 @@ NS = 1_000_000_000
 
 class Sighting(NamedTuple):
     points: np.ndarray
-    seen: np.ndarray
+    scores: np.ndarray
+    """0 where not seen."""
 
 
 History = dict[int, Sighting]
@@ -37,6 +38,7 @@ class PlainStream:
         self.before: dict[str, History] = {}
         """`people` before the last frame came."""
         self.sizes: dict[int, tuple[int, int]] = {}
+        self.ups: dict[int, np.ndarray] = {}
         self.newest = -(10**18)
 
     def push(self, frame: KeypointFrame) -> None:
@@ -46,30 +48,32 @@ class PlainStream:
                 del self.people[name]
         self.newest = max(self.newest, frame.stamp)
         self.sizes[frame.stamp] = (frame.width, frame.height)
+        self.ups[frame.stamp] = np.zeros(3) if frame.pose is None else frame.pose.up
         for name, points, scores in zip(frame.ids, frame.points, frame.scores, strict=True):
             seen = scores >= self.config.min_score
             if seen.sum() >= self.config.min_joints:
-                self.people.setdefault(name, {})[frame.stamp] = Sighting(points, seen)
+                sighting = Sighting(points, np.where(seen, scores, 0))
+                self.people.setdefault(name, {})[frame.stamp] = sighting
 
     def lift(self, answer: SkeletonFrame, runtime: Runtime, flushed: bool) -> np.ndarray:
         """What an answer's joints must be: (P, 17, 3)."""
         people = self.before if answer.newest < self.newest and not flushed else self.people
         model = runtime.config
         windows = [window(people[name], answer.stamp, self.config, model) for name in answer.ids]
-        points, seen = (np.array(parts, np.float32) for parts in zip(*windows, strict=True))
+        points, scores = (np.array(parts, np.float32) for parts in zip(*windows, strict=True))
         size = np.array([self.sizes[answer.stamp]] * len(windows), np.float32)
-        frames = encode_pixels(points, seen, size, self.config.focal, model.encoding)
+        up = self.ups[answer.stamp].astype(np.float32)
+        frames = encode_pixels(points, scores, size, self.config.focal, model.encoding, up)
         index = model.frames - 1 - self.config.look_ahead
-        joints = runtime.lift(frames, None if index == model.target else index)
+        joints = runtime.lift(frames, None if index == model.target else index)[..., :3]
         joints[:, 0] = 0
-        joints[~seen.any(1).astype(bool)] = np.nan
-        return joints
+        return camera_poses(joints, frames[:, index], up) if model.encoding == "view" else joints
 
 
 def window(
     history: History, target: int, config: StreamConfig, model: ModelConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (F, 17, 2) and whether they are known (F, 17) for a person's window."""
+    """Points (F, 17, 2) and scores (F, 17), 0 where not known, of a person's window."""
     points = np.zeros((model.frames, 17, 2), np.float32)
     known = np.zeros((model.frames, 17), np.float32)
     stamps = sorted(history)
@@ -80,24 +84,30 @@ def window(
         nearest = min(stamps, key=lambda stamp: (abs(stamp - moment), stamp))
         near = abs(nearest - moment) <= config.tolerance * NS
         for joint in range(17):
-            if near and history[nearest].seen[joint]:
-                value = history[nearest].points[joint]
+            if near and history[nearest].scores[joint] > 0:
+                value = history[nearest].points[joint], history[nearest].scores[joint]
             else:
                 value = between(history, stamps, joint, moment, config)
             if value is not None:
-                points[place, joint], known[place, joint] = value, 1
+                points[place, joint], known[place, joint] = value
     return points, known
 
 
 def between(
     history: History, stamps: list[int], joint: int, moment: int, config: StreamConfig
-) -> np.ndarray | None:
-    """A joint interpolated between its sightings round a moment, if they are close enough."""
-    sightings = [stamp for stamp in stamps if history[stamp].seen[joint]]
+) -> tuple[np.ndarray, float] | None:
+    """A joint interpolated between its sightings round a moment, if they are close enough.
+
+    With it the lower of both scores.
+    """
+    sightings = [stamp for stamp in stamps if history[stamp].scores[joint] > 0]
     earlier = [stamp for stamp in sightings if stamp <= moment]
     later = [stamp for stamp in sightings if stamp >= moment]
     if not earlier or not later or later[0] - earlier[-1] > config.max_gap * NS:
         return None
-    start, end = history[earlier[-1]].points[joint], history[later[0]].points[joint]
+    first, second = history[earlier[-1]], history[later[0]]
+    start, end = first.points[joint], second.points[joint]
     weight = (moment - earlier[-1]) / max(later[0] - earlier[-1], 1)
-    return start + np.float32(weight) * (end - start)
+    return start + np.float32(weight) * (end - start), min(
+        first.scores[joint], second.scores[joint]
+    )

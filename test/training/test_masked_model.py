@@ -167,7 +167,7 @@ def test_the_target_of_person_windows_is_the_joints_offsets_and_flags() -> None:
     frames = windows(small("person"))
     truth, seen = reconstruction_target(frames, "person")
     assert torch.equal(truth, frames[:, :, :17, :2])
-    assert torch.equal(seen, frames[:, :, :17, 2])
+    assert torch.equal(seen > 0, frames[:, :, :17, 2] > 0)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
     """Put the upper bodies of one set of windows (B, F, 17, 3) on the legs of another.
 
     The lower half brings the root's path; the upper half is turned about the vertical so that at
-    the target frame both pelvises face the same way.
+    the target frame both pelvises face the same way. Where either trunk is far from upright there
+    the lower half's window stays as it is: no one walks lying down.
     """
     turn = _heading(lower) - _heading(upper)
     cos, sin, zero = turn.cos(), turn.sin(), torch.zeros_like(turn)
@@ -101,7 +102,9 @@ def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
     legs = torch.zeros(JOINTS, device=upper.device)
     legs[list(LOWER_BODY)] = 1
     above = transform(upper, to_joints * (1 - legs) @ to_bones, rotation)
-    return above + transform(lower, to_joints * legs @ to_bones + from_root, None)
+    joined = above + transform(lower, to_joints * legs @ to_bones + from_root, None)
+    possible = _upright(upper) & _upright(lower)
+    return torch.where(possible[:, None, None, None], joined, lower)
 
 
 def transform(poses: Tensor, joints: Tensor | None, axes: Tensor | None) -> Tensor:
@@ -131,6 +134,13 @@ def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         torch.as_tensor(_TO_JOINTS, device=device),
         torch.as_tensor(_FROM_ROOT, device=device),
     )
+
+
+def _upright(poses: Tensor) -> Tensor:
+    """Say of which windows (B,) the trunk is within 45 degrees of the vertical at the target."""
+    frame = poses[:, poses.shape[1] // 2]
+    trunk = frame[:, JOINT_NAMES.index("thorax")] - frame[:, ROOT]
+    return trunk[:, 2] > trunk.norm(dim=-1) * math.cos(math.radians(45))
 
 
 def _heading(poses: Tensor) -> Tensor:

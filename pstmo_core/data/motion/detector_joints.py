@@ -40,13 +40,16 @@ def derive(rays: Tensor, seen: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         rays: (B, F, 17, 2), faults and all: those of the sources are handed on.
-        seen: (B, F, 17), 1.0 or 0.0; a derived joint is seen if all its sources are.
+        seen: (B, F, 17), scores, 0.0 where not seen; a derived joint has its sources' lowest.
         chosen: (B,) bool.
     """
     matrix = torch.as_tensor(_DERIVATION, device=rays.device)
-    missing_sources = (1 - seen) @ (matrix != 0).float().T
+    lowest = seen.clone()
+    for name in _DERIVED:
+        row = JOINT_NAMES.index(name)
+        lowest[..., row] = seen[..., _DERIVATION[row].nonzero()[0]].amin(-1)
     pick = chosen[:, None, None]
     return (
         torch.where(pick[..., None], transform(rays, matrix, None), rays),
-        torch.where(pick, (missing_sources == 0).float(), seen),
+        torch.where(pick, lowest, seen),
     )

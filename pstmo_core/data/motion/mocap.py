@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,10 @@ class Mocap:
     """(C,) coarse labels."""
     quality: np.ndarray
     """(C,) quality class of the skeleton: `own` is the trustworthy one."""
+    actor: np.ndarray
+    """(C,) who moves; "?" where that is not known."""
+    licence: np.ndarray
+    """(C,) licence of the recording; empty where the file does not say."""
 
     def seconds(self) -> float:
         """Return the length of all clips together."""
@@ -58,7 +63,21 @@ class Mocap:
             clip=self.clip[keep],
             action=self.action[keep],
             quality=self.quality[keep],
+            actor=self.actor[keep],
+            licence=self.licence[keep],
         )
+
+    def joined(self, other: Mocap) -> Mocap:
+        """Return these clips and those of another file, which must have the same frame rate."""
+        if other.fps != self.fps:
+            raise MocapError(
+                f"one motion-capture file has {self.fps} frames/s, the other {other.fps}: "
+                "resample one of them"
+            )
+        names = ("positions", "length", "clip", "action", "quality", "actor", "licence")
+        both = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in names}
+        start = np.concatenate([self.start, other.start + len(self.positions)])
+        return Mocap(start=start, fps=self.fps, **both)
 
 
 def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
@@ -83,6 +102,8 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
                 clip=file["clip_id"],
                 action=file["action"],
                 quality=file["skeleton"],
+                actor=_labels(file, "actor", "?"),
+                licence=_labels(file, "licence", ""),
             )
             _check_finite(mocap, path)
             return mocap if split is None else mocap.select(file["split"] == split)
@@ -92,6 +113,49 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
         raise
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         raise MocapError(f"{path}: not a readable motion-capture file ({error})") from error
+
+
+def load_motion(
+    paths: Sequence[Path | str],
+    split: str,
+    replaced: Path | str = "",
+    without_licences: Sequence[str] = (),
+) -> Mocap:
+    """Load one split of several motion-capture files as one.
+
+    Args:
+        paths: the files.
+        split: of `SPLITS`.
+        replaced: a text file that names in its first column clips of the first file to leave out,
+            such as those that another file has in better quality; lines with # are comments.
+        without_licences: clips under these licences are left out.
+
+    Raises:
+        MocapError: if a file cannot be used, or names clips that are not there.
+    """
+    first, *others = (load_mocap(path, split) for path in paths)
+    if replaced:
+        names = _clip_list(replaced)
+        everybody = load_mocap(paths[0])
+        if unknown := sorted(set(names) - set(everybody.clip.tolist())):
+            raise MocapError(f"{replaced}: names clips that {paths[0]} has not: {unknown[:5]}")
+        first = first.select(~np.isin(first.clip, names))
+    for other in others:
+        first = first.joined(other)
+    return first.select(~np.isin(first.licence, list(without_licences)))
+
+
+def _clip_list(path: Path | str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MocapError(f"{path}: not a readable list of clips ({error})") from error
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _labels(file: Mapping[str, np.ndarray], key: str, default: str) -> np.ndarray:
+    """Labels of clips, or a default where a file of an earlier kind has none."""
+    return file[key] if key in file else np.full(len(file["clip_id"]), default)
 
 
 def _check_finite(mocap: Mocap, path: Path | str) -> None:

@@ -6,15 +6,22 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from pstmo_core import encoding
-from pstmo_core.data.motion import bodies, detector_noise
+from pstmo_core.data.motion import bodies, detector_errors, detector_noise, joint_definitions
+from pstmo_core.data.motion.detector_errors import DetectorErrors
 from pstmo_core.data.motion.detector_joints import derive
 from pstmo_core.data.motion.detector_noise import DetectorNoise
-from pstmo_core.data.motion.virtual_cameras import CameraRange, Cameras, draw_cameras, rays
+from pstmo_core.data.motion.virtual_cameras import (
+    CameraRange,
+    Cameras,
+    draw_mixed_cameras,
+    rays,
+)
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.model.config import ModelConfig
-from pstmo_core.skeleton import ROOT
+from pstmo_core.skeleton import JOINTS, ROOT
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,17 @@ class SamplerConfig:
     """Share of windows whose focal length the input knows; the others assume one."""
     derived_share: float = 0.5
     """Share of windows whose spine, thorax and neck are computed as from a detector's points."""
+    extreme_cameras: float = 0.0
+    """Share of windows seen by cameras of `virtual_cameras.EXTREME`."""
+    definitions: float = 0.0
+    """Share of the windows of `derived_share` whose joints all lie where some detector puts them,
+    see `joint_definitions`."""
+    errors: DetectorErrors | None = None
+    """Errors of detectors as measured; None: those of `noise`."""
+    known_gravity_share: float = 0.5
+    """Share of windows whose up vector the encoding `view` is told."""
+    twins: float = 0.0
+    """Share of windows that are another window of the batch one step later."""
     edge_share: float = 0.2
     """Share of windows that begin or end early, their edge repeated as at the start of a stream."""
 
@@ -46,7 +64,9 @@ class Batch:
     frames: Tensor
     """(B, F, rows, channels), the network's input."""
     poses: Tensor
-    """(B, F, 17, 3) metres relative to the pelvis, camera frame."""
+    """(B, F, 17, 3) metres relative to the pelvis, in the frame that the encoding means."""
+    twins: int = 0
+    """The last so many windows are the first ones, one step of the window later."""
 
 
 class Sampler:
@@ -62,37 +82,63 @@ class Sampler:
 
     def draw(self, count: int) -> Batch:
         """Draw a batch of `count` windows."""
-        world = self._motion(count)
-        cameras = draw_cameras(world, self.config.cameras, self.generator)
+        config, frames = self.config, self.model.frames
+        twins = int(count * config.twins)
+        drawn = count - twins
+        derived = self._uniform(drawn) < config.derived_share
+        world = self._motion(drawn, frames + bool(twins), derived)
+        cameras = draw_mixed_cameras(world, config.cameras, config.extreme_cameras, self.generator)
         in_camera = cameras.to_camera(world)
-        seen_rays, seen = detector_noise.apply(rays(in_camera), self.config.noise, self.generator)
-        derived = self._uniform(count) < self.config.derived_share
-        seen_rays, seen = derive(seen_rays, seen, derived)
-        frames = encode(seen_rays, seen, cameras, self._known(count), self.model.encoding)
+        seen_rays, scores = self._detect(in_camera, cameras)
+        seen_rays, scores = derive(seen_rays, scores, derived)
         poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
-        index = self._edges(count)
-        return Batch(frames[index], poses[index])
+        encoded, poses = encode(
+            seen_rays, scores, poses, cameras, self._known(drawn), self._up(cameras), self.model
+        )
+        index = self._edges(drawn, twins)
+        if not twins:
+            return Batch(encoded[index], poses[index])
+        later = slice(twins), slice(1, frames + 1)
+        shown, truth = (torch.cat([part[index], part[later]]) for part in (encoded, poses))
+        return Batch(shown, truth, twins)
 
-    def _motion(self, count: int) -> Tensor:
+    def _detect(self, in_camera: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:
+        errors, generator = self.config.errors, self.generator
+        if errors is None:
+            return detector_noise.apply(rays(in_camera), self.config.noise, generator)
+        return detector_errors.apply(rays(in_camera), cameras, in_camera[..., 2], errors, generator)
+
+    def _up(self, cameras: Cameras) -> Tensor:
+        """The up vectors (B, 3), a degree or two off as a sensor's are; 0 where not known."""
+        if self.model.encoding != "view":
+            return torch.zeros_like(cameras.up)
+        noise = torch.randn(cameras.up.shape, generator=self.generator, device=cameras.up.device)
+        known = self._uniform(len(noise))[:, None] < self.config.known_gravity_share
+        return normalize(cameras.up + 0.02 * noise, dim=-1) * known
+
+    def _motion(self, count: int, frames: int, derived: Tensor) -> Tensor:
         config = self.config
-        world = self._windows(count)
+        world = self._windows(count, frames)
         joined = int(count * config.join_share)
         if joined:
-            world[:joined] = bodies.join_halves(self._windows(joined), world[:joined])
+            world[:joined] = bodies.join_halves(self._windows(joined, frames), world[:joined])
         if config.mirror:
             world = bodies.mirror(world, self._uniform(count) < 0.5)
         if config.proportions > 0:
             world = bodies.vary_proportions(world, self.generator, config.proportions)
+        if config.definitions > 0:
+            chosen = derived & (self._uniform(count) < config.definitions)
+            world = joint_definitions.displace(world, chosen, self.generator)
         return world
 
-    def _windows(self, count: int) -> Tensor:
+    def _windows(self, count: int, frames: int) -> Tensor:
         clip, target = self.clips.draw_targets(count, self.generator)
         low, high = self.config.speed
         speed = low * (high / low) ** self._uniform(count)[:, None]
         rows_a_step = self.model.step * self.clips.fps
-        return self.clips.windows(clip, target, speed * rows_a_step, self.model.frames)
+        return self.clips.windows(clip, target, speed * rows_a_step, frames)
 
-    def _edges(self, count: int) -> tuple[Tensor, Tensor]:
+    def _edges(self, count: int, twins: int) -> tuple[Tensor, Tensor]:
         """Return the index (B, F) of frames that repeats one edge of some windows.
 
         Encoded frames are repeated, noise and all, because a stream repeats what was seen.
@@ -103,6 +149,7 @@ class Sampler:
         early = self._uniform(count)[:, None] < 0.7
         cut = torch.where(early, torch.maximum(place, edge), torch.minimum(place, edge))
         chosen = self._uniform(count)[:, None] < self.config.edge_share
+        chosen[:twins] = False
         return torch.arange(count, device=device)[:, None], torch.where(chosen, cut, place)
 
     def _known(self, count: int) -> Tensor:
@@ -112,17 +159,43 @@ class Sampler:
         return torch.rand(count, generator=self.generator, device=self.clips.positions.device)
 
 
-def encode(true_rays: Tensor, seen: Tensor, cameras: Cameras, known: Tensor, name: str) -> Tensor:
+def encode(
+    seen_rays: Tensor,
+    scores: Tensor,
+    poses: Tensor,
+    cameras: Cameras,
+    known: Tensor,
+    up: Tensor,
+    model: ModelConfig,
+) -> tuple[Tensor, Tensor]:
     """Encode rays (B, F, 17, 2) as the network will see them at run time.
 
     Where the camera is not known (B,), rays are scaled as the assumed focal length scales them.
+
+    Args:
+        seen_rays: what a detector gives.
+        scores: (B, F, 17), 0 where a joint is not seen.
+        poses: (B, F, 17, 3), the truth in the camera's frame.
+        cameras: those of the windows.
+        known: (B,) bool.
+        up: (B, 3), 0 where gravity is not known.
+        model: the network's configuration.
+
+    Returns:
+        Frames (B, F, rows, channels), and the truth in the frame that the encoding means.
     """
-    if name == "screen":
+    if model.encoding == "screen":
         size = cameras.size[:, None, None]
-        pixels = true_rays * cameras.focal[:, None, None, None] + size / 2
-        filled = torch.where(seen[..., None] > 0, pixels, size / 2)
-        return encoding.screen(filled, size[..., 0], size[..., 1], torch)
+        pixels = seen_rays * cameras.focal[:, None, None, None] + size / 2
+        filled = torch.where(scores[..., None] > 0, pixels, size / 2)
+        return encoding.screen(filled, size[..., 0], size[..., 1], torch), poses
     scale = torch.where(
         known, torch.ones_like(cameras.focal), cameras.focal / encoding.ASSUMED_FOCAL
     )
-    return encoding.person(true_rays * scale[:, None, None, None], seen, torch)
+    seen_rays = seen_rays * scale[:, None, None, None]
+    if model.encoding == "person":
+        return encoding.person(seen_rays, (scores > 0).float(), torch), poses
+    up = up[:, None].expand(*seen_rays.shape[:2], 3)
+    frames = encoding.view(seen_rays, scores, up, torch)
+    turns = encoding.view_turns(frames[:, :, JOINTS, :2], up, torch)
+    return frames, poses @ turns.mT

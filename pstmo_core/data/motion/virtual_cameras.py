@@ -28,6 +28,19 @@ class CameraRange:
     """How far from the image centre the person may stand, as a share of half the view."""
     roll: float = 3.0
     """Deviation of the roll in degrees."""
+    tilted_share: float = 0.0
+    """Share of cameras whose roll is anything up to a quarter turn."""
+
+
+#: From a small robot's to the ceiling's, very near to far, looking up and down steeply.
+EXTREME = CameraRange(
+    height=(0.2, 4.0),
+    distance=(1.0, 10.0),
+    focal=(0.35, 2.0),
+    off_centre=(1.0, 0.9),
+    roll=12.0,
+    tilted_share=0.15,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,11 @@ class Cameras:
     """(B,) focal length over the longer image side."""
     size: Tensor
     """(B, 2) image width and height over the longer side."""
+
+    @property
+    def up(self) -> Tensor:
+        """(B, 3), the direction against gravity in the camera's frame."""
+        return self.rotation[:, :, 2]
 
     def to_camera(self, poses: Tensor) -> Tensor:
         """World joints (B, F, 17, 3) -> camera frame (B, F, 17, 3), metres."""
@@ -79,8 +97,28 @@ def draw_cameras(poses: Tensor, ranges: CameraRange, generator: torch.Generator)
     yaw = uniform(-1, 1) * ranges.off_centre[0] * half_view[:, 0]
     pitch = uniform(-1, 1) * ranges.off_centre[1] * half_view[:, 1]
     roll = torch.randn(batch, generator=generator, device=device) * math.radians(ranges.roll)
+    if ranges.tilted_share:
+        tilted = uniform(0, 1) < ranges.tilted_share
+        roll = torch.where(tilted, uniform(-math.pi / 2, math.pi / 2), roll)
     rotation = _turn(yaw, pitch, roll) @ look_at(position, root)
     return Cameras(rotation, position, focal, size)
+
+
+def draw_mixed_cameras(
+    poses: Tensor, ranges: CameraRange, extreme_share: float, generator: torch.Generator
+) -> Cameras:
+    """Draw cameras of a range for some windows, and of `EXTREME` for a share of them."""
+    usual = draw_cameras(poses, ranges, generator)
+    count = round(len(poses) * extreme_share)
+    if not count:
+        return usual
+    # Windows of a batch are alike in nothing, so any of them will do: those at the end.
+    others = draw_cameras(poses[-count:], EXTREME, generator)
+    parts = (
+        torch.cat([getattr(usual, name)[:-count], getattr(others, name)])
+        for name in ("rotation", "position", "focal", "size")
+    )
+    return Cameras(*parts)
 
 
 def look_at(position: Tensor, target: Tensor) -> Tensor:

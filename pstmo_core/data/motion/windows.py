@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,22 +22,36 @@ class Clips:
     length: Tensor
     """(C,) rows of a clip."""
     fps: float
+    cumulative: Tensor | None = None
+    """(N,) float64, the probability that a target is one of the rows up to each; None: even."""
 
     @classmethod
-    def of(cls, mocap: Mocap, device: torch.device | str = "cpu") -> Clips:
-        """Copy the clips to a device."""
+    def of(
+        cls,
+        mocap: Mocap,
+        device: torch.device | str = "cpu",
+        probability: np.ndarray | None = None,
+    ) -> Clips:
+        """Copy the clips to a device; `probability` (N,) is that of a row to be a target."""
         return cls(
             positions=torch.as_tensor(mocap.positions, device=device),
             start=torch.as_tensor(mocap.start, device=device),
             length=torch.as_tensor(mocap.length, device=device),
             fps=mocap.fps,
+            cumulative=None
+            if probability is None
+            else torch.as_tensor(probability.cumsum(), device=device),
         )
 
     def draw_targets(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw target frames evenly over all frames: clip (B,) and row within the clip (B,)."""
-        rows = torch.randint(
-            self.positions.shape[0], (count,), generator=generator, device=self.start.device
-        )
+        """Draw target frames: clip (B,) and row within the clip (B,)."""
+        total, device = self.positions.shape[0], self.start.device
+        if self.cumulative is None:
+            rows = torch.randint(total, (count,), generator=generator, device=device)
+        else:
+            place = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
+            rows = torch.searchsorted(self.cumulative, place * self.cumulative[-1])
+            rows = rows.clamp(max=total - 1)
         clip = torch.searchsorted(self.start, rows, right=True) - 1
         return clip, rows - self.start[clip]
 

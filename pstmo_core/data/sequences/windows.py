@@ -17,6 +17,7 @@ from pstmo_core.data.sequences.pose_dataset import (
     PoseSequence,
 )
 from pstmo_core.keypoints.frame import MIN_SCORE
+from pstmo_core.skeleton import JOINTS
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,8 @@ class SequenceWindows:
     def encode(self, windows: Windows, name: str) -> Tensor:
         """Encode windows as a network's encoding says (`pstmo_core.encoding`).
 
-        `screen` takes any joints, and all of them as they are. `person` is told which were seen,
-        and needs Human3.6M's joints, because it centres on the pelvis.
+        `screen` takes any joints, and all of them as they are. `person` and `view` are told which
+        were seen, and need Human3.6M's joints, because they centre on the pelvis.
 
         Returns:
             (B, F, rows, channels).
@@ -175,8 +176,20 @@ class SequenceWindows:
             size = windows.size[:, None, None]
             return encoding.screen(windows.keypoints, size[..., 0], size[..., 1], torch)
         self.check_encoding(name)
-        rays = windows.keypoints - windows.centre[:, None, None]
-        return encoding.person(rays / windows.focal[:, None, None], windows.seen, torch)
+        rays = (windows.keypoints - windows.centre[:, None, None]) / windows.focal[:, None, None]
+        if name == "person":
+            return encoding.person(rays, windows.seen, torch)
+        up = rays.new_zeros(*rays.shape[:2], 3)  # gravity is not known of these data
+        return encoding.view(rays, windows.seen, up, torch)
+
+    def truth(self, windows: Windows, frames: Tensor, name: str) -> Tensor:
+        """Return what a network is to give for encoded windows, in the frame that it answers in.
+
+        Without truth in the data, that of no joints: (B, F, 0, 3).
+        """
+        if windows.poses is None:
+            return frames.new_zeros(*frames.shape[:2], 0, 3)
+        return windows.poses @ turns_of(frames).mT if name == "view" else windows.poses
 
     def check_encoding(self, name: str) -> None:
         """Refuse an encoding that does not suit the joints.
@@ -184,11 +197,17 @@ class SequenceWindows:
         Raises:
             DatasetError: saying which does.
         """
-        if name == "person" and self.keypoint_order is not H36M:
+        if name != "screen" and self.keypoint_order is not H36M:
             raise DatasetError(
-                f"the encoding 'person' needs Human3.6M's joints, but the keypoints are "
+                f"the encoding {name!r} needs Human3.6M's joints, but the keypoints are "
                 f"{self.keypoint_order.name}: use model.encoding=screen"
             )
+
+
+def turns_of(frames: Tensor) -> Tensor:
+    """Return the rotations (..., 3, 3) of `view_turns` for encoded frames (..., 19, 3)."""
+    centre = frames[..., JOINTS, :2]
+    return encoding.view_turns(centre, torch.zeros_like(frames[..., 0, :]), torch)
 
 
 def _swap(points: Tensor, order: JointOrder) -> Tensor:

@@ -14,6 +14,7 @@ It is what `pstmo export` writes as the step graph, and what the torch backend r
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -46,6 +47,7 @@ class StepNetwork(nn.Module):
     def __init__(self, model: STMO) -> None:
         super().__init__()
         config = self.config = model.config
+        self.unseen = copy.deepcopy(model.unseen)
         self.sem = fold_sem(model.sem)
         tem: Any = model.tem
         mofa: Any = model.mofa
@@ -77,7 +79,7 @@ class StepNetwork(nn.Module):
         source: Tensor,
         frame: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return target poses (B, 17, 3), poses of frame `frame` (B, 17, 3), and rows (R, W)."""
+        """Return target poses (B, 17, C), poses of frame `frame` (B, 17, C), and rows (R, W)."""
         rows = self.embed(fresh)
         windows = self.windows(rows, kept, index, place, source)
         return self.target(windows), self.frame_pose(windows, frame), rows
@@ -95,11 +97,11 @@ class StepNetwork(nn.Module):
 
     def embed(self, fresh: Tensor) -> Tensor:
         """Encoded frames (R, rows, channels) -> rows to be kept (R, W)."""
-        tokens: Tensor = self.sem(fresh)
+        tokens: Tensor = self.sem(self.unseen(fresh))
         return tokens if self.first is None else self.first.rows(tokens)
 
     def target(self, windows: Tensor) -> Tensor:
-        """Windows of kept rows (B, F, W) -> the target frames' poses (B, 17, 3), by MOFA."""
+        """Windows of kept rows (B, F, W) -> the target frames' poses (B, 17, C), by MOFA."""
         if self.mofa is None:
             return _pose(self.head_target, self._one(windows, self.middle))
         tokens, qkv = self._place(windows)
@@ -117,10 +119,10 @@ class StepNetwork(nn.Module):
         encoded = tokens if len(self.tem) else windows[..., : config.width]
         poses = _pose(self.head_all, flat(encoded, config.width))
         target = tokens[:, config.target] if self.mofa is None else self.mofa(tokens, qkv)
-        return poses.view(-1, config.frames, JOINTS, 3), _pose(self.head_target, target)
+        return poses.unflatten(0, (-1, config.frames)), _pose(self.head_target, target)
 
     def frame_pose(self, windows: Tensor, frame: Tensor) -> Tensor:
-        """Windows of kept rows (B, F, W) -> poses (B, 17, 3) of their frame `frame` (1,)."""
+        """Windows of kept rows (B, F, W) -> poses (B, 17, C) of their frame `frame` (1,)."""
         return _pose(self.head_all, self._one(windows, frame))
 
     def _place(self, windows: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -171,4 +173,4 @@ class _FirstProjection(nn.Module):
 
 
 def _pose(head: Product, tokens: Tensor) -> Tensor:
-    return as_format_of(head(tokens), tokens).view(-1, JOINTS, 3)
+    return as_format_of(head(tokens), tokens).view(-1, JOINTS, head.out_features // JOINTS)

@@ -95,7 +95,7 @@ class TensorRtRuntime(Runtime):
         rows = fresh.reshape(len(fresh), self.kept_width).astype(np.float32)
         kept, index = in_order(kept, index)
         windows = np.concatenate([kept, rows])[index].reshape(*index.shape, *self._shape)
-        poses = np.empty((len(windows), JOINTS, 3), np.float32)
+        poses = np.empty((len(windows), JOINTS, self.config.outputs), np.float32)
         with self._lock:
             self._stream.enter()
             for start in range(0, len(windows), self.batch):
