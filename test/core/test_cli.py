@@ -36,7 +36,7 @@ def test_train_export_evaluate_lift(
     assert pstmo("export", weights, "-o", onnx)[0] == 0
     evaluation = ("evaluate", weights, "--mocap", mocap_file, "--windows", 20, "-o", report)
     code, out, _ = pstmo(*evaluation)
-    assert code == 0 and "| input | pose | class | MPJPE |" in out
+    assert code == 0 and "| input | look-ahead | class | MPJPE |" in out
     rows = json.loads(report.read_text())["rows"]
     assert len(rows) == 9 and all(row["p_mpjpe"] <= row["mpjpe"] for row in rows)
     assert pstmo("lift", sample_path(), "-o", tmp_path / "o.npz", "--model", onnx)[0] == 0
