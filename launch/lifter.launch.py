@@ -1,10 +1,14 @@
 """Starts the lifter, or a detector of keypoints in images and the lifter, and activates them.
 
-On demand also a virtual camera, a player of a clip, and RViz.
+On demand also a camera or a virtual one, a player of a clip, and RViz. Arguments that a node has
+as a parameter come from the node's own table (pstmo_ros.launch_arguments); all are checked before
+anything is started.
 """
 
+import json
 import shlex
 import shutil
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
@@ -26,10 +30,10 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
+from pstmo_ros import launch_arguments
+from pstmo_ros.launch_arguments import CAMERA, CAMERA_NAMES, DETECTOR, LIFTER, PLAYER, PLAYER_NAMES
+
 PACKAGE = "pstmo_ros"
-AS_FILE = "empty: as the parameter file says."
-AS_DETECTOR_FILE = "empty: as the detector's parameter file says."
-IF_UNSTATED = "of a clip that does not state it."
 SWITCH = ("true", "false")
 NO_RVIZ = (
     "rviz:=true was asked for, but rviz2 is not on PATH: install it (apt install "
@@ -45,70 +49,96 @@ def config_file(name: str) -> PathJoinSubstitution:
 def arguments() -> list:
     """Return the arguments of this launch file."""
     texts = [
-        ("params_file", config_file("lifter.yaml"), "Parameter file of the lifter."),
-        ("namespace", "", "Namespace of the nodes."),
-        ("keypoints_topic", "", f"Topic of the 2D keypoints; {AS_FILE}"),
-        ("model", "", f"Path of the ONNX model; {AS_FILE}"),
-        ("backend", "", f"auto, tensorrt, onnxruntime, openvino or torch; {AS_FILE}"),
-        ("precision", "", f"fp32, bf16 or fp16; {AS_FILE}"),
-        ("look_ahead", "", f"Frames of the window after the shown one; {AS_FILE}"),
-        ("layout", "", f"Layout of the 2D keypoints, whatever messages say; {AS_FILE}"),
-        ("floor_frame", "", f"Frame of TF whose plane z = 0 is the floor; {AS_FILE}"),
-        ("target_frame", "", f"Frame of TF in which results are told; {AS_FILE}"),
-        ("rotation", "", f"Degrees clockwise that turn images upright; {AS_FILE}"),
         ("image", "", "Topic of images, in which a detector finds the keypoints; empty: none."),
+        (
+            "camera",
+            "",
+            "Camera or video in which people are lifted: number of a connected camera (0), its "
+            "file (/dev/video0), a video file, an address (rtsp://...) or 'sample'; empty: none.",
+        ),
         ("camera_info", "", "Topic of the camera's calibration; empty: camera_info beside image."),
+        ("player", "", "Clip of keypoints to play: a path, or 'sample'; empty: none."),
+        ("people", "2", "People before the virtual camera."),
+        ("namespace", "", "Namespace of the nodes."),
+        (
+            "params_file",
+            config_file("lifter.yaml"),
+            "Parameter file of the lifter, for parameters that are no arguments too.",
+        ),
         (
             "detector_params_file",
             config_file("detector.yaml"),
             "Parameter file of the detector.",
         ),
-        ("detector", "", f"Kind: movenet, rtm, mediapipe, onnx or simulation; {AS_DETECTOR_FILE}"),
-        ("pose_model", "", f"Path of the detector's pose network; {AS_DETECTOR_FILE}"),
-        ("person_model", "", f"Path of the network that finds people; {AS_DETECTOR_FILE}"),
-        ("download", "", f"Whether the detector rtm may download its files; {AS_DETECTOR_FILE}"),
-        ("image_transport", "", f"auto, raw or compressed; {AS_DETECTOR_FILE}"),
-        ("people", "2", "People before the virtual camera."),
-        ("camera_fps", "30.0", "Images a second of the virtual camera."),
         ("log_level", "info", "Log level of the nodes."),
         ("rviz_config", config_file("lifter.rviz"), "Configuration of RViz."),
-        ("player", "", "Clip to play: a path (npz or JSON), or 'sample'; empty: none."),
-        ("rate", "1.0", "How many times faster than recorded the clip is played."),
-        ("wait_for_subscribers", "1", "Subscribers of the keypoints that the player waits for."),
-        ("start_delay", "1.0", "Seconds between the last of these and the first frame."),
-        ("fps", "", f"Frame rate {IF_UNSTATED}"),
-        ("width", "", f"Image width {IF_UNSTATED}"),
-        ("height", "", f"Image height {IF_UNSTATED}"),
-        ("clip_layout", "", f"Layout of the points, for example coco17, {IF_UNSTATED}"),
     ]
     switches = [
         ("activate", "true", "Whether lifter and detector are configured and activated."),
-        ("composed", "true", "Whether detector, lifter and virtual camera run in one process."),
+        ("composed", "true", "Whether detector, lifter and camera run in one process."),
         ("virtual_camera", "false", "Whether rendered people are shown on the image topic."),
         ("use_sim_time", "false", "Whether time comes from /clock."),
         ("rviz", "false", "Whether RViz is started."),
-        ("loop", "false", "Whether the clip is played again and again."),
         ("exit_with_player", "false", "Whether everything ends with the player."),
+        (
+            "end_on_failure",
+            "true",
+            "Whether everything ends when a node cannot start; false for a robot's launch file.",
+        ),
     ]
-    return [DeclareLaunchArgument(n, default_value=d, description=t) for n, d, t in texts] + [
+    own = [DeclareLaunchArgument(n, default_value=d, description=t) for n, d, t in texts] + [
         DeclareLaunchArgument(n, default_value=d, description=t, choices=SWITCH)
         for n, d, t in switches
     ]
+    return own + [
+        DeclareLaunchArgument(name, default_value="", description=text)
+        for name, text in launch_arguments.descriptions().items()
+    ]
 
 
-def given(context: LaunchContext, **kinds: type) -> dict[str, ParameterValue]:
-    """Return those launch arguments that are not empty as parameters of their types."""
-    values = {name: LaunchConfiguration(name) for name in kinds}
-    return {
-        name: ParameterValue(value, value_type=kinds[name])
-        for name, value in values.items()
-        if value.perform(context)
-    }
+def get(context: LaunchContext, name: str) -> str:
+    """Return the value of an argument."""
+    return LaunchConfiguration(name).perform(context)
 
 
 def is_true(context: LaunchContext, name: str) -> bool:
     """Return the value of a switch."""
     return IfCondition(LaunchConfiguration(name)).evaluate(context)
+
+
+def check(context: LaunchContext) -> list:
+    """Check all arguments before anything starts, and say what looks like a slip of the pen.
+
+    Raises:
+        ConfigError: if one cannot be right.
+    """
+    given = context.launch_configurations
+    declared = {action.name for action in arguments()}
+    hints = launch_arguments.suggest(given, declared)
+    launch_arguments.check(given)
+    for name in ("params_file", "detector_params_file"):
+        launch_arguments.check_file(name, get(context, name))
+    if is_true(context, "rviz"):
+        launch_arguments.check_file("rviz_config", get(context, "rviz_config"))
+    sources = [name for name in ("camera", "player") if get(context, name)]
+    sources += [name for name in ("virtual_camera",) if is_true(context, name)]
+    launch_arguments.check_sources(sources, get(context, "image"))
+    if is_rectified(context) and not get(context, "rectified"):
+        hints.append(f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)")
+    return [LogInfo(msg=hint) for hint in hints]
+
+
+def given(context: LaunchContext, groups: tuple, names: dict | None = None) -> dict:
+    """Return those arguments that are parameters of some dataclasses, as these parameters."""
+    values = launch_arguments.values(context.launch_configurations, groups, names)
+    if is_true(context, "use_sim_time"):
+        values["use_sim_time"] = True
+    return {name: text(v) if isinstance(v, str) else v for name, v in values.items()}
+
+
+def text(value: str) -> ParameterValue:
+    """Return a parameter that is a text, whatever it looks like."""
+    return ParameterValue(value, value_type=str)
 
 
 def common(name: str = "") -> dict:
@@ -137,64 +167,51 @@ def nodes(context: LaunchContext) -> list:
     # Events of launch reach one lifecycle node a process, so the two activate themselves.
     own = {"autostart": is_true(context, "activate")}
     node = common()
-    if is_true(context, "virtual_camera"):
-        node["arguments"] = [composed_camera(context), *node["arguments"]]
-    return [Node(executable="image_lifter", parameters=[*detecting, *lifting, own], **node)]
+    node["arguments"] = [*composed_cameras(context), *node["arguments"]]
+    process = Node(executable="image_lifter", parameters=[*detecting, *lifting, own], **node)
+    return [*ends_all(context, process, "the detector or the lifter cannot start"), process]
 
 
 def lifter_parameters(context: LaunchContext) -> list:
     """Return the parameters of the lifter."""
-    texts = dict.fromkeys(
-        (
-            "floor_frame",
-            "target_frame",
-            "keypoints_topic",
-            "model",
-            "backend",
-            "precision",
-            "layout",
-        ),
-        str,
-    )
-    own = given(context, **texts, look_ahead=int, rotation=int, use_sim_time=bool)
+    own = given(context, LIFTER)
     if image_topic(context):
         own["camera_info_topic"] = text(camera_info_topic(context))
+    if is_rectified(context):
+        own["rectified"] = True
     return [LaunchConfiguration("params_file"), own]
 
 
 def detector_parameters(context: LaunchContext) -> list:
     """Return the parameters of the detector."""
-    own = given(
-        context,
-        detector=str,
-        pose_model=str,
-        person_model=str,
-        download=bool,
-        rotation=int,
-        image_transport=str,
-        keypoints_topic=str,
-        use_sim_time=bool,
-    )
+    own = given(context, DETECTOR)
     own["image_topic"] = text(image_topic(context))
     if is_true(context, "virtual_camera"):
         own.setdefault("detector", text("simulation"))
     return [LaunchConfiguration("detector_params_file"), own]
 
 
-def text(value: str) -> ParameterValue:
-    """Return a parameter that is a text, whatever it looks like."""
-    return ParameterValue(value, value_type=str)
+def has_camera(context: LaunchContext) -> bool:
+    """Return whether this launch file starts a camera, real or virtual."""
+    return bool(get(context, "camera")) or is_true(context, "virtual_camera")
 
 
 def image_topic(context: LaunchContext) -> str:
     """Return the topic of the images, empty if there are none."""
-    topic = LaunchConfiguration("image").perform(context)
-    return topic or ("image_raw" if is_true(context, "virtual_camera") else "")
+    return get(context, "image") or ("image_raw" if has_camera(context) else "")
+
+
+def is_rectified(context: LaunchContext) -> bool:
+    """Return whether images are rectified: as `rectified` says, else as image_proc names them."""
+    if stated := get(context, "rectified"):
+        return stated.lower() == "true"
+    name = image_topic(context).removesuffix("/compressed").rpartition("/")[2]
+    return name.startswith("image_rect")
 
 
 def camera_info_topic(context: LaunchContext) -> str:
-    """Return the topic of the calibration, by custom beside that of the images."""
-    if topic := LaunchConfiguration("camera_info").perform(context):
+    """Return the topic of the calibration, by convention beside that of the images."""
+    if topic := get(context, "camera_info"):
         return topic
     raw = image_topic(context).removesuffix("/compressed")
     return "/".join([*raw.split("/")[:-1], "camera_info"])
@@ -203,105 +220,147 @@ def camera_info_topic(context: LaunchContext) -> str:
 def managed(context: LaunchContext, executable: str, name: str, parameters: list) -> list:
     """Return a lifecycle node in a process of its own and what brings it to active."""
     node = LifecycleNode(executable=executable, parameters=parameters, **common(name))
-    return [*(bring_up(node) if is_true(context, "activate") else []), node]
+    ends = ends_all(context, node, f"the {name} cannot start")
+    return [*ends, *(bring_up(context, node) if is_true(context, "activate") else []), node]
 
 
-def virtual_camera(context: LaunchContext) -> list:
-    """Return the virtual camera, if it is asked for and not in the process of the others."""
-    if not is_true(context, "virtual_camera") or is_true(context, "composed"):
-        return []
-    camera_fps = ParameterValue(LaunchConfiguration("camera_fps"), value_type=float)
-    return [
-        Node(
-            executable="virtual_camera",
-            parameters=[given(context, people=int, use_sim_time=bool) | {"fps": camera_fps}],
-            remappings=camera_remappings(context),
-            **common("virtual_camera"),
-        )
-    ]
+def bring_up(context: LaunchContext, node: LifecycleNode) -> list:
+    """Return what configures a node when it has started and activates it when configured.
 
-
-def composed_camera(context: LaunchContext) -> str:
-    """Return the argument with which the virtual camera runs in the process of the others."""
-    own = ["-r", f"__ns:=/{LaunchConfiguration('namespace').perform(context).strip('/')}"]
-    fps = float(LaunchConfiguration("camera_fps").perform(context))
-    own += ["-p", f"fps:={fps}"]
-    for name in ("people", "use_sim_time"):
-        own += ["-p", f"{name}:={LaunchConfiguration(name).perform(context)}"]
-    for name, topic in camera_remappings(context):
-        own += ["-r", f"{name}:={topic}"]
-    return "--virtual-camera=" + shlex.join(own)
-
-
-def camera_remappings(context: LaunchContext) -> list:
-    """Return what puts the virtual camera's topics where the others listen."""
-    topics = {"image_raw": image_topic(context), "camera_info": camera_info_topic(context)}
-    return [(name, topic) for name, topic in topics.items() if name != topic]
-
-
-def bring_up(node: LifecycleNode) -> list:
-    """Return what configures a node when it has started and activates it when configured."""
+    Once only: later transitions are the user's.
+    """
 
     def request(transition: int) -> EmitEvent:
         event = ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
         return EmitEvent(event=event)
 
+    def reaches(state: str, action: object) -> OnStateTransition:
+        return OnStateTransition(
+            target_lifecycle_node=node,
+            start_state="configuring",
+            goal_state=state,
+            entities=[action],
+            handle_once=True,
+        )
+
     started = OnProcessStart(
         target_action=node, on_start=[request(Transition.TRANSITION_CONFIGURE)]
     )
-    configured = OnStateTransition(
-        target_lifecycle_node=node,
-        start_state="configuring",
-        goal_state="inactive",
-        entities=[request(Transition.TRANSITION_ACTIVATE)],
-    )
-    return [RegisterEventHandler(started), RegisterEventHandler(configured)]
+    handlers = [started, reaches("inactive", request(Transition.TRANSITION_ACTIVATE))]
+    if is_true(context, "end_on_failure"):
+        reason = "a node cannot be configured (see its error above)"
+        handlers.append(reaches("unconfigured", Shutdown(reason=reason)))
+    return [RegisterEventHandler(handler) for handler in handlers]
+
+
+def ends_all(context: LaunchContext, node: Node, reason: str) -> list:
+    """Return what ends everything if a node's process fails."""
+
+    def ended(event: object, context: LaunchContext) -> list:
+        if event.returncode == 0 or context.is_shutdown:
+            return []
+        return [Shutdown(reason=f"{reason} (see its error above)")]
+
+    if not is_true(context, "end_on_failure"):
+        return []
+    return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended))]
+
+
+def camera_processes(context: LaunchContext) -> list:
+    """Return the cameras that are asked for, if they are not in the process of the others."""
+    if is_true(context, "composed"):
+        return []
+    made = []
+    for executable, name, parameters in cameras(context):
+        values = {n: text(v) if isinstance(v, str) else v for n, v in parameters.items()}
+        node = Node(
+            executable=executable,
+            parameters=[values],
+            remappings=camera_remappings(context),
+            **common(name),
+        )
+        made += [*ends_all(context, node, f"the {name} cannot start"), node]
+    return made
+
+
+def composed_cameras(context: LaunchContext) -> list:
+    """Return the arguments with which cameras run in the process of the others."""
+    options = {"camera_node": "--camera=", "virtual_camera": "--virtual-camera="}
+    found = []
+    for executable, _, parameters in cameras(context):
+        own = ["-r", f"__ns:=/{get(context, 'namespace').strip('/')}"]
+        for name, value in parameters.items():
+            own += ["-p", f"{name}:={json.dumps(value)}"]
+        for name, topic in camera_remappings(context):
+            own += ["-r", f"{name}:={topic}"]
+        found.append(options[executable] + shlex.join(own))
+    return found
+
+
+def cameras(context: LaunchContext) -> list:
+    """Return executable, name and parameters of the cameras that are asked for."""
+    sim = {"use_sim_time": is_true(context, "use_sim_time")}
+    given = context.launch_configurations
+    found = []
+    if source := get(context, "camera"):
+        values = launch_arguments.values(given, CAMERA, CAMERA_NAMES)
+        found.append(("camera_node", "camera", values | sim | {"source": source}))
+    if is_true(context, "virtual_camera"):
+        values = launch_arguments.virtual_camera_values(given)
+        found.append(("virtual_camera", "virtual_camera", values | sim))
+    return found
+
+
+def camera_remappings(context: LaunchContext) -> list:
+    """Return what puts a camera's topics where the others listen."""
+    image = image_topic(context)
+    topics = {
+        "image_raw": image,
+        "image_raw/compressed": f"{image}/compressed",
+        "camera_info": camera_info_topic(context),
+    }
+    return [(name, topic) for name, topic in topics.items() if name != topic]
 
 
 def player(context: LaunchContext) -> list:
     """Return the player, if a clip is asked for."""
-    clip = LaunchConfiguration("player").perform(context)
+    clip = get(context, "player")
     if not clip:
         return []
-    parameters = given(
-        context,
-        keypoints_topic=str,
-        rate=float,
-        loop=bool,
-        wait_for_subscribers=int,
-        start_delay=float,
-        fps=float,
-        width=int,
-        height=int,
-        use_sim_time=bool,
-    )
-    parameters["clip"] = ParameterValue("" if clip == "sample" else clip, value_type=str)
-    parameters["layout"] = ParameterValue(LaunchConfiguration("clip_layout"), value_type=str)
+    parameters = given(context, PLAYER, PLAYER_NAMES)
+    parameters["clip"] = text("" if clip == "sample" else str(Path(clip).expanduser()))
     node = Node(executable="keypoint_player", parameters=[parameters], **common("keypoint_player"))
+    failed = ends_all(context, node, "the player cannot start")
     if not is_true(context, "exit_with_player"):
-        return [node]
+        return [*failed, node]
     end = OnProcessExit(target_action=node, on_exit=[Shutdown(reason="the player has ended")])
     return [RegisterEventHandler(end), node]
 
 
 def rviz(context: LaunchContext) -> list:
-    """Return RViz, if it is asked for and there."""
+    """Return RViz, if it is asked for and there: it shows the namespace's markers and frame."""
     if not is_true(context, "rviz"):
         return []
     if shutil.which("rviz2") is None:
         return [LogInfo(msg=NO_RVIZ)]
+    namespace = get(context, "namespace").strip("/")
+    shown = ("skeleton_markers", "image_raw") if namespace else ()
+    options = ["-d", LaunchConfiguration("rviz_config")]
+    if frame := get(context, "frame_id"):
+        options += ["-f", frame]
     return [
         Node(
             package="rviz2",
             executable="rviz2",
             name="rviz",
-            arguments=["-d", LaunchConfiguration("rviz_config")],
-            parameters=[given(context, use_sim_time=bool)],
+            arguments=options,
+            remappings=[(f"/{topic}", f"/{namespace}/{topic}") for topic in shown],
+            parameters=[{"use_sim_time": is_true(context, "use_sim_time")}],
         )
     ]
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return everything to launch."""
-    made_by = [OpaqueFunction(function=make) for make in (nodes, virtual_camera, player, rviz)]
-    return LaunchDescription([*arguments(), *made_by])
+    parts = (check, nodes, camera_processes, player, rviz)
+    return LaunchDescription([*arguments(), *(OpaqueFunction(function=part) for part in parts)])

@@ -22,6 +22,10 @@ DISTORTION_MODELS: dict[str, tuple[int, ...]] = {
 
 MOST_COEFFICIENTS = max(max(counts) for counts in DISTORTION_MODELS.values())
 
+#: Distortion model in a CameraInfo that says that nobody calibrated the camera: the focal length
+#: is a usual one.
+ASSUMED_LENS = "assumed"
+
 
 class CameraError(PstmoError):
     """A calibration that cannot be used; says what is wrong with it."""

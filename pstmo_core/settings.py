@@ -70,7 +70,7 @@ def check_settings(group: Any, prefix: str = "") -> None:
     """
     for field in dataclasses.fields(group):
         value, meta = getattr(group, field.name), field.metadata
-        if "description" in meta and not _is_allowed(value, field):
+        if "description" in meta and not is_allowed(value, field):
             raise ConfigError(
                 f"{prefix}{field.name} is {value!r}, but must be {rule(field)}: "
                 f"{meta['description']}"
@@ -108,7 +108,8 @@ def described(group: type[Any], name: str) -> dataclasses.Field[Any]:
     return next(field for field in dataclasses.fields(group) if field.name == name)
 
 
-def _is_allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
+def is_allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
+    """Say whether a setting allows a value of its type."""
     meta, default = field.metadata, field.default
     if value is None and default is None:
         return True

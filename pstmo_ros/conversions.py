@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from pstmo_core.camera import ASSUMED_LENS, Camera
 from pstmo_core.errors import quoted
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.keypoints.frame import KeypointError, KeypointFrame, keypoint_frame
@@ -199,6 +201,25 @@ def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
             )
             for row, (name, (x, y, z), source) in enumerate(zip(frame.ids, *places, strict=True))
         ],
+    )
+
+
+def camera_info_message(camera: Camera, assumed: bool = False) -> CameraInfo:
+    """Return a calibration as a message without a header.
+
+    Args:
+        camera: the intrinsics.
+        assumed: whether they are a guess, which the name of the distortion model then says.
+    """
+    (fx, fy), (cx, cy) = camera.focal, camera.centre
+    return CameraInfo(
+        width=camera.width,
+        height=camera.height,
+        distortion_model=ASSUMED_LENS if assumed else camera.model,
+        d=list(camera.distortion) or [0.0] * 5,
+        k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
     )
 
 

@@ -1,4 +1,4 @@
-"""Detector and lifter in one process, on demand with the virtual camera: images to skeletons.
+"""Detector and lifter in one process, on demand with a camera: images to skeletons.
 
 What these nodes tell each other crosses no border between processes. That matters most for images:
 large ones that are sent with best effort from another process are often lost on a busy machine.
@@ -20,26 +20,23 @@ from rclpy.node import Node
 
 from pstmo_ros.detector_node import DetectorNode
 from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.run_node import run_node
+from pstmo_ros.run_node import CANNOT_START, run_node
 
-CAMERA = "--virtual-camera="
-"""Argument, before --ros-args, that says that the virtual camera runs here too, and with which
-arguments: those of the process are not for it, whose parameters have names that the others use."""
+CAMERA = "--camera="
+VIRTUAL_CAMERA = "--virtual-camera="
+"""Arguments, before --ros-args, that say that a camera runs here too, and with which arguments:
+those of the process are not for it, whose parameters have names that the others use."""
 
 
-def _work(detector: DetectorNode, camera: str | None) -> int:
-    others: list[Node] = [LifterNode()]
-    if camera is not None:
-        from pstmo_ros.virtual_camera import VirtualCamera
-
-        own = ["--ros-args", *shlex.split(camera)]
-        others.append(VirtualCamera(use_global_arguments=False, cli_args=own))
+def _work(detector: DetectorNode, cameras: list[str]) -> int:
+    others: list[Node] = [LifterNode(), *map(_camera, cameras)]
     faults: list[BaseException] = []
-    threads = [threading.Thread(target=_spin, args=(node, faults)) for node in others]
+    idle: list[str] = []
+    threads = [threading.Thread(target=_spin, args=(node, faults, idle)) for node in others]
     try:
         for thread in threads:
             thread.start()
-        _spin(detector, faults)
+        _spin(detector, faults, idle)
     finally:
         rclpy.try_shutdown()  # ends the others' threads
         for thread, node in zip(threads, others, strict=True):
@@ -47,16 +44,42 @@ def _work(detector: DetectorNode, camera: str | None) -> int:
             node.destroy_node()
     if faults:
         raise faults[0]
-    return 0
+    return CANNOT_START if idle else 0
 
 
-def _spin(node: Node, faults: list[BaseException]) -> None:
-    """Serve a node until the end; a fault in one node is the end of all."""
+def _camera(argument: str) -> Node:
+    """Make the camera that an argument asks for."""
+    kind, _, arguments = argument.partition("=")
+    options = {
+        "use_global_arguments": False,
+        "cli_args": ["--ros-args", *shlex.split(arguments)],
+    }
+    if kind + "=" == CAMERA:
+        from pstmo_ros.camera_node import CameraNode
+
+        return CameraNode(**options)
+    from pstmo_ros.virtual_camera import VirtualCamera
+
+    return VirtualCamera(**options)
+
+
+def _spin(node: Node, faults: list[BaseException], idle: list[str]) -> None:
+    """Serve a node until the end; a fault in one node, or that it cannot start, is the end of all.
+
+    Half of the chain alone would look healthy and do nothing.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        if isinstance(node, (DetectorNode, LifterNode)) and node.get_parameter("autostart").value:
-            node.start()
+        if (
+            isinstance(node, (DetectorNode, LifterNode))
+            and node.get_parameter("autostart").value
+            and not node.start()
+        ):
+            if rclpy.ok():
+                idle.append(node.get_name())
+                node.get_logger().fatal("cannot start (see above), so everything here ends")
+            return
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -71,10 +94,9 @@ def _spin(node: Node, faults: list[BaseException]) -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the nodes until Ctrl-C."""
     given = sys.argv[1:] if args is None else list(args)
-    cameras = [argument for argument in given if argument.startswith(CAMERA)]
-    camera = cameras[-1].removeprefix(CAMERA) if cameras else None
+    cameras = [argument for argument in given if argument.startswith((CAMERA, VIRTUAL_CAMERA))]
     rest = [argument for argument in given if argument not in cameras]
-    return run_node(DetectorNode, rest, lambda detector: _work(detector, camera))
+    return run_node(DetectorNode, rest, lambda detector: _work(detector, cameras))
 
 
 if __name__ == "__main__":

@@ -130,6 +130,8 @@ class GuardedNode(LifecycleNode):
             self.get_logger().error(f"cannot {verb}: {error}")
             return TransitionCallbackReturn.FAILURE
         except Exception:
+            if not self.context.ok():  # the end came meanwhile
+                return TransitionCallbackReturn.FAILURE
             self.get_logger().error(f"cannot {verb}:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS

@@ -22,7 +22,13 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from pstmo_core.camera import Camera, CameraError, calibration_digest, camera_from_info
+from pstmo_core.camera import (
+    ASSUMED_LENS,
+    Camera,
+    CameraError,
+    calibration_digest,
+    camera_from_info,
+)
 from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
@@ -193,11 +199,17 @@ class LifterNode(GuardedNode):
                 self.get_logger().warning(line)
         else:
             if before is None or not self._camera.resembles(before):
-                self.get_logger().info(
-                    f"calibrated: {self._camera.width} x {self._camera.height} pixels, focal "
-                    f"length {self._camera.focal[0]:.1f}; people get their places"
-                )
+                self._say_calibrated(self._camera, message.distortion_model == ASSUMED_LENS)
         self._current_stream().camera = self._camera
+
+    def _say_calibrated(self, camera: Camera, assumed: bool) -> None:
+        lens = f"{camera.width} x {camera.height} pixels, focal length {camera.focal[0]:.1f}"
+        if assumed:
+            self.get_logger().warning(
+                f"the camera's lens is assumed ({lens}): people's distances are a guess"
+            )
+        else:
+            self.get_logger().info(f"calibrated: {lens}; people get their places")
 
     def _on_silence(self) -> None:
         stream = self._current_stream()

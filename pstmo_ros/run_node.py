@@ -18,6 +18,8 @@ from pstmo_core.errors import PstmoError
 AnyNode = TypeVar("AnyNode", bound=Node)
 REFUSED = 2
 """Exit status of a node that cannot start with its parameters."""
+CANNOT_START = 3
+"""Exit status of a process whose node refused to be configured or activated."""
 
 
 def run_node(

@@ -17,12 +17,18 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from pstmo_core.errors import PstmoError
+from pstmo_core.lift.calibration import pinhole
 from pstmo_core.settings import setting
 from pstmo_core.simulation.stage import MOST_PEOPLE, Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import ROOT
 from pstmo_ros.clock_watch import watch_clock
-from pstmo_ros.conversions import SKELETON_LAYOUT, floats, time_message
+from pstmo_ros.conversions import (
+    SKELETON_LAYOUT,
+    camera_info_message,
+    floats,
+    time_message,
+)
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
@@ -92,9 +98,10 @@ class VirtualCamera(Node):
         self._truth = self.create_publisher(Skeletons3D, "truth", reliable)
         self._keypoints = self.create_publisher(People2D, "truth_keypoints", reliable)
         self._start = self._now()
-        self._calibration = _calibration(self._view)
+        view = self._view
+        self._calibration = camera_info_message(pinhole(view.focal, view.width, view.height))
         if self._own.world_frame:
-            publish_static_frame(self, self._own.world_frame, self._own.frame_id, self._view.pose)
+            publish_static_frame(self, self._own.world_frame, self._own.frame_id, view.pose)
         self.create_timer(1 / self._own.fps, self._take_picture)
         watch_clock(self)
         self.get_logger().info(
@@ -169,21 +176,6 @@ def _renderer(own: CameraParameters) -> Any:
     except ImportError as error:
         raise PstmoError(str(error)) from error
     return Renderer(own.view, own.people, own.seed, own.noise)
-
-
-def _calibration(view: View) -> CameraInfo:
-    """Return the calibration of a camera without distortion."""
-    matrix = [view.focal, 0.0, view.width / 2, 0.0, view.focal, view.height / 2, 0.0, 0.0, 1.0]
-    projection = [*matrix[:3], 0.0, *matrix[3:6], 0.0, *matrix[6:], 0.0]
-    return CameraInfo(
-        width=view.width,
-        height=view.height,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
-        k=matrix,
-        r=np.eye(3).ravel().tolist(),
-        p=projection,
-    )
 
 
 def _work(node: VirtualCamera) -> int:

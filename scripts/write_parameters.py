@@ -17,6 +17,7 @@ import yaml
 
 from pstmo_core.settings import limits
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.demo_recorder import RecorderParameters
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
 from pstmo_ros.frames.parameters import FrameParameters
@@ -24,7 +25,7 @@ from pstmo_ros.keypoint_player import PlayerParameters
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.parameters import RUNNING
-from pstmo_ros.virtual_camera import CameraParameters
+from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
 
 ROOT = Path(__file__).parents[1]
 #: The nodes with a parameter file, and the groups of their parameters.
@@ -34,7 +35,8 @@ FILES: dict[str, tuple[type[Any], ...]] = {
 }
 NODES: dict[str, tuple[type[Any], ...]] = FILES | {
     "keypoint_player": (PlayerParameters,),
-    "virtual_camera": (CameraParameters,),
+    "camera": (CameraParameters,),
+    "virtual_camera": (VirtualCameraParameters,),
     "demo_recorder": (RecorderParameters,),
 }
 WIDTH = 96

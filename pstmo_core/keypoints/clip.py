@@ -117,6 +117,11 @@ def sample_path() -> Path:
     return Path(__file__).parents[1] / "samples" / "sample.npz"
 
 
+def sample_video_path() -> Path:
+    """Return the path of the real video that is shipped with the library."""
+    return Path(__file__).parents[1] / "samples" / "park.mp4"
+
+
 def load_clip(
     path: Path | str | None = None,
     *,

@@ -26,6 +26,8 @@ _VIDEOS = (
 )  # fmt: skip
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _USUAL_RATE = 25.0
+_PATIENCE = 10_000
+"""Milliseconds that a network camera has to answer."""
 
 #: Stamp in nanoseconds, and image (H, W, 3) uint8 BGR.
 Frame = tuple[int, np.ndarray]
@@ -132,35 +134,67 @@ def video_images(path: Path, fps: float | None) -> Images:
     return Images(frames, count if count > 0 else None)
 
 
-def camera_images(index: int, clock: Callable[[], int], frames: int | None) -> Images:
-    """Return the images of a connected camera as they come.
+def camera_images(
+    device: int | str,
+    clock: Callable[[], int],
+    frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+) -> Images:
+    """Return the images of a camera as they come.
 
     Args:
-        index: the camera's number.
+        device: number of a connected camera, its file (/dev/video0) or an address (rtsp://...).
         clock: gives the time in nanoseconds at which an image has come.
         frames: number of images to take; None: until the user interrupts.
+        size: width and height to ask a connected camera for; it may give others.
+        fps: images a second to ask it for.
 
     Raises:
-        SourceError: if there is no such camera.
+        SourceError: if there is no such camera, or it falls silent.
     """
-    cv2 = _opencv()
+    _opencv()
 
     def images() -> Iterator[Frame]:
-        capture = cv2.VideoCapture(index)
+        capture = _open_camera(device, size, fps)
         try:
-            if not capture.isOpened():
-                raise SourceError(f"{index}: there is no camera of this number, or it is in use")
             taken = 0
             while frames is None or taken < frames:
                 there, image = capture.read()
                 if not there:
-                    raise SourceError(f"{index}: the camera sends no images any more")
+                    raise SourceError(f"{device}: the camera sends no images any more")
                 taken += 1
                 yield clock(), image
         finally:
             capture.release()
 
     return Images(images, frames, live=True)
+
+
+def _open_camera(device: int | str, size: tuple[int, int] | None, fps: float | None) -> Any:
+    cv2 = _opencv()
+    if isinstance(device, str) and "://" in device:
+        patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC]
+        capture = cv2.VideoCapture(device, cv2.CAP_FFMPEG, [*patience, _PATIENCE])
+    else:
+        capture = cv2.VideoCapture(device)
+    if not capture.isOpened():
+        if isinstance(device, str) and "://" in device:
+            raise SourceError(
+                f"{device}: no stream is to be opened there; check address, network and password"
+            )
+        raise SourceError(
+            f"{device}: there is no camera of this number or name, it is in use, or you may not "
+            "open it (on Linux, members of the group video may)"
+        )
+    for what, value in (
+        (cv2.CAP_PROP_FRAME_WIDTH, size and size[0]),
+        (cv2.CAP_PROP_FRAME_HEIGHT, size and size[1]),
+        (cv2.CAP_PROP_FPS, fps),
+    ):
+        if value:
+            capture.set(what, value)
+    return capture
 
 
 def _open_video(path: Path) -> Any:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import GetParameters
+from rclpy.node import Node
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -40,11 +49,103 @@ def test_what_is_launched_answers_in_time_and_rightly(ros_domain: None, name: st
     print(next(line for line in ended.stdout.splitlines() if "measured:" in line))
 
 
+def test_a_wrong_value_is_refused_before_anything_starts(ros_domain: None) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", "height:=abc")
+    assert ended.returncode == 1
+    assert "height:=abc cannot be: it must be a number between 0.0 and 2.5" in ended.stdout
+    assert "process started" not in ended.stdout
+
+
+def test_a_detector_that_cannot_start_ends_everything_with_its_reason(
+    ros_domain: None, tmp_path: Path
+) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    model = tmp_path / "pose.onnx"
+    model.write_bytes(b"no network")
+    arguments = ("camera:=sample", "detector:=onnx", f"pose_model:={model}")
+    ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", *arguments)
+    assert f"cannot configure: {model}" in ended.stdout
+    assert "cannot start (see above), so everything here ends" in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_parameters_arrive_and_after_the_start_transitions_are_the_users(ros: None) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    arguments = ["height:=1.8", "focal:=500", "expire:=2", "use_sim_time:=true"]
+    launch = subprocess.Popen(
+        ["ros2", "launch", "pstmo_ros", "lifter.launch.py", *arguments],
+        cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    user = User()
+    try:
+        user.wait_for("active")
+        assert user.values("height", "focal", "expire") == [1.8, 500.0, 2.0]
+        for transition, state in (
+            (Transition.TRANSITION_DEACTIVATE, "inactive"),
+            (Transition.TRANSITION_CLEANUP, "unconfigured"),
+            (Transition.TRANSITION_CONFIGURE, "inactive"),
+        ):
+            assert user.change(transition)
+            assert user.state() == state
+        time.sleep(2.0)
+        assert user.state() == "inactive"
+        assert user.change(Transition.TRANSITION_ACTIVATE)
+        time.sleep(2.0)
+    finally:
+        user.destroy_node()
+        launch.send_signal(signal.SIGINT)
+        log, _ = launch.communicate(timeout=30)
+    assert "nobody publishes /clock" in log
+    assert "Unknown transition" not in log
+
+
+class User(Node):
+    """Asks the lifter for its state and parameters, and changes its state."""
+
+    def __init__(self) -> None:
+        super().__init__("user")
+        self._state = self.create_client(GetState, "lifter/get_state")
+        self._change = self.create_client(ChangeState, "lifter/change_state")
+        self._parameters = self.create_client(GetParameters, "lifter/get_parameters")
+
+    def state(self) -> str:
+        return str(self._ask(self._state, GetState.Request()).current_state.label)
+
+    def change(self, transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return bool(self._ask(self._change, request).success)
+
+    def values(self, *names: str) -> list[float]:
+        answer = self._ask(self._parameters, GetParameters.Request(names=list(names)))
+        return [value.double_value for value in answer.values]
+
+    def wait_for(self, state: str, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._state.wait_for_service(0.2) or self.state() != state:
+            assert time.monotonic() < deadline, f"it did not become {state}"
+
+    def _ask(self, client: Any, request: Any) -> Any:
+        future = client.call_async(request)
+        rclpy.spin_until_future_complete(self, future, timeout_sec=20.0)
+        return future.result()
+
+
 def test_every_argument_of_the_launch_file_is_described(ros_domain: None) -> None:
     pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
     shown = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", "--show-args")
     assert shown.returncode == 0, shown.stdout
-    for name in ("params_file", "keypoints_topic", "model", "rviz", "player", "loop", "rate"):
+    for name in (
+        "params_file",
+        "camera",
+        "height",
+        "keypoints_topic",
+        "model",
+        "rviz",
+        "player",
+        "loop",
+        "rate",
+    ):
         assert f"'{name}':" in shown.stdout
     assert "no description" not in shown.stdout
 

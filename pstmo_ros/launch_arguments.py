@@ -1,0 +1,165 @@
+"""Launch arguments that are parameters of nodes: declared, checked and passed on from one table.
+
+Every field of a node's parameter dataclasses is a launch argument of the same name, so that a value
+given to the launch file is the node's value or an error, never lost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.settings import is_allowed, rule
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_ros.camera_parameters import CameraParameters
+from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
+from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.keypoint_player import PlayerParameters
+from pstmo_ros.lifter_parameters import LifterParameters
+from pstmo_ros.markers import MarkerStyle
+from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
+
+LIFTER = (LifterParameters, StreamConfig, FrameParameters, MarkerStyle)
+DETECTOR = (DetectorParameters, DetectorFiles)
+CAMERA = (CameraParameters,)
+PLAYER = (PlayerParameters,)
+#: Launch arguments that are not called as the node's parameter, whose name others have too.
+CAMERA_NAMES = {"fps": "camera_fps", "width": "camera_width", "height": "camera_height"}
+PLAYER_NAMES = {
+    "fps": "clip_fps", "width": "clip_width", "height": "clip_height", "layout": "clip_layout",
+}  # fmt: skip
+#: What the launch file decides by itself.
+_OWN = frozenset({"autostart", "image_topic", "camera_info_topic", "source", "clip"})
+_TABLES: tuple[tuple[tuple[type[Any], ...], dict[str, str]], ...] = (
+    (LIFTER, {}), (DETECTOR, {}), (CAMERA, CAMERA_NAMES), (PLAYER, PLAYER_NAMES),
+)  # fmt: skip
+_EMPTY = "Empty: as the parameter file says."
+
+
+def fields(*groups: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields of parameter dataclasses that are launch arguments, by name."""
+    return {
+        field.name: field
+        for group in groups
+        for field in dataclasses.fields(group)
+        if field.name not in _OWN and not isinstance(field.default, tuple)
+    }
+
+
+def descriptions() -> dict[str, str]:
+    """Return the launch arguments that are parameters of nodes, and what each is for."""
+    found: dict[str, str] = {}
+    for groups, names in _TABLES:
+        for name, field in fields(*groups).items():
+            text = f"{field.metadata['description']} Must be {rule(field)}. {_EMPTY}"
+            found.setdefault(names.get(name, name), text)
+    return found
+
+
+def check(given: Mapping[str, str]) -> None:
+    """Check the launch arguments that are parameters of nodes, and the files that they name.
+
+    Raises:
+        ConfigError: if one cannot be right.
+    """
+    for groups, names in _TABLES:
+        values(given, groups, names)
+    virtual_camera_values(given)
+    for name in ("model", "pose_model", "person_model", "calibration"):
+        if path := given.get(name, "").removeprefix("file://"):
+            check_file(name, path)
+    if given.get("player", "") not in ("", "sample"):
+        check_file("player", given["player"])
+    try:
+        if source := given.get("camera", ""):
+            _ = CameraParameters(source=source).file
+    except PstmoError as error:
+        raise ConfigError(f"camera:={error}") from None
+
+
+def check_file(name: str, path: str) -> None:
+    """Check that an argument names a file.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if not Path(path).expanduser().is_file():
+        raise ConfigError(f"{name}:={path} names no file: check the path")
+
+
+def check_sources(sources: Sequence[str], image: str) -> None:
+    """Check that keypoints come from one place.
+
+    Raises:
+        ConfigError: if they would come from several.
+    """
+    if len(sources) > 1:
+        raise ConfigError(f"{' and '.join(sources)} exclude one another: give one of them")
+    if "player" in sources and image:
+        raise ConfigError("player and image exclude one another: both give keypoints")
+
+
+def virtual_camera_values(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of the virtual camera.
+
+    Raises:
+        ConfigError: if a value is none for its parameter.
+    """
+    names = {"people": "people", "fps": "camera_fps", "frame_id": "frame_id"}
+    table = fields(VirtualCameraParameters)
+    return {
+        name: _value(argument, text, table[name])
+        for name, argument in names.items()
+        if (text := given.get(argument, ""))
+    }
+
+
+def values(
+    given: Mapping[str, str], groups: Iterable[type[Any]], names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return launch arguments as the values of parameters.
+
+    Args:
+        given: the launch configuration; an empty text says nothing.
+        groups: the dataclasses of the parameters.
+        names: of those launch arguments that are not called as the parameter, by parameter.
+
+    Raises:
+        ConfigError: if a value is none for its parameter; says which, and what would be right.
+    """
+    names = names or {}
+    found = {}
+    for name, field in fields(*groups).items():
+        argument = names.get(name, name)
+        if text := given.get(argument, ""):
+            found[name] = _value(argument, text, field)
+    return found
+
+
+def suggest(given: Collection[str], declared: Collection[str]) -> list[str]:
+    """Return a sentence for each given name that looks like a misspelt declared one."""
+    found = []
+    for name in sorted(set(given) - set(declared)):
+        for near in difflib.get_close_matches(name, declared, n=1, cutoff=0.75):
+            found += [f"there is no argument {name}: did you mean {near}?"]
+    return found
+
+
+def _value(argument: str, text: str, field: dataclasses.Field[Any]) -> Any:
+    kind: Any = type(field.default)
+    try:
+        if kind is bool:
+            value: Any = {"true": True, "false": False}[text.lower()]
+        else:
+            value = kind(text)
+        right = is_allowed(value, field) and (kind is not float or math.isfinite(value))
+    except (KeyError, ValueError):
+        right = False
+    if not right:
+        raise ConfigError(f"{argument}:={text} cannot be: it must be {rule(field)}")
+    return value

@@ -1,0 +1,200 @@
+"""The camera node: a file in its own time, its lens, and a camera that comes back."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from pstmo_core.camera import ASSUMED_LENS, CameraError
+from pstmo_core.images import decode_compressed
+from pstmo_core.keypoints.clip import sample_video_path
+from pstmo_core.lift.sources import SourceError, video_images
+from pstmo_ros import camera_node
+from pstmo_ros.camera_node import CameraNode
+from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.images import ImageDecoder
+
+cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
+
+QOS = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
+CALIBRATION = """
+image_width: 480
+image_height: 360
+camera_matrix: {rows: 3, cols: 3, data: [500.0, 0.0, 241.0, 0.0, 501.0, 182.0, 0.0, 0.0, 1.0]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.1, -0.2, 0.001, 0.002, 0.0]}
+"""
+
+
+class Audience(Node):
+    """Hears what a camera says."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__("audience")
+        self.images: list[Image] = []
+        self.jpegs: list[CompressedImage] = []
+        self.infos: list[CameraInfo] = []
+        self.create_subscription(Image, "image_raw", self.images.append, QOS)
+        self.create_subscription(CameraInfo, "camera_info", self.infos.append, QOS)
+        given = {"start_delay": 0.0, **parameters}
+        self.camera = CameraNode(
+            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
+        )
+        self._spinner = SingleThreadedExecutor()
+        self._spinner.add_node(self)
+
+    def listen_to_compressed(self) -> None:
+        self.create_subscription(CompressedImage, "image_raw/compressed", self.jpegs.append, QOS)
+
+    def spin_until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self._spinner.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        self._spinner.shutdown()
+        self.camera.destroy_node()
+        self.destroy_node()
+
+
+@pytest.fixture
+def audience(ros: None) -> Iterator[Callable[..., Audience]]:
+    made: list[Audience] = []
+
+    def make(**parameters: Any) -> Audience:
+        made.append(Audience(**parameters))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def short_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first ten images of the shipped video, small."""
+    path = tmp_path_factory.mktemp("video") / "short.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25.0, (480, 360))
+    frames = video_images(sample_video_path(), None).frames()
+    for _, image in itertools.islice(frames, 10):
+        writer.write(cv2.resize(image, (480, 360)))
+    writer.release()
+    return path
+
+
+def test_a_file_is_shown_in_its_own_time_once_somebody_listens(
+    audience: Callable[..., Audience], short_video: Path
+) -> None:
+    here = audience(source=str(short_video), frame_id="mast")
+    here.spin_until(lambda: len(here.infos) == 10 and len(here.images) >= 8)
+    stamps = [stamp_ns(info.header.stamp) for info in here.infos]
+    assert np.diff(stamps).tolist() == [40_000_000] * 9
+    assert {message.header.frame_id for message in here.images} == {"mast"}
+    assert {stamp_ns(message.header.stamp) for message in here.images} <= set(stamps)
+    (_, first), *_ = video_images(short_video, None).frames()
+    heard = next(m for m in here.images if stamp_ns(m.header.stamp) == stamps[0])
+    np.testing.assert_array_equal(ImageDecoder().decode(heard), first)
+
+
+def test_a_loop_goes_on_with_increasing_stamps_and_jpegs_for_who_wants_them(
+    audience: Callable[..., Audience], short_video: Path
+) -> None:
+    here = audience(source=str(short_video), loop=True)
+    here.listen_to_compressed()
+    here.spin_until(lambda: len(here.infos) >= 25 and len(here.jpegs) >= 5)
+    steps = np.diff([stamp_ns(info.header.stamp) for info in here.infos])
+    np.testing.assert_array_equal(steps, 40_000_000)
+    assert decode_compressed(here.jpegs[0].data).shape == (360, 480, 3)
+
+
+def test_without_a_calibration_the_lens_is_assumed_said_and_marked(
+    audience: Callable[..., Audience], short_video: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = audience(source=str(short_video), loop=True)
+    here.spin_until(lambda: len(here.infos) >= 15)
+    assert {info.distortion_model for info in here.infos} == {ASSUMED_LENS}
+    assert here.infos[0].k[0] == 0.85 * 480
+    assert capfd.readouterr().err.count("a usual lens is assumed") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "focal"), [("calibration", (500.0, 501.0)), ("focal", (432.0, 432.0))]
+)
+def test_a_lens_that_is_stated_is_published_as_stated(
+    audience: Callable[..., Audience],
+    short_video: Path,
+    tmp_path: Path,
+    given: str,
+    focal: tuple[float, float],
+) -> None:
+    path = tmp_path / "camera.yaml"
+    path.write_text(CALIBRATION)
+    lens = {"calibration": f"file://{path}"} if given == "calibration" else {"focal": 432.0}
+    here = audience(source=str(short_video), **lens)
+    here.spin_until(lambda: len(here.infos) >= 1)
+    info = here.infos[0]
+    assert (info.width, info.height, info.distortion_model) == (480, 360, "plumb_bob")
+    assert (info.k[0], info.k[4]) == focal
+    assert any(info.d) == (given == "calibration")
+
+
+def test_what_cannot_be_shown_is_refused_with_a_sentence(ros: None, tmp_path: Path) -> None:
+    def refused(error: type[Exception], **parameters: Any) -> str:
+        with pytest.raises(error) as raised:
+            CameraNode(
+                parameter_overrides=[Parameter(n, value=value) for n, value in parameters.items()]
+            )
+        return str(raised.value)
+
+    assert "no such video" in refused(SourceError, source=str(tmp_path / "absent.mp4"))
+    (tmp_path / "text.mp4").write_text("no video")
+    assert "no video that can be decoded" in refused(SourceError, source=f"{tmp_path}/text.mp4")
+    sentence = refused(CameraError, source="sample", calibration=str(tmp_path / "absent.yaml"))
+    assert "absent.yaml" in sentence
+
+
+def test_a_camera_that_is_unplugged_is_opened_again(
+    audience: Callable[..., Audience],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    opened: list[int] = []
+
+    class Unsteady:
+        """A camera that gives three images each time that it is plugged in."""
+
+        def __init__(self, device: int) -> None:
+            opened.append(device)
+            self._left = 3
+
+        def isOpened(self) -> bool:  # noqa: N802  (OpenCV's name)
+            return True
+
+        def read(self) -> tuple[bool, np.ndarray | None]:
+            self._left -= 1
+            return (True, np.zeros((48, 64, 3), np.uint8)) if self._left >= 0 else (False, None)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Unsteady)
+    monkeypatch.setattr(camera_node, "_RETRY", 0.05)
+    here = audience(source="3")
+    here.spin_until(lambda: len(opened) >= 4 and len(here.infos) >= 6)
+    assert set(opened) == {3}
+    assert capfd.readouterr().err.count("sends no images any more; it is opened again") == 1

@@ -1,0 +1,87 @@
+"""Launch arguments: every parameter is one, no name means two things, wrong values are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+pytest.importorskip("launch_ros", reason="launch is not installed here")
+
+from pstmo_core.errors import ConfigError
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_ros import launch_arguments
+from pstmo_ros.launch_arguments import (
+    CAMERA,
+    CAMERA_NAMES,
+    DETECTOR,
+    LIFTER,
+    PLAYER,
+    PLAYER_NAMES,
+    values,
+)
+
+
+def test_every_setting_of_the_stream_can_be_given_to_the_launch_file() -> None:
+    names = set(launch_arguments.descriptions())
+    assert {f.name for f in dataclasses.fields(StreamConfig)} <= names
+    assert {"model", "backend", "detector", "rectified", "frame_id", "clip_height"} <= names
+
+
+def test_a_value_becomes_the_parameter_of_its_name_only() -> None:
+    given = {"height": "1.8", "focal": "500", "rectified": "True", "look_ahead": "3", "model": ""}
+    assert values(given, LIFTER) == {
+        "height": 1.8, "focal": 500.0, "rectified": True, "look_ahead": 3,
+    }  # fmt: skip
+    assert values(given, PLAYER, PLAYER_NAMES) == {}
+    assert values({"clip_height": "480"}, PLAYER, PLAYER_NAMES) == {"height": 480}
+
+
+def test_names_that_tables_share_mean_the_same() -> None:
+    """One argument sets them all, so types and ranges must agree."""
+    seen: dict[str, tuple[type, object, object]] = {}
+    tables = ((LIFTER, {}), (DETECTOR, {}), (CAMERA, CAMERA_NAMES), (PLAYER, PLAYER_NAMES))
+    for groups, names in tables:
+        for name, field in launch_arguments.fields(*groups).items():
+            rule = (type(field.default), field.metadata.get("low"), field.metadata.get("high"))
+            assert seen.setdefault(names.get(name, name), rule) == rule, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("height", "abc", "height:=abc cannot be: it must be a number between 0.0 and 2.5"),
+        ("height", "9", "between 0.0 and 2.5"),
+        ("height", "nan", "a number"),
+        ("look_ahead", "1.5", "a whole number"),
+        ("rectified", "yes", "true or false"),
+        ("backend", "cuda", "one of 'auto', 'tensorrt'"),
+        ("clip_width", "-1", "clip_width:=-1"),
+        ("camera_fps", "fast", "camera_fps:=fast"),
+        ("people", "0", "people:=0"),
+        ("camera", "absent.mp4", "there is no such video"),
+        ("calibration", "absent.yaml", "calibration:=absent.yaml names no file"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_would_be_right(
+    name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        launch_arguments.check({name: value})
+
+
+def test_slips_of_the_pen_are_noticed_and_foreign_names_are_not() -> None:
+    declared = launch_arguments.descriptions()
+    assert launch_arguments.suggest(["heigth", "robot_model"], declared) == [
+        "there is no argument heigth: did you mean height?"
+    ]
+
+
+def test_keypoints_come_from_one_place(tmp_path: Path) -> None:
+    launch_arguments.check_sources(["camera"], "/cam/image_raw")
+    with pytest.raises(ConfigError, match="camera and player"):
+        launch_arguments.check_sources(["camera", "player"], "")
+    with pytest.raises(ConfigError, match="player and image"):
+        launch_arguments.check_sources(["player"], "/cam/image_raw")
