@@ -38,7 +38,8 @@ def test_train_export_evaluate_lift(
     code, out, _ = pstmo(*evaluation)
     assert code == 0 and "| input | look-ahead | class | MPJPE |" in out
     rows = json.loads(report.read_text())["rows"]
-    assert len(rows) == 9 and all(row["p_mpjpe"] <= row["mpjpe"] for row in rows)
+    assert {row["input"] for row in rows} >= {"clean", "detector faults", "raised camera"}
+    assert all(row["p_mpjpe"] <= row["mpjpe"] for row in rows)
     assert pstmo("lift", sample_path(), "-o", tmp_path / "o.npz", "--model", onnx)[0] == 0
 
 
