@@ -10,6 +10,7 @@ import numpy as np
 from pstmo_core.bench.real_recordings import JUDGED, View, judged
 from pstmo_core.evaluation.metrics import mpjpe, n_mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip
+from pstmo_core.model.config import INTERVAL
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
@@ -49,6 +50,8 @@ class Measures:
     """Frames in which they are exchanged in the answer."""
     unanswered: float
     """Frames without all twelve joints."""
+    covered: float
+    """Share of joints nearer to the reference than 2.5 sigma, NaN where no sigma is given."""
 
     @classmethod
     def mean(cls, parts: Sequence[Measures]) -> Measures:
@@ -83,6 +86,7 @@ def measure_all(
     runtime: Runtime,
     configs: dict[str, StreamConfig],
     calibrated: bool = False,
+    gravity: bool = False,
 ) -> Iterator[Row]:
     """Measure every detector of every recording with every setting, a row at a time.
 
@@ -91,6 +95,7 @@ def measure_all(
         runtime: the network.
         configs: name of the answer -> settings.
         calibrated: whether the lifter is told the camera's calibration.
+        gravity: whether it is told where up is.
     """
     for recording, views in recordings.items():
         for detector in dict.fromkeys(name for view in views for name in view.keypoints):
@@ -100,7 +105,8 @@ def measure_all(
                 yield _row(recording, detector, OWN_3D, None, seen, own)
             for answer, config in configs.items():
                 lifted = {
-                    view.name: lift(view, detector, runtime, config, calibrated) for view in seen
+                    view.name: lift(view, detector, runtime, config, calibrated, gravity)
+                    for view in seen
                 }
                 yield _row(recording, detector, answer, config.look_ahead, seen, lifted)
 
@@ -115,12 +121,23 @@ def count_rows(recordings: dict[str, list[View]], answers: int) -> int:
 
 
 def lift(
-    view: View, detector: str, runtime: Runtime, config: StreamConfig, calibrated: bool = False
+    view: View,
+    detector: str,
+    runtime: Runtime,
+    config: StreamConfig,
+    calibrated: bool = False,
+    gravity: bool = False,
 ) -> np.ndarray:
-    """Lift a detector's keypoints: the `JUDGED` joints (F, 12, 3), as the node would answer."""
+    """Lift a detector's keypoints as the node would.
+
+    Returns:
+        The `JUDGED` joints (F, 12, 4): x, y, z, and sigma, NaN from a network that gives none.
+    """
     camera = view.camera if calibrated else None
-    prediction = lift_clip(view.keypoints[detector], runtime, config, camera=camera)
-    return judged(prediction.joints[:, 0], "h36m17")
+    pose = view.pose if gravity else None
+    lifted = lift_clip(view.keypoints[detector], runtime, config, camera=camera, pose=pose)
+    both = np.concatenate([lifted.joints[:, 0], lifted.sigma[:, 0, :, None]], -1)
+    return judged(both, "h36m17")
 
 
 def _row(
@@ -140,8 +157,9 @@ def _row(
 
 
 def measure(answer: np.ndarray, view: View, keypoints: Clip) -> Measures:
-    """Judge an answer (F, 12, 3), metres, against a view's reference."""
-    answer, reference = _centred(answer.astype(np.float64)), _centred(view.reference)
+    """Judge an answer (F, 12, 3 or 4), metres and perhaps sigma, against a view's reference."""
+    sigma = answer[..., 3] if answer.shape[-1] == 4 else np.full(answer.shape[:2], np.nan)
+    answer, reference = _centred(answer[..., :3].astype(np.float64)), _centred(view.reference)
     complete = np.isfinite(answer).all((1, 2))
     both = complete & np.isfinite(reference).all((1, 2))
     pair = answer[both], reference[both]
@@ -159,6 +177,7 @@ def measure(answer: np.ndarray, view: View, keypoints: Clip) -> Measures:
         swaps=float(_exchanged(*_as_rays(view, keypoints)).sum()),
         swaps_followed=float(_exchanged(*pair).sum()),
         unanswered=float((~complete).sum()),
+        covered=_covered(*pair, sigma[both]),
     )
 
 
@@ -169,6 +188,12 @@ def _centred(joints: np.ndarray) -> np.ndarray:
 def _mean(values: np.ndarray) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
+
+
+def _covered(answer: np.ndarray, reference: np.ndarray, sigma: np.ndarray) -> float:
+    known = np.isfinite(sigma)
+    within = np.linalg.norm(answer - reference, axis=-1)[known] <= INTERVAL * sigma[known]
+    return float(within.mean()) if within.size else float("nan")
 
 
 def _second_difference(joints: np.ndarray, stride: int) -> np.ndarray:

@@ -5,6 +5,7 @@ Keys of a file, F frames, on the point names of `pstmo_core.keypoints.layouts`:
 - `points3d_camera` (F, J, 3): the reference in this camera's optical frame, metres, NaN where it is
   not known; `layout` names its J points;
 - `K` (3, 3), `D` (4 or more): OpenCV's camera matrix and distortion; `width`, `height`; `fps`;
+- `R` (3, 3), optional: the rotation from a world with z up to the camera's optical frame;
 - any number of `LAYOUT_NAME` (F, J, 3): a detector's keypoints, x and y in pixels and a score;
 - `world_NAME` (F, J, 3), where a detector has its own 3D: metres, on the layout of `LAYOUT_NAME`.
 
@@ -24,6 +25,7 @@ from pstmo_core.camera import Camera, CameraError
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import Clip, ClipError
 from pstmo_core.keypoints.layouts import LAYOUTS, get_layout
+from pstmo_core.room.camera_pose import CameraPose
 
 #: The joints that are judged: those that all layouts have and that mean the same in all.
 JUDGED: tuple[str, ...] = (
@@ -50,6 +52,8 @@ class View:
     """(F, 12, 3) metres in the camera's optical frame, the `JUDGED` joints."""
     keypoints: dict[str, Clip]
     """Detector -> its keypoints."""
+    pose: CameraPose | None
+    """Where up is, if the file says."""
     own: dict[str, np.ndarray]
     """Detector -> (F, 12, 3) metres: its own 3D of the `JUDGED` joints."""
 
@@ -120,7 +124,8 @@ def _view(name: str, fields: dict[str, np.ndarray]) -> View:
     projected = _projected(fields["points3d_camera"], matrix, distortion)
     keypoints[PROJECTED] = _clip(projected, stamps, camera, str(fields["layout"]))
     recording = re.sub(r"_cam\d+$", "", name)
-    return View(recording, name, fps, camera, reference, keypoints, own)
+    pose = CameraPose.from_up(fields["R"][:, 2]) if "R" in fields else None
+    return View(recording, name, fps, camera, reference, keypoints, pose, own)
 
 
 def _clip(points: np.ndarray, stamps: np.ndarray, camera: Camera, layout: str) -> Clip:

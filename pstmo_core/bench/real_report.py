@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
 from pstmo_core.bench.real import OWN_3D, Row
 from pstmo_core.bench.report import table
 
 _HEADER = (
     "keypoints", "answer", "MPJPE", "N-MPJPE", "P-MPJPE", "jitter", "acceleration error",
     "knee", "elbow", "swaps", "followed", "unanswered",
+    "within 2.5 sigma",
 )  # fmt: skip
 
 
@@ -24,8 +27,9 @@ def markdown(rows: Sequence[Row], command: str, network: str, changed: str = "")
         "mean second difference, mm a frame; acceleration error: over 1/30 s, m/s²; knee and elbow "
         "angle error, degrees. Swaps: frames in which the keypoints have left and right of the "
         "arms or of the legs exchanged; followed: frames in which the answer has; unanswered: "
-        "frames without all twelve joints. `reference, projected` are keypoints without any error: "
-        "what remains is the network's own.",
+        "frames without all twelve joints; within 2.5 sigma: joints as near to the reference as "
+        "nine of ten are to be. `reference, projected` are keypoints without any error: what "
+        "remains is the network's own.",
         f"Network `{network}`. {changed}Measured by:",
         f"    {command}",
     ]
@@ -63,4 +67,5 @@ def _cells(row: Row) -> list[str]:
         f"{mean.knee_angle_error:.1f}",
         f"{mean.elbow_angle_error:.1f}",
         *(f"{value:.0f}" for value in (mean.swaps, mean.swaps_followed, mean.unanswered)),
+        f"{mean.covered:.0%}" if np.isfinite(mean.covered) else "",
     ]

@@ -39,6 +39,9 @@ def real(
     calibrated: Annotated[
         bool, typer.Option("--calibrated", help="Tell the lifter the cameras' calibration.")
     ] = False,
+    gravity: Annotated[
+        bool, typer.Option("--gravity", help="Tell the lifter where up is.")
+    ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for real.json and real.md.")
     ] = Path("benchmarks"),
@@ -64,13 +67,13 @@ def real(
     ahead = [str(frames) for frames in numbers("--look-ahead", look_ahead, least=0)]
     configs = {word: StreamConfig(**{"look_ahead": int(word)} | changed) for word in ahead}
     total = count_rows(recordings, len(configs))
-    measured = measure_all(recordings, runtime, configs, calibrated)
+    measured = measure_all(recordings, runtime, configs, calibrated, gravity)
     rows = list(tqdm(measured, "rows", total, delay=2))
     told = f"Settings: {', '.join(setting)}. " if setting else ""
     options = [("--look-ahead", ",".join(ahead))] if ahead != ["0", "13"] else []
     options += [("--model", model)] if model else []
     options += [("--set", each) for each in setting]
-    flags = ["--calibrated"] if calibrated else []
+    flags = ["--calibrated"] * calibrated + ["--gravity"] * gravity
     command = shlex.join(["pstmo", "bench", "real", str(folder), *sum(options, ()), *flags])
     text = markdown(rows, command, Path(model or shipped_model()).name, told)
     typer.echo(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import Clip
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 from pstmo_core.streaming.config import StreamConfig
@@ -92,6 +93,7 @@ def lift_clip(
     progress: Callable[[int], object] | None = None,
     at_once: int = MOST_AT_ONCE,
     camera: Camera | None = None,
+    pose: CameraPose | None = None,
 ) -> Prediction:
     """Lift a recorded clip; the numbers are those that the ROS node publishes for it.
 
@@ -107,6 +109,7 @@ def lift_clip(
             the last bit; with more they come several times as fast and differ by rounding, below
             1e-5 m.
         camera: the calibration of the clip's camera; with it root positions are estimated.
+        pose: how the camera stood, the same all the time.
 
     Raises:
         CameraError: if the calibration is not for images of the clip's aspect.
@@ -132,6 +135,8 @@ def lift_clip(
         seen = [clip.frame(index) for index in part]
         if camera is not None:
             seen = [camera.ideal(frame) for frame in seen]
+        if pose is not None:
+            seen = [replace(frame, pose=pose) for frame in seen]
         _store(lifter.push_all(seen), prediction, waiting)
         if progress is not None:
             progress(part.stop)
