@@ -89,3 +89,70 @@ def test_decoding_poses_gives_back_the_pixels(
     )
     pixels = encoding.decode_poses(frames[..., :17, :2], frames, size, focal, name)
     np.testing.assert_allclose(pixels, points, atol=0.01)
+
+
+def turned(rays: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Rays as a camera sees them that is turned."""
+    directions = np.concatenate([rays, np.ones_like(rays[..., :1])], -1) @ rotation.T
+    return (directions[..., :2] / directions[..., 2:]).astype(np.float32)
+
+
+def about(axis: str, degrees: float) -> np.ndarray:
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    matrix = {
+        "x": [[1, 0, 0], [0, cos, -sin], [0, sin, cos]],
+        "y": [[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]],
+        "z": [[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]],
+    }
+    return np.array(matrix[axis])
+
+
+def test_a_view_is_the_same_however_a_camera_in_that_place_is_turned(
+    walk: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """With gravity known: pan, tilt and roll of a camera do not change what the network sees."""
+    rays, scores = poses(walk), np.full((100, 17), 0.7, np.float32)
+    up = np.array([0.0, -1.0, 0.0], np.float32)
+    straight = encoding.view(rays, scores, np.broadcast_to(up, (100, 3)), np)
+    camera = about("z", 25) @ about("x", -20) @ about("y", 30)
+    other_up = np.broadcast_to((camera @ up).astype(np.float32), (100, 3))
+    askew = encoding.view(turned(rays, camera), scores, other_up, np)
+    np.testing.assert_allclose(askew[:, :17], straight[:, :17], atol=1e-4)
+    np.testing.assert_allclose(askew[:, 18], straight[:, 18], atol=1e-5)
+    np.testing.assert_allclose(askew[:, 17, 2], straight[:, 17, 2], atol=1e-4)
+
+
+def test_poses_of_a_view_are_turned_back_to_where_the_keypoints_are(
+    walk: tuple[np.ndarray, np.ndarray],
+) -> None:
+    rays, scores = poses(walk) + np.float32(0.4), np.ones((100, 17), np.float32)
+    up = np.array([0.1, -0.9, -0.4], np.float32)
+    frames = encoding.view(rays, scores, np.broadcast_to(up, (100, 3)), np)
+    rows = frames[:, :17, :2] * np.exp(frames[:, 17:18, 2:]) * encoding.TYPICAL_SIZE
+    seen = np.concatenate([rows, np.ones_like(rows[..., :1])], -1)  # at a depth of 1 m
+    back = encoding.camera_poses(seen, frames, up)
+    np.testing.assert_allclose(back[..., :2] / back[..., 2:], rays, atol=1e-5)
+
+
+def test_views_in_numpy_and_torch_are_alike_seen_or_not(
+    walk: tuple[np.ndarray, np.ndarray],
+) -> None:
+    rays, random = poses(walk), np.random.default_rng(0)
+    scores = random.random((100, 17)).astype(np.float32)
+    scores[random.random((100, 17)) < 0.2] = 0
+    scores[:3] = 0
+    scores[3, 1:] = 0
+    up = np.where(random.random((100, 1)) < 0.5, [0.0, -1.0, 0.0], 0.0).astype(np.float32)
+    ours = encoding.view(rays, scores, up, np)
+    theirs = encoding.view(*map(torch.from_numpy, (rays, scores, up)), torch)
+    assert np.isfinite(ours).all() and np.abs(ours).max() < 10
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+    assert (ours[:, :17][scores == 0] == 0).all()
+
+
+def test_pixels_of_a_view_come_back(walk: tuple[np.ndarray, np.ndarray]) -> None:
+    points, size = walk[1][None], np.array([[1280, 720]])
+    scores, up = np.ones(points.shape[:-1], np.float32), np.array([0.2, -0.9, -0.3])
+    frames = encoding.encode_pixels(points, scores, size, 900.0, "view", up)
+    back = encoding.decode_poses(frames[:, :, :17, :2], frames, size, 900.0, "view", up)
+    np.testing.assert_allclose(back, points, atol=1e-2)
