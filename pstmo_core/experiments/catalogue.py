@@ -51,6 +51,8 @@ class Condition:
     """What spoils the keypoints of sequences."""
     faults: bool = False
     """Spoil the keypoints of single windows as a detector does."""
+    gravity: bool = False
+    """Tell the network where up is; of single windows, and for the encoding `view`."""
     look_ahead: int | None = None
     """Frames of the window after the one that is lifted; None: the centre frame, by MOFA."""
 

@@ -193,6 +193,8 @@ def _key(config: RunConfig, source: str) -> str:
     for name in _INCIDENTAL:
         tree.pop(name, None)
     tree["mocap"] = Path(config.mocap).name if config.dataset.kind in ("", "mocap") else ""
+    tree["mocap_more"] = [Path(path).name for path in config.mocap_more]
+    tree["mocap_replaced"] = Path(config.mocap_replaced).name
     for name in ("poses", "keypoints", "train", "test"):
         tree["dataset"][name] = Path(tree["dataset"][name]).name
     if config.stage != "pretrain":
@@ -213,8 +215,9 @@ def _measure(
         faults = DetectorNoise(clean_share=0.0) if condition.faults else None
         device = pick_device(config.device)
         evaluation = Evaluation(
-            config.mocap, "test", config.model, device, windows=measuring.windows, faults=faults
-        )
+            config.mocap, "test", config.model, device, windows=measuring.windows, faults=faults,
+            gravity_known=condition.gravity,
+        )  # fmt: skip
         network = load_weights(lifting.weights).to(device)
         scores = evaluation.measure(network, condition.look_ahead)
         return {"groups": {name: dataclasses.asdict(value) for name, value in scores.items()}}
