@@ -14,9 +14,9 @@ class ConfigError(PstmoError):
     """A configuration that cannot be used, with a sentence that says what would be right."""
 
 
-def quoted(text: object) -> str:
-    """Quote a text that came from outside: control characters escaped, the length bounded."""
-    whole = str(text)
-    if len(whole) <= LONGEST_QUOTE:
-        return repr(whole)
-    return f"{whole[:LONGEST_QUOTE]!r}... ({len(whole)} characters)"
+def quoted(value: object) -> str:
+    """Repeat what came from outside: control characters escaped, the length bounded."""
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) <= LONGEST_QUOTE:
+        return repr(value)
+    return f"{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)"

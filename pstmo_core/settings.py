@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from pstmo_core.errors import ConfigError
+from pstmo_core.errors import ConfigError, quoted
 
 #: What a value has to be, by the type of the default.
 KINDS: dict[type, str] = {
@@ -72,7 +72,7 @@ def check_settings(group: Any, prefix: str = "") -> None:
         value, meta = getattr(group, field.name), field.metadata
         if "description" in meta and not is_allowed(value, field):
             raise ConfigError(
-                f"{prefix}{field.name} is {value!r}, but must be {rule(field)}: "
+                f"{prefix}{field.name} is {quoted(value)}, but must be {rule(field)}: "
                 f"{meta['description']}"
             )
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pstmo_core.errors import ConfigError
+from pstmo_core.errors import ConfigError, quoted
 
 CONFIG_VERSION = 1
 #: Nine of ten joints are to be nearer to the truth than this many sigma, as are nine of ten points
@@ -22,6 +22,9 @@ STRIDES: dict[int, tuple[int, ...]] = {
     243: (3, 3, 3, 3, 3),
     351: (3, 9, 13),
 }
+WIDEST, DEEPEST = 1 << 14, 64
+"""Largest widths and numbers of layers that a file can ask for: memory is taken for them before the
+weights are looked at. The paper's networks have 512 and 4."""
 ENCODINGS = ("screen", "person", "view")
 ANCHORS = ("centre", "first")
 SEMS = ("mlp", "fc", "transformer")
@@ -71,16 +74,20 @@ class ModelConfig:
         _require(self.mofa_anchor in ANCHORS, "mofa_anchor", self.mofa_anchor, f"one of {ANCHORS}")
         _require(self.sem in SEMS, "sem", self.sem, f"one of {SEMS}")
         for name in ("width", "feedforward", "heads", "sem_width", "sem_blocks"):
-            value = getattr(self, name)
-            _require(isinstance(value, int) and value > 0, name, value, "a positive whole number")
+            value, most = getattr(self, name), DEEPEST if name == "sem_blocks" else WIDEST
+            rule = f"a whole number from 1 to {most}"
+            _require(isinstance(value, int) and 0 < value <= most, name, value, rule)
         layers = self.layers
-        _require(isinstance(layers, int) and layers >= 0, "layers", layers, "0 or more")
+        rule = f"a whole number from 0 to {DEEPEST}"
+        _require(isinstance(layers, int) and 0 <= layers <= DEEPEST, "layers", layers, rule)
         _require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
         if self.sem == "transformer":
             rule = f"a multiple of 17 x {self.heads} with a Transformer as SEM"
             _require(self.width % (17 * self.heads) == 0, "width", self.width, rule)
         _require(0.0 <= self.dropout < 1.0, "dropout", self.dropout, "at least 0 and below 1")
-        _require(self.step > 0.0, "step", self.step, "a time in seconds above 0")
+        _require(
+            0.0 < self.step <= 10.0, "step", self.step, "a time in seconds above 0, at most 10"
+        )
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -111,19 +118,22 @@ class ModelConfig:
         try:
             values: dict[str, Any] = json.loads(text)
             version = values.pop("config_version")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ConfigError(f"not a model configuration: {text[:80]!r}") from error
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise ConfigError(f"not a model configuration: {quoted(text)}") from error
         if version != CONFIG_VERSION:
             raise ConfigError(
-                f"the model configuration has version {version}, this program reads version "
-                f"{CONFIG_VERSION}: export the model again with this version of pstmo"
+                f"the model configuration has version {quoted(version)}, this program reads "
+                f"version {CONFIG_VERSION}: export the model again with this version of pstmo"
             )
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise ConfigError(f"the model configuration has unknown fields {unknown}")
-        return cls(**values)
+            raise ConfigError(f"the model configuration has unknown fields {quoted(unknown)}")
+        try:
+            return cls(**values)
+        except TypeError as error:  # a list or text where a number should be
+            raise ConfigError(f"not a model configuration: {quoted(text)}") from error
 
 
 def _require(holds: bool, name: str, value: object, rule: str) -> None:
     if not holds:
-        raise ConfigError(f"{name} is {value!r}, but must be {rule}")
+        raise ConfigError(f"{name} is {quoted(value)}, but must be {rule}")

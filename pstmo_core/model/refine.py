@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.errors import ConfigError
-from pstmo_core.model.config import CONFIG_VERSION
+from pstmo_core.errors import ConfigError, quoted
+from pstmo_core.model.config import CONFIG_VERSION, WIDEST
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS, ROOT
 
@@ -28,7 +28,7 @@ class RefineConfig:
         ConfigError: if a value cannot be used.
     """
 
-    hidden: int = setting(1024, "Width of the hidden layer.", low=1)
+    hidden: int = setting(1024, "Width of the hidden layer.", low=1, high=WIDEST)
     dropout: float = setting(0.5, "Dropout probability while training.", low=0.0, below=1.0)
 
     def __post_init__(self) -> None:
@@ -49,8 +49,8 @@ class RefineConfig:
             values = json.loads(text)
             if values.pop("config_version") == CONFIG_VERSION:
                 return cls(**values)
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ConfigError(f"not a refine configuration: {text[:80]!r}") from error
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise ConfigError(f"not a refine configuration: {quoted(text)}") from error
         raise ConfigError("the refine configuration has another version: import the file again")
 
 

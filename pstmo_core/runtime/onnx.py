@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from pstmo_core.runtime.base import STEP_OUTPUTS, BackendUnavailable, Runtime
-from pstmo_core.runtime.onnx_file import read_model, unreadable
+from pstmo_core.runtime.onnx_file import check_row, read_model, unreadable
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.onnx_options import session_options
 from pstmo_core.runtime.step_inputs import step_inputs
@@ -31,7 +31,7 @@ class OnnxRuntime(Runtime):
         self._by_mofa = _session(keep_outputs(model, (target, embeddings)), path, threads)
         self._by_frame = _session(keep_outputs(model, (frame_pose, embeddings)), path, threads)
         (rows,) = (node for node in self._by_mofa.get_outputs() if node.name == embeddings)
-        self.kept_width = int(rows.shape[1])
+        self.kept_width = check_row(path, int(rows.shape[1]))
         self._place = "CUDA"
         if self._by_mofa.get_providers()[0] == "CPUExecutionProvider":
             self.batch = max(1, _CPU_FRAMES // self.config.frames)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pstmo_core.errors import ConfigError
+from pstmo_core.errors import ConfigError, quoted
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime.base import CONFIG_KEY, BackendUnavailable, RuntimeLoadError
+from pstmo_core.runtime.onnx_external_data import external_tensor
 from pstmo_core.runtime.onnx_graph import metadata, output_names
+
+LARGEST_MODEL = 1 << 30
+"""Bytes of a model file: a thousand times the shipped one. It is read into memory."""
+WIDEST_ROW = 1 << 14
+"""Numbers that are kept of each frame and person: memory for a whole window of everybody is taken
+at the start. The shipped network keeps 256."""
 
 
 def read_model(path: Path, outputs: Iterable[str]) -> tuple[bytes, ModelConfig]:
@@ -26,10 +33,22 @@ def read_model(path: Path, outputs: Iterable[str]) -> tuple[bytes, ModelConfig]:
             f"{path}: no such model file; give the path of an ONNX file written by "
             "'pstmo export', or leave it empty for the shipped model"
         )
+    if (size := path.stat().st_size) > LARGEST_MODEL:
+        raise RuntimeLoadError(
+            f"{path}: has {size} bytes, but a model has at most {LARGEST_MODEL}: is it the right "
+            "file?"
+        )
     model = path.read_bytes()
     try:
+        if (outside := external_tensor(model)) is not None:
+            raise RuntimeLoadError(
+                f"{path}: keeps the tensor {quoted(outside)} in another file, which is refused, as "
+                "a model could open any file so: save it in one file"
+            )
         missing = set(outputs) - set(output_names(model))
         config = metadata(model).get(CONFIG_KEY)
+    except RuntimeLoadError:
+        raise
     except ValueError as error:
         raise unreadable(path, error) from error
     if config is None:
@@ -46,6 +65,19 @@ def read_model(path: Path, outputs: Iterable[str]) -> tuple[bytes, ModelConfig]:
             "or of another kind; export the model again with 'pstmo export'"
         )
     return model, read
+
+
+def check_row(path: Path, width: int) -> int:
+    """Return the width of the rows that a graph gives to be kept.
+
+    Raises:
+        RuntimeLoadError: if no memory should be taken for so much.
+    """
+    if not 0 < width <= WIDEST_ROW:
+        raise RuntimeLoadError(
+            f"{path}: keeps {width} numbers of each frame, but must keep 1 to {WIDEST_ROW}"
+        )
+    return width
 
 
 def unreadable(path: Path, error: Exception) -> RuntimeLoadError:

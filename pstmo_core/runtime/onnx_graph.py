@@ -20,7 +20,9 @@ _NAME = {_INITIALIZER: 8, _INPUT: 1, _OUTPUT: 1}
 _BYTES_KIND = 2
 
 
-class _Field(NamedTuple):
+class Field(NamedTuple):
+    """A field of a protocol buffer."""
+
     number: int
     content: memoryview
     """What it holds; of a number, nothing."""
@@ -34,14 +36,14 @@ def output_names(model: bytes) -> list[str]:
     Raises:
         ValueError: if it is not an ONNX file, or a broken one.
     """
-    fields = list(_fields(_graph(list(_fields(memoryview(model))))))
+    fields = list(fields_of(_graph(list(fields_of(memoryview(model))))))
     return [_name(field) for field in fields if field.number == _OUTPUT]
 
 
 def metadata(model: bytes) -> dict[str, str]:
     """Return a file's metadata; raises as `output_names`."""
-    entries = (f for f in _fields(memoryview(model)) if f.number == _MODEL_METADATA)
-    pairs = ({f.number: _text(f) for f in _fields(entry.content)} for entry in entries)
+    entries = (f for f in fields_of(memoryview(model)) if f.number == _MODEL_METADATA)
+    pairs = ({f.number: _text(f) for f in fields_of(entry.content)} for entry in entries)
     return {pair.get(_KEY, ""): pair.get(_VALUE, "") for pair in pairs}
 
 
@@ -51,8 +53,8 @@ def keep_outputs(model: bytes, outputs: Iterable[str]) -> bytes:
     Raises:
         ValueError: if it is not an ONNX file, a broken one, or has no such outputs.
     """
-    fields = list(_fields(memoryview(model)))
-    graph = list(_fields(_graph(fields)))
+    fields = list(fields_of(memoryview(model)))
+    graph = list(fields_of(_graph(fields)))
     wanted = set(outputs)
     kept = []
     if missing := wanted - {_name(field) for field in graph if field.number == _OUTPUT}:
@@ -60,7 +62,7 @@ def keep_outputs(model: bytes, outputs: Iterable[str]) -> bytes:
     needed = set(wanted)
     for field in reversed(graph):  # nodes are sorted: what one reads was written before it
         if field.number == _NODE:
-            names = list(_fields(field.content))
+            names = list(fields_of(field.content))
             if needed.isdisjoint(_text(f) for f in names if f.number == _NODE_OUTPUT):
                 continue
             needed.update(_text(f) for f in names if f.number == _NODE_INPUT)
@@ -71,7 +73,7 @@ def keep_outputs(model: bytes, outputs: Iterable[str]) -> bytes:
     return b"".join(f.whole for f in fields if f.number != _MODEL_GRAPH) + head + rest
 
 
-def _stays(field: _Field, outputs: set[str], needed: set[str]) -> bool:
+def _stays(field: Field, outputs: set[str], needed: set[str]) -> bool:
     if field.number == _VALUE_INFO:
         return False
     if field.number == _OUTPUT:
@@ -79,23 +81,23 @@ def _stays(field: _Field, outputs: set[str], needed: set[str]) -> bool:
     return field.number not in _NAME or _name(field) in needed
 
 
-def _graph(model: list[_Field]) -> memoryview:
+def _graph(model: list[Field]) -> memoryview:
     for field in model:
         if field.number == _MODEL_GRAPH:
             return field.content
     raise ValueError("it has no graph")
 
 
-def _name(field: _Field) -> str:
-    names = [f for f in _fields(field.content) if f.number == _NAME[field.number]]
+def _name(field: Field) -> str:
+    names = [f for f in fields_of(field.content) if f.number == _NAME[field.number]]
     return _text(names[0]) if names else ""
 
 
-def _text(field: _Field) -> str:
+def _text(field: Field) -> str:
     return bytes(field.content).decode()
 
 
-def _fields(message: memoryview) -> Iterator[_Field]:
+def fields_of(message: memoryview) -> Iterator[Field]:
     """Go through the fields of a message.
 
     Raises:
@@ -118,7 +120,7 @@ def _fields(message: memoryview) -> Iterator[_Field]:
             raise ValueError("it is no protocol buffer")
         if position > len(message):
             raise ValueError("it ends too early")
-        yield _Field(number, message[begin:position], message[start:position])
+        yield Field(number, message[begin:position], message[start:position])
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

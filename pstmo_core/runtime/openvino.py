@@ -9,7 +9,7 @@ import numpy as np
 import openvino
 
 from pstmo_core.runtime.base import STEP_OUTPUTS, BackendUnavailable, Runtime
-from pstmo_core.runtime.onnx_file import read_model, unreadable
+from pstmo_core.runtime.onnx_file import check_row, read_model, unreadable
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.step_inputs import step_inputs
 
@@ -45,7 +45,7 @@ class OpenVinoRuntime(Runtime):
             )
         except RuntimeError as error:
             raise unreadable(path, error) from error
-        self.kept_width = self._by_mofa.width
+        self.kept_width = check_row(path, self._by_mofa.width)
 
     def step(
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None

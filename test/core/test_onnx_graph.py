@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import onnx
 import onnxruntime
 import pytest
 
-from pstmo_core.runtime import shipped_model
+from pstmo_core.errors import ConfigError
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.runtime import RuntimeLoadError, load_runtime, shipped_model
 from pstmo_core.runtime.base import CONFIG_KEY, STEP_OUTPUTS, WINDOW_INPUTS, WINDOW_OUTPUTS
+from pstmo_core.runtime.onnx_external_data import external_tensor
 from pstmo_core.runtime.onnx_graph import keep_outputs, metadata, output_names
 
 MODEL = shipped_model().read_bytes()
@@ -56,3 +64,87 @@ def test_what_is_no_onnx_file_is_refused() -> None:
     for content in (b"PK\x03\x04" * 99, b"\xff" * 500, b"not a model at all", bytes(100)):
         with pytest.raises(ValueError, match="it "):
             output_names(content)
+
+
+def outside(name: str = "secret") -> onnx.TensorProto:
+    """A tensor that says it is a file of the user's."""
+    tensor = onnx.TensorProto(name=name, data_type=onnx.TensorProto.FLOAT, dims=[10**9])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../.ssh/id_rsa")
+    return tensor
+
+
+def as_initializer(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(outside())
+
+
+def as_attribute(model: onnx.ModelProto) -> None:
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["x"], value=outside()))
+
+
+def in_a_subgraph(model: onnx.ModelProto) -> None:
+    branch = onnx.helper.make_graph([], "branch", [], [], initializer=[outside()])
+    model.graph.node.append(onnx.helper.make_node("If", ["c"], ["x"], then_branch=branch))
+
+
+def in_a_function(model: onnx.ModelProto) -> None:
+    node = onnx.helper.make_node("Constant", [], ["x"], value=outside())
+    model.functions.append(onnx.helper.make_function("d", "f", [], ["x"], [node], []))
+
+
+def as_a_sparse_initializer(model: onnx.ModelProto) -> None:
+    model.graph.sparse_initializer.append(onnx.SparseTensorProto(values=outside()))
+
+
+@pytest.mark.parametrize(
+    "hide", [as_initializer, as_attribute, in_a_subgraph, in_a_function, as_a_sparse_initializer]
+)
+def test_a_tensor_in_another_file_is_found_wherever_it_hides_and_refused(
+    hide: Callable[[onnx.ModelProto], None], tmp_path: Path
+) -> None:
+    model = onnx.load_from_string(MODEL)
+    assert external_tensor(MODEL) is None
+    hide(model)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert external_tensor(path.read_bytes()) == "secret"
+    for backend in ("onnxruntime", "openvino"):
+        with pytest.raises(RuntimeLoadError, match="'secret' in another file, which is refused"):
+            load_runtime(path, backend=backend)
+
+
+def test_endless_nesting_is_refused() -> None:
+    graph = onnx.helper.make_graph([], "leaf", [], [])
+    for depth in range(25):
+        node = onnx.helper.make_node("If", ["c"], ["x"], then_branch=graph)
+        graph = onnx.helper.make_graph([node], f"g{depth}", [], [])
+    with pytest.raises(ValueError, match="nested more than 64 deep"):
+        external_tensor(onnx.helper.make_model(graph).SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"frames": [27]}, {"step": "x"}, {"step": 1e999}, {"width": 10**9}, {"layers": 10**6},
+        {"heads": 0.5}, {"sem": {}}, {"dropout": None}, {"x" * 10**6: 1}, {"config_version": "9"},
+    ],
+)  # fmt: skip
+def test_a_configuration_that_asks_for_anything_else_is_one_sentence(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    model = onnx.load_from_string(MODEL)
+    for entry in model.metadata_props:
+        if entry.key == CONFIG_KEY:
+            entry.value = json.dumps(json.loads(entry.value) | config)
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    with pytest.raises(RuntimeLoadError) as refused:
+        load_runtime(path, backend="onnxruntime")
+    assert len(str(refused.value)) < 500 + len(str(path))
+
+
+@pytest.mark.parametrize("text", ["[" * 10**6, '{"a":' * 10**5, "9" * 10**4, "null", "\x00"])
+def test_a_configuration_that_is_no_object_is_one_sentence(text: str) -> None:
+    with pytest.raises(ConfigError, match="not a model configuration") as refused:
+        ModelConfig.from_json(text)
+    assert len(str(refused.value)) < 200
