@@ -122,7 +122,7 @@ def test_the_core_imports_no_ros() -> None:
 
 
 def test_no_node_imports_training_benchmarks_figures_or_experiments() -> None:
-    tools = ("pstmo_ros.bench", "pstmo_ros.demo")  # commands, not nodes
+    tools = ("pstmo_ros.bench", "pstmo_ros.demo", "pstmo_ros.torture")  # commands, not nodes
     faults = [
         f"{above} imports {below}"
         for above, below in arrows("pstmo_ros")

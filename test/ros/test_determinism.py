@@ -1,0 +1,53 @@
+"""The same recording gives the same bits: twice, at any speed, under load."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+from rclpy.serialization import serialize_message
+
+from pstmo_ros.msg import People2D
+from pstmo_ros.torture.peer import Peer
+from pstmo_ros.torture.stand import Stand
+
+FRAMES, INTERVAL = 90, 33_000_000
+KEEP_ALL = {"qos_reliability": "reliable", "qos_depth": "1000"}
+
+
+def replayed(peer: Peer, messages: list[People2D], speed: float) -> list[bytes]:
+    """Play a recording at a speed and return the bytes of what came of it."""
+    peer.skeletons.clear()
+    begin = time.monotonic()
+    for index, message in enumerate(messages):
+        due = begin + index * INTERVAL / 1e9 / speed
+        peer.spin(max(0.0, due - time.monotonic()))
+        peer.keypoints.publish(message)
+    peer.wait(lambda: sum(bool(s.people) for s in peer.skeletons) >= len(messages), 30.0)
+    return [serialize_message(s) for s in peer.skeletons if s.people]
+
+
+@pytest.mark.parametrize("look_ahead", [0, 5])
+def test_a_recording_gives_the_same_bits_twice_at_any_speed_and_under_load(
+    ros: None, look_ahead: int
+) -> None:
+    with Stand(seconds=60.0) as stand:
+        _, peer = stand.lifter(parameters={**KEEP_ALL, "look_ahead": str(look_ahead)})
+        peer.frame(0)
+        messages = [peer.frame(10**18 + index * INTERVAL) for index in range(FRAMES)]
+        first = replayed(peer, messages, speed=1.0)
+        assert len(first) == FRAMES
+        assert replayed(peer, messages, speed=1.0) == first
+        assert replayed(peer, messages, speed=1000.0) == first
+        stop = threading.Event()
+        load = threading.Thread(target=lambda: [sum(range(10**4)) for _ in iter(stop.is_set, True)])
+        load.start()
+        try:
+            assert replayed(peer, messages, speed=4.0) == first
+        finally:
+            stop.set()
+            load.join()
