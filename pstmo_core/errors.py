@@ -20,3 +20,8 @@ def quoted(value: object) -> str:
     if len(text) <= LONGEST_QUOTE:
         return repr(value)
     return f"{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)"
+
+
+def how_to_install(extra: str) -> str:
+    """Return the sentence part that says how to install an optional part of the package."""
+    return f"pip install '.[{extra}]' in a clone of pstmo_ros, or 'FILE.whl[{extra}]' of a wheel"

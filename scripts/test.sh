@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sets up what is missing, then runs ruff, mypy and all tests: scripts/test.sh [pytest arguments].
-# Paths in the arguments are relative to the repository.
+# Sets up what is missing, then runs ruff, mypy and all tests: scripts/test.sh [--quick]
+# [pytest arguments]. --quick leaves out the tests marked slow. Paths in the arguments are relative
+# to the repository.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 "$here/setup.sh" test
@@ -8,6 +9,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$here/lib/environment.sh"
 enter_environment
 cd "$root"
+
+if [ "${1:-}" = --quick ]; then
+  shift
+  set -- -m "not slow" "$@"
+fi
 
 failed=()
 check() {

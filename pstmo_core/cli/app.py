@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, how_to_install
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,6 +99,5 @@ def require_training() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise PstmoError(
-            "this command needs torch and its companions: "
-            "pip install -e '.[train]' in the repository"
+            f"this command needs torch and its companions: {how_to_install('train')}"
         ) from error

@@ -19,8 +19,8 @@ def train(
     run: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A run's YAML file, or none, and values by name as for `pstmo train`, e.g. "
-            "mocap=FILE model.frames=81 optimiser.batch=160 threads=2"
+            help="A run (lifter27, or a YAML file), or none, and values by name as for "
+            "`pstmo train`, e.g. mocap=FILE model.frames=81 optimiser.batch=160 threads=2"
         ),
     ] = None,
     stages: Annotated[list[str], typer.Option(metavar=LIST, help="Stages.")] = ["pretrain,lift"],
@@ -58,9 +58,10 @@ def train(
     from pstmo_core.bench.training_report import markdown
     from pstmo_core.model.checkpoints import pick_device
     from pstmo_core.training.config import load_run_config
+    from pstmo_core.training.recipes import recipe_path
 
     file = run.pop(0) if run and "=" not in run[0] else None
-    config = load_run_config(file, run or [])
+    config = load_run_config(file and recipe_path(file), run or [])
     plan = Plan(words(stages), words(precisions), turns, steps)
     device = pick_device(config.device)
     cases = make_cases(config, plan, load_function(against, "make_step") if against else None)

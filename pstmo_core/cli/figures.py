@@ -10,7 +10,7 @@ import typer
 
 from pstmo_core.cli.app import LIST, group, numbers, require_training, words
 from pstmo_core.cli.options import option
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, how_to_install
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.streaming.config import StreamConfig
 
@@ -192,9 +192,7 @@ def _require_drawing(output: Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise PstmoError(
-            "figures need Matplotlib: pip install -e '.[figures]' in the repository"
-        ) from error
+        raise PstmoError(f"figures need Matplotlib: {how_to_install('figures')}") from error
     from pstmo_core.figures.canvas import check_suffix
 
     check_suffix(output)

@@ -13,7 +13,8 @@ from pstmo_core.cli.app import app, require_training
 @app.command()
 def pretrain(
     config: Annotated[
-        Path | None, typer.Argument(help="A run's YAML file, e.g. config/training/mpm27.yaml")
+        Path | None,
+        typer.Argument(help="A run: the name of a shipped one (mpm27), or its YAML file."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -27,7 +28,8 @@ def pretrain(
 @app.command()
 def train(
     config: Annotated[
-        Path | None, typer.Argument(help="A run's YAML file, e.g. config/training/lifter27.yaml")
+        Path | None,
+        typer.Argument(help="A run: the name of a shipped one (lifter27), or its YAML file."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -36,7 +38,7 @@ def train(
 ) -> None:
     """Stage II: train a network on motion capture seen by virtual cameras.
 
-    A run that was stopped, by Ctrl-C too, goes on from its last checkpoint when called again.
+    A run that was stopped, by Ctrl-C too, resumes from its last checkpoint when called again.
 
     On several GPUs or in several processes: torchrun --nproc-per-node 2 -m pstmo_core.cli train ...
 
@@ -46,10 +48,11 @@ def train(
     from pstmo_core.training.config import load_run_config
     from pstmo_core.training.distributed import join_processes
     from pstmo_core.training.engine import Trainer
+    from pstmo_core.training.recipes import recipe_path
 
     values = list(overrides or [])
     if config is not None and "=" in str(config) and not config.exists():  # values, and no file
         values, config = [str(config), *values], None
-    run = load_run_config(config, values)
+    run = load_run_config(config and recipe_path(config), values)
     with join_processes(run.device) as processes:
         Trainer(run, processes).run()

@@ -11,7 +11,7 @@ import numpy as np
 
 from pstmo_core.drawing import shapes
 from pstmo_core.drawing.colours import LEFT_COLOUR, MIDDLE_COLOUR, RIGHT_COLOUR, TRUTH_COLOUR
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, how_to_install
 from pstmo_core.evaluation.metrics import mpjpe
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.keypoints.layouts import get_layout
@@ -22,7 +22,7 @@ try:
     from tqdm import tqdm
 except ImportError as error:
     raise ImportError(
-        "pictures and videos need imageio and tqdm: pip install -e '.[media]' in the repository"
+        f"pictures and videos need imageio and tqdm: {how_to_install('media')}"
     ) from error
 
 MOMENTS = 4

@@ -9,14 +9,13 @@ from functools import cache
 import numpy as np
 
 from pstmo_core.drawing.colours import TRUTH_COLOUR, joint_colours
+from pstmo_core.errors import how_to_install
 from pstmo_core.skeleton import EDGES
 
 try:
     import cv2
 except ImportError as error:
-    raise ImportError(
-        "pictures and videos need OpenCV: pip install -e '.[media]' in the repository"
-    ) from error
+    raise ImportError(f"pictures and videos need OpenCV: {how_to_install('media')}") from error
 
 Colour = tuple[float, float, float]
 

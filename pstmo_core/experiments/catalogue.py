@@ -1,4 +1,4 @@
-"""The catalogue of experiments: `config/experiments/`, one YAML file a table."""
+"""The catalogue of experiments: `pstmo_core/recipes/experiments/`, one YAML file a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation.robustness import Corruption
 from pstmo_core.training.config import RunConfig, load_run_config
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "config" / "experiments"
+CATALOGUE = Path(__file__).resolve().parents[1] / "recipes" / "experiments"
 
 #: What is known without any training, of `pstmo_core.model.complexity`.
 COUNTS = ("parameters", "flops")
@@ -171,7 +171,7 @@ def load_experiment(name: str) -> Experiment:
     """
     path = Path(name) if name.endswith(".yaml") else CATALOGUE / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(experiment_names()) or f"there is no catalogue at {CATALOGUE}"
+        known = ", ".join(experiment_names())
         raise ConfigError(f"no experiment {name!r}: name one of {known}, or a YAML file")
     try:
         tree: Any = OmegaConf.load(path)

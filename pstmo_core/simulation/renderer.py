@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pstmo_core.errors import how_to_install
 from pstmo_core.simulation.body import Look, Parts, body_parts
 from pstmo_core.simulation.room import draw_room
 from pstmo_core.simulation.view import View
@@ -11,9 +12,7 @@ from pstmo_core.simulation.view import View
 try:
     import cv2
 except ImportError as error:
-    raise ImportError(
-        "the virtual camera needs OpenCV: pip install -e '.[media]' in the repository"
-    ) from error
+    raise ImportError(f"the virtual camera needs OpenCV: {how_to_install('media')}") from error
 
 _SHIFT = 4  # OpenCV takes 1/16 pixel
 #: Each limb is drawn as this many strips along it, each with the light that falls on it.

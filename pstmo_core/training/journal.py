@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pstmo_core.atomic_files import atomic_file
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, how_to_install
 
 
 class Journal:
@@ -32,9 +32,7 @@ class Journal:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise PstmoError(
-                "training needs tensorboard: pip install -e '.[train]' in the repository"
-            ) from error
+            raise PstmoError(f"training needs tensorboard: {how_to_install('train')}") from error
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
         self._every = every
         self._batch = batch

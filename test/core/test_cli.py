@@ -12,7 +12,7 @@ from command import Command
 
 from pstmo_core.keypoints.clip import sample_path
 
-CONFIG = Path(__file__).parents[2] / "config" / "training" / "lifter27_start.yaml"
+CONFIG = Path(__file__).parents[2] / "pstmo_core" / "recipes" / "training" / "lifter27_start.yaml"
 
 
 def test_train_export_evaluate_lift(
@@ -46,7 +46,7 @@ def test_train_export_evaluate_lift(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("train", "none.yaml"), "none.yaml: no such configuration file"),
+        (("train", "none.yaml"), "none.yaml: no such run"),
         (("train", CONFIG, "mocap=none.npz"), "none.npz: no such motion-capture file"),
         (("export", "none.safetensors", "-o", "m.onnx"), "no such weight file"),
         (("evaluate", "none.safetensors", "--mocap", "m.npz"), "no such weight file"),

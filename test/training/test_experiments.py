@@ -217,7 +217,7 @@ def test_the_committed_page_of_complexity_is_what_the_command_prints(
 ) -> None:
     page = tmp_path / "complexity.md"
     assert pstmo("experiments", "complexity", "-o", page)[0] == 0
-    committed = CATALOGUE.parents[1] / "docs" / "benchmarks" / "complexity.md"
+    committed = CATALOGUE.parents[2] / "docs" / "benchmarks" / "complexity.md"
     assert page.read_text() == committed.read_text()
 
 

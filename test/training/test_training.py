@@ -24,7 +24,7 @@ from pstmo_core.training.distributed import Processes
 from pstmo_core.training.engine import NonFiniteLossError, Trainer
 from pstmo_core.training.stage import Place
 
-CONFIGS = Path(__file__).parents[2] / "config" / "training"
+CONFIGS = Path(__file__).parents[2] / "pstmo_core" / "recipes" / "training"
 
 
 @pytest.fixture
