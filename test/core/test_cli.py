@@ -20,6 +20,7 @@ def test_train_export_evaluate_lift(
     tmp_path: Path,
     pstmo: Command,
 ) -> None:
+    pytest.importorskip("torch", reason="training needs torch")
     folder = tmp_path / "run"
     settings = [
         f"mocap={mocap_file}",
@@ -60,6 +61,8 @@ def test_what_is_missing_is_named_in_one_line_with_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
     pstmo: Command,
 ) -> None:
+    if arguments[0] != "lift":
+        pytest.importorskip("torch", reason="training needs torch")
     monkeypatch.chdir(tmp_path)
     code, _, err = pstmo(*arguments)
     (line,) = err.strip().splitlines()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
+
+pytest.importorskip("onnx", reason="needs onnx")
+
+import onnx
 from onnx import TensorProto, helper
 
 from pstmo_core.detection.base import DetectorError

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import onnx
 import onnxruntime
 import pytest
+
+pytest.importorskip("onnx", reason="needs onnx")
+
+import onnx
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import ModelConfig
