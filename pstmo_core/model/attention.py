@@ -7,15 +7,12 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pstmo_core.model.chunked_attention import attend_in_chunks
-
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention with query, key and value in one product.
 
     `explicit` selects matmul-softmax-matmul in place of torch's fused kernel: for the ONNX export,
-    because TensorRT builds nothing reliable from the fused form, and for training on CPUs, where
-    the fused form is slow in bf16 and with dropout.
+    because TensorRT builds nothing reliable from the fused form.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -31,19 +28,18 @@ class SelfAttention(nn.Module):
         """(B, F, width) -> (B, F, width)."""
         length, width = x.shape[1:]
         qkv = self.qkv(x).view(-1, length, 3, self.heads, width // self.heads)
-        if self.training and self.explicit and x.device.type == "cpu":
-            mixed = attend_in_chunks(qkv, self.scale, self.dropout)
-        else:
-            mixed = self._attend(*qkv.permute(2, 0, 3, 1, 4).unbind(0)).transpose(1, 2)
-        return self.out(mixed.reshape(-1, length, width))
+        return self.out(self.mix(qkv).reshape(-1, length, width))
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Three times (B, heads, F, d) -> (B, heads, F, d)."""
+    def mix(self, qkv: Tensor) -> Tensor:
+        """Query, key and value (B, F, 3, heads, d) -> mixed values (B, F, heads, d)."""
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         dropout = self.dropout if self.training else 0.0
         if self.explicit:
             weights = (query @ key.transpose(-2, -1) * self.scale).softmax(-1)
-            return functional.dropout(weights, dropout) @ value if dropout else weights @ value
-        return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+            mixed = functional.dropout(weights, dropout) @ value if dropout else weights @ value
+        else:
+            mixed = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        return mixed.transpose(1, 2)
 
 
 def use_explicit_attention(model: nn.Module, explicit: bool = True) -> None:

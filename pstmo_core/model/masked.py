@@ -115,7 +115,8 @@ class MaskedSTMO(nn.Module):
         temporal = _per_sample(temporal_mask, "temporal_mask", (batch, length), frames.device)
         spatial = _per_sample(spatial_mask, "spatial_mask", (batch, length, JOINTS), frames.device)
         order, count = _visible_first(temporal)
-        tokens = self._encode(self._hide_joints(frames, spatial), order[:, :count])
+        visible = order[:, :count]
+        tokens = self.tem(self.sem(_take(self._hide_joints(frames, spatial), visible)), visible)
         return _take(self._decode(tokens, order), order.argsort(dim=1))
 
     def _hide_joints(self, frames: Tensor, mask: Tensor) -> Tensor:
@@ -124,13 +125,6 @@ class MaskedSTMO(nn.Module):
             mask = mask | (frames[:, :, :JOINTS, 2] <= 0)
         mask = functional.pad(mask, (0, frames.shape[2] - JOINTS))
         return torch.where(mask[..., None], self.spatial_padding, frames)
-
-    def _encode(self, frames: Tensor, visible: Tensor) -> Tensor:
-        """Visible frames, by their indices (B, V), to tokens (B, V, width)."""
-        tokens: Tensor = self.sem(_take(frames, visible)) + self.tem.positions[0, visible]
-        for layer in self.tem.layers:
-            tokens = layer(tokens)
-        return tokens
 
     def _decode(self, tokens: Tensor, order: Tensor) -> Tensor:
         """Tokens (B, V, width) of the first V frames of `order` to poses (B, F, 17, 2), so ordered.

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from pstmo_core.model.attention import SelfAttention
-from pstmo_core.model.dropout import Dropout
 from pstmo_core.model.transformer import NORM_EPS
 
-_KERNEL = 3
+KERNEL = 3
 _EMBEDDED_LAYERS = 3
 
 
@@ -33,19 +32,17 @@ class StridedLayer(nn.Module):
         self.attention = SelfAttention(width, heads, dropout)
         self.norm_feedforward = nn.LayerNorm(width, eps=NORM_EPS)
         self.expand = nn.Linear(width, feedforward)
-        self.reduce = nn.Conv1d(feedforward, width, _KERNEL, stride=stride, padding=_KERNEL // 2)
-        self.dropout = Dropout(dropout)
+        self.reduce = nn.Conv1d(feedforward, width, KERNEL, stride=stride, padding=KERNEL // 2)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, F, width) -> (B, ceil((F - offset) / stride), width)."""
         x = x + self.dropout(self.attention(self.norm_attention(x)))
         hidden = self.dropout(self.expand(self.norm_feedforward(x)).relu())
-        return x[:, self.offset :: self.stride] + self.dropout(self._reduce(hidden))
+        return x[:, self.offset :: self.stride] + self.dropout(self.shrink(hidden))
 
-    def _reduce(self, hidden: Tensor) -> Tensor:
-        """(B, F, feedforward) -> (B, ceil((F - offset) / stride), width)."""
-        if self.training and self.stride == _KERNEL and hidden.shape[1] % _KERNEL == 0:
-            return self._reduce_groups(hidden)
+    def shrink(self, hidden: Tensor) -> Tensor:
+        """Convolve with stride: (B, F, feedforward) -> (B, ceil((F - offset) / stride), width)."""
         hidden = hidden.transpose(1, 2)
         if self.offset == 0:
             return self.reduce(hidden).transpose(1, 2)
@@ -53,17 +50,6 @@ class StridedLayer(nn.Module):
         hidden = hidden[..., self.offset - 1 :]
         weight, bias = self.reduce.weight, self.reduce.bias
         return nn.functional.conv1d(hidden, weight, bias, self.stride).transpose(1, 2)
-
-    def _reduce_groups(self, hidden: Tensor) -> Tensor:
-        """Do the same as one matrix product, which trains faster: the taps do not overlap.
-
-        With the anchor on a group's first frame the groups begin one frame earlier.
-        """
-        if self.offset == 0:
-            hidden = nn.functional.pad(hidden, (0, 0, 1, -1))
-        groups = hidden.reshape(len(hidden), -1, _KERNEL * hidden.shape[-1])
-        weight = self.reduce.weight.transpose(1, 2).flatten(1)
-        return nn.functional.linear(groups, weight, self.reduce.bias)
 
 
 class MOFA(nn.Module):

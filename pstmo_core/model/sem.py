@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from pstmo_core.encoding import input_shape
 from pstmo_core.model.config import ModelConfig
-from pstmo_core.model.dropout import Dropout
 from pstmo_core.model.transformer import TransformerLayer
 from pstmo_core.skeleton import JOINTS
 
@@ -36,7 +35,7 @@ def linear_norm_act(inputs: int, outputs: int, dropout: float) -> list[nn.Module
         nn.Linear(inputs, outputs),
         nn.BatchNorm1d(outputs),
         nn.LeakyReLU(0.2, inplace=True),
-        Dropout(dropout),
+        nn.Dropout(dropout),
     ]
 
 

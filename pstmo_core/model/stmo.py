@@ -1,4 +1,23 @@
-"""STMO, the network of stage II (paper, section 3.3): SEM, TEM, MOFA and two heads."""
+"""STMO, the network of stage II (paper, section 3.3): SEM, TEM, MOFA and two heads.
+
+    frames    (B, F, rows, channels)   a window of encoded 2D poses, see pstmo_core.encoding
+       |
+      SEM     an MLP on each frame by itself: its joints become one token
+       |
+    tokens    (B, F, width)
+       |
+      TEM     a Transformer: the frames of the window learn of one another
+       |
+    tokens    (B, F, width) ----------------> head_all       all frames' poses (B, F, 17, 3)
+       |
+      MOFA    strided Transformer layers, F -> ... -> 9 -> 3 -> 1 frames
+       |
+    token     (B, width) -------------------> head_target    the target's pose (B, 17, 3)
+
+Stage I trains SEM and TEM on masked windows (`masked`). Live, a frame passes SEM once, however many
+windows it is part of (`step`). What makes training on CPUs fast is not here but in
+pstmo_core.training.fast_on_cpu, which is installed when a training starts.
+"""
 
 from __future__ import annotations
 

@@ -20,9 +20,17 @@ class TEM(nn.Module):
             TransformerLayer(width, feedforward, heads, dropout) for _ in range(layers)
         )
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, F, width) -> tokens (B, F, width) that know of one another."""
-        tokens = tokens + self.positions
+    def forward(self, tokens: Tensor, frames: Tensor | None = None) -> Tensor:
+        """Let the frames of a window know of one another.
+
+        Args:
+            tokens: (B, F, width), or (B, V, width) of some frames only, as in stage I.
+            frames: (B, V), which frames of the window these are; all of them by default.
+
+        Returns:
+            Tokens of the same shape.
+        """
+        tokens = tokens + (self.positions if frames is None else self.positions[0, frames])
         for layer in self.layers:
             tokens = layer(tokens)
         return tokens

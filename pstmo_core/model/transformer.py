@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pstmo_core.model.attention import SelfAttention
-from pstmo_core.model.dropout import Dropout
 
 #: The authors add 1e-6 to the standard deviation; folded into the native norm it is negligible.
 NORM_EPS = 1e-6
@@ -22,10 +21,10 @@ class TransformerLayer(nn.Module):
         self.feedforward = nn.Sequential(
             nn.Linear(width, feedforward),
             nn.ReLU(),
-            Dropout(dropout),
+            nn.Dropout(dropout),
             nn.Linear(feedforward, width),
         )
-        self.dropout = Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, F, width) -> (B, F, width)."""

@@ -17,8 +17,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.errors import ConfigError
-from pstmo_core.model.attention import use_explicit_attention
 from pstmo_core.model.checkpoints import pick_device, save_weights
+from pstmo_core.training import fast_on_cpu
 from pstmo_core.training.config import RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes
 from pstmo_core.training.interruption import Interruption
@@ -61,7 +61,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.stage = make_stage(config, self.device)
         model = self.stage.build().to(self.device)
-        use_explicit_attention(model, self.device.type == "cpu")  # faster there
+        if self.device.type == "cpu":
+            fast_on_cpu.install(model)
         self.source = make_source(config, self.device)
         self.plan = config.optimiser.over(self.source.windows)
         self._network = self.processes.wrap(model)

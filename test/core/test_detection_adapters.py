@@ -8,6 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+pytest.importorskip("onnx", reason="needs onnx")
+
 from pose_networks import write_constant, write_heatmaps, write_simcc
 
 from pstmo_core.detection import DetectorError, DetectorOptions, load_detector, simulation

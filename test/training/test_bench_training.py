@@ -14,8 +14,8 @@ from pstmo_core.bench.training import AGAINST, OURS, Case, Plan, make_cases, mea
 from pstmo_core.bench.training_profile import PARTS, PartClock, profile_steps
 from pstmo_core.bench.training_report import markdown
 from pstmo_core.errors import PstmoError
-from pstmo_core.model import dropout
 from pstmo_core.model.config import ModelConfig
+from pstmo_core.training import fast_on_cpu
 from pstmo_core.training.config import OptimiserConfig, RunConfig
 from pstmo_core.training.engine import Trainer
 
@@ -112,9 +112,9 @@ def test_time_is_charged_to_the_part_that_takes_it(
 
 
 def test_a_profiled_network_is_left_as_it_was(run: RunConfig) -> None:
-    trainer, draw_mask = Trainer(run), dropout.draw_mask
+    trainer, draw_mask = Trainer(run), fast_on_cpu.draw_mask
     profile_steps(trainer, 1)
-    assert dropout.draw_mask is draw_mask
+    assert fast_on_cpu.draw_mask is draw_mask
     assert not any(module._forward_hooks for module in trainer.model.modules())
     assert not trainer.state.optimiser._optimizer_step_pre_hooks
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
 from pstmo_core.model.attention import SelfAttention
-from pstmo_core.model.chunked_attention import attend_in_chunks
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.mofa import StridedLayer
+from pstmo_core.model.stmo import STMO
+from pstmo_core.training.fast_on_cpu import attend_in_chunks, install
 
 
 @pytest.fixture(autouse=True)
@@ -22,20 +26,21 @@ def test_mofas_strided_convolution_is_the_same_in_training(
 ) -> None:
     layer = StridedLayer(32, 64, 4, dropout=0.0, stride=stride, anchor=anchor).double()
     x = torch.randn(5, frames, 32, dtype=torch.float64)
-    torch.testing.assert_close(layer.train()(x), layer.eval()(x))
+    expected = layer(x)
+    install(layer)
+    torch.testing.assert_close(layer.train()(x), expected)
+    torch.testing.assert_close(layer.eval()(x), expected, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("windows", [1, 2, 5])
 def test_attention_in_chunks_is_attention(windows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Values and all gradients, with as many windows in a chunk and some left over."""
-    monkeypatch.setattr(
-        "pstmo_core.model.chunked_attention._WEIGHTS_AT_ONCE", windows * 4 * 27 * 27
-    )
+    monkeypatch.setattr("pstmo_core.training.fast_on_cpu._WEIGHTS_AT_ONCE", windows * 4 * 27 * 27)
     attention = SelfAttention(32, 4, dropout=0.0).double()
     x = torch.randn(7, 27, 32, dtype=torch.float64, requires_grad=True)
     inputs = [x, *attention.parameters()]
     fused = attention(x)
-    attention.explicit = True
+    install(attention)
     chunked = attention(x)
     torch.testing.assert_close(chunked, fused)
     weights = torch.randn_like(x)
@@ -67,5 +72,15 @@ def test_attention_weights_are_dropped_in_training_alone() -> None:
     attention = SelfAttention(32, 4, dropout=0.5).eval()
     x = torch.randn(2, 27, 32)
     fused = attention(x)
-    attention.explicit = True
+    install(attention)
     torch.testing.assert_close(attention(x), fused)
+
+
+def test_weights_and_evaluation_know_nothing_of_it(small_model: ModelConfig) -> None:
+    model = STMO(small_model).eval()
+    frames = torch.randn(2, 27, 18, 3)
+    names, (all_frames, target) = list(model.state_dict()), model(frames)
+    install(model)
+    assert list(model.state_dict()) == names
+    torch.testing.assert_close(model(frames)[0], all_frames)
+    torch.testing.assert_close(copy.deepcopy(model)(frames)[1], target)
