@@ -2,21 +2,24 @@
 
     frames    (B, F, rows, channels)   a window of encoded 2D poses, see pstmo_core.encoding
        |
+     unseen   the rows of joints that are not seen become an embedding (encoding `view`)
+       |
       SEM     an MLP on each frame by itself: its joints become one token
        |
     tokens    (B, F, width)
        |
       TEM     a Transformer: the frames of the window learn of one another
        |
-    tokens    (B, F, width) ----------------> head_all       all frames' poses (B, F, 17, 3)
+    tokens    (B, F, width) ----------------> head_all       all frames' poses (B, F, 17, C)
        |
       MOFA    strided Transformer layers, F -> ... -> 9 -> 3 -> 1 frames
        |
-    token     (B, width) -------------------> head_target    the target's pose (B, 17, 3)
+    token     (B, width) -------------------> head_target    the target's pose (B, 17, C)
 
-Stage I trains SEM and TEM on masked windows (`masked`). Live, a frame passes SEM once, however many
-windows it is part of (`step`). What makes training on CPUs fast is not here but in
-pstmo_core.training.fast_on_cpu, which is installed when a training starts.
+C is 3 (x, y, z), and 4 where the network says how sure it is. Stage I trains SEM and TEM on masked
+windows (`masked`). Live, a frame passes SEM once, however many windows it is part of (`step`). What
+makes training on CPUs fast is not here but in pstmo_core.training.fast_on_cpu, which is installed
+when a training starts.
 """
 
 from __future__ import annotations
