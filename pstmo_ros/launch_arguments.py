@@ -29,7 +29,7 @@ DETECTOR = (DetectorParameters, DetectorFiles)
 CAMERA = (CameraParameters,)
 PLAYER = (PlayerParameters,)
 #: Launch arguments that are not called as the node's parameter, whose name others have too.
-CAMERA_NAMES = {"fps": "camera_fps", "width": "camera_width", "height": "camera_height"}
+CAMERA_NAMES = {"fps": "camera_fps", "width": "image_width", "height": "image_height"}
 PLAYER_NAMES = {
     "fps": "clip_fps", "width": "clip_width", "height": "clip_height", "layout": "clip_layout",
 }  # fmt: skip
