@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -26,6 +26,7 @@ from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import camera_info_message, time_message
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import Parameters
 from pstmo_ros.run_node import run_node
 
@@ -36,6 +37,8 @@ _RETRY = 2.0
 """Seconds after which a camera that fell silent is opened again."""
 _LATEST = 0.5
 """Seconds by which a file may be late; one that was held up for longer goes on from there."""
+_LONGEST_ANSWER = 5.0
+"""Seconds that keypoints of an image are waited for."""
 
 
 class CameraNode(Node):
@@ -60,12 +63,16 @@ class CameraNode(Node):
         self._info_message: CameraInfo | None = None
         self._described: tuple[int, ...] = ()
         self._image = self.create_publisher(Image, "image_raw", qos_profile_sensor_data)
-        self._jpeg = self.create_publisher(
-            CompressedImage, "image_raw/compressed", qos_profile_sensor_data
-        )
+        reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        self._jpeg = self.create_publisher(CompressedImage, "image_raw/compressed", reliable)
         self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
-        watch_clock(self)
         self._ended = threading.Event()
+        self._answered = threading.Event()
+        if own.wait_for_keypoints:
+            self.create_subscription(
+                People2D, own.keypoints_topic, lambda _: self._answered.set(), reliable
+            )
+        watch_clock(self)
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._worker.start()
 
@@ -115,11 +122,16 @@ class CameraNode(Node):
     def _show_file(self) -> None:
         self._wait_for_listeners()
         start = self._now() + round(self._own.start_delay * _SECOND)
+        in_step = self._own.wait_for_keypoints
         for offset, image in self._file_frames():
-            start = max(start, self._now() - offset - round(_LATEST * _SECOND))
+            if not in_step:
+                start = max(start, self._now() - offset - round(_LATEST * _SECOND))
             if not self._wait_until(start + offset):
                 return
+            self._answered.clear()
             self._publish(start + offset, image)
+            if in_step and not self._answered.wait(_LONGEST_ANSWER):
+                self.get_logger().warning("no keypoints have come of an image: goes on to the next")
         self.get_logger().info(f"{self._own.source} was shown to its end")
 
     def _file_frames(self) -> Iterator[Frame]:
@@ -143,7 +155,10 @@ class CameraNode(Node):
     def _wait_for_listeners(self) -> None:
         wanted, give_up = self._own.wait_for_subscribers, self._own.wait_timeout
         began, told = time.monotonic(), False
-        while min(self._listeners(), self._info.get_subscription_count()) < wanted:
+        while wanted and not (
+            self._image.get_subscription_count() + self._jpeg.get_subscription_count() > 0
+            and self._info.get_subscription_count() >= wanted
+        ):
             if not told:
                 told = True
                 self.get_logger().info(f"waits for who listens to {self._image.topic_name}")
@@ -152,9 +167,6 @@ class CameraNode(Node):
                 return
             if self._ended.wait(_PATIENCE):
                 return
-
-    def _listeners(self) -> int:
-        return max(self._image.get_subscription_count(), self._jpeg.get_subscription_count())
 
     def _wait_until(self, due: int) -> bool:
         """Wait for a time on the node's clock; return False if the node ends meanwhile."""

@@ -10,7 +10,7 @@ from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.lift.calibration import load_camera_info
 from pstmo_core.lift.sources import SourceError
 from pstmo_core.settings import check_settings, setting
-from pstmo_ros.parameters import NEVER
+from pstmo_ros.parameters import NEVER, check_topic
 
 SAMPLE = "sample"
 """The source that is the shipped video."""
@@ -75,7 +75,21 @@ class CameraParameters:
         change=NEVER,
     )
     wait_for_subscribers: int = setting(
-        1, "Listeners to the images that a file waits for.", low=0, high=100, change=NEVER
+        1,
+        "Listeners to the calibration, as the lifter is, that a file waits for, beside one to the "
+        "images; 0 waits for nobody.",
+        low=0,
+        high=100,
+        change=NEVER,
+    )
+    wait_for_keypoints: bool = setting(
+        False,
+        "Whether each image of a file waits until keypoints of the one before have come, so that a "
+        "slow machine sees all of them; stamps are the file's own times.",
+        change=NEVER,
+    )
+    keypoints_topic: str = setting(
+        "keypoints", "Topic of the keypoints that are waited for (People2D).", change=NEVER
     )
     wait_timeout: float = setting(
         60.0,
@@ -94,6 +108,7 @@ class CameraParameters:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_topic(self, "keypoints_topic")
 
     @property
     def file(self) -> Path | None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 _PATIENCE = 10.0
 """Seconds that processes have to end after Ctrl-C."""
+
+
+def launch_is_there() -> bool:
+    """Say whether `ros2 launch` is installed."""
+    return shutil.which("ros2") is not None and find_spec("ros2launch") is not None
 
 
 def node_command(module: str, parameters: Mapping[str, object]) -> list[str]:

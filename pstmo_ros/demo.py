@@ -1,17 +1,14 @@
-"""The demonstration: player and lifter run over DDS, and what came of it is measured and drawn.
+"""The demonstration: the nodes run over DDS, and what came of it is measured and drawn.
 
-`python -m pstmo_ros.demo [--clip FILE] [-o DIRECTORY]`
+`python -m pstmo_ros.demo [--clip FILE | --video FILE | --camera NUMBER] [-o DIRECTORY]`
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +19,8 @@ from pstmo_core.drawing.clip_video import render_clip
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
-from pstmo_ros.child_processes import node_command, running, tail
+from pstmo_ros.child_processes import launch_is_there, node_command, running, tail
+from pstmo_ros.demo_progress import Progress
 from pstmo_ros.demo_recorder import DemoRecorder
 from pstmo_ros.recording import Recording
 
@@ -35,36 +33,58 @@ def main(args: Sequence[str] | None = None) -> int:
     options = _options(args)
     folder = options.output.resolve()
     try:
-        clip = load_clip(options.clip)
         folder.mkdir(parents=True, exist_ok=True)
-        recording = _run(options.clip.resolve(), clip, folder / "nodes.log")
-        recording.save(folder / "recording.npz")
-        joints = _report(recording, clip)
-        if joints is None:
-            print(f"the nodes' last words:\n{tail(folder / 'nodes.log')}", file=sys.stderr)
-            return 1
-        print("draws the picture and the video ...", flush=True)
-        for path in render_clip(clip, joints, folder):
-            print(path)
+        if source := options.video or options.camera:
+            from pstmo_ros.demo_video import demonstrate
+
+            paths = demonstrate(source, options.seconds, folder)
+        else:
+            paths = _demonstrate_clip(options.clip, folder)
     except (PstmoError, OSError, subprocess.SubprocessError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    for path in paths:
+        print(path)
     return 0
 
 
 def _options(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="demo", description="Plays a clip of 2D keypoints to the lifter over DDS."
+        prog="demo.sh",
+        description="Lifts people with this package's nodes over DDS and draws them: by default "
+        "those of the shipped clip of keypoints, else those of a video or before a camera.",
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--clip", type=Path, default=sample_path(), help="npz; the shipped sample by default"
+    )
+    source.add_argument(
+        "--video", metavar="FILE", help="video of people, or 'sample': the shipped one"
+    )
+    source.add_argument(
+        "--camera", metavar="CAMERA", help="number (0), file (/dev/video0) or rtsp:// address"
     )
     parser.add_argument(
-        "--clip", type=Path, default=sample_path(), help="npz; the shipped sample by default"
+        "--seconds", type=float, default=10.0, help="how long the camera is looked at (10)"
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("demo_output"), help="folder for what it leaves"
     )
     return parser.parse_args(args)
+
+
+def _demonstrate_clip(path: Path, folder: Path) -> list[Path]:
+    """Play a clip to the lifter, print the figures and draw the skeletons."""
+    clip = load_clip(path)
+    recording = _run(path.resolve(), clip, folder / "nodes.log")
+    recording.save(folder / "recording.npz")
+    joints = _report(recording, clip)
+    if joints is None:
+        raise PstmoError(f"no skeletons; the nodes' last words:\n{tail(folder / 'nodes.log')}")
+    print("draws the picture and the video ...", flush=True)
+    return list(render_clip(clip, joints, folder))
 
 
 def _run(path: Path, clip: Clip, log: Path) -> Recording:
@@ -76,7 +96,7 @@ def _run(path: Path, clip: Clip, log: Path) -> Recording:
         executor.add_node(recorder)
         try:
             with running(_commands(path), log) as processes:
-                progress = _Progress(clip)
+                progress = Progress("frames", len(clip))
                 while not recorder.ended:
                     executor.spin_once(timeout_sec=0.1)
                     progress.show(recorder.heard)
@@ -96,15 +116,11 @@ def _run(path: Path, clip: Clip, log: Path) -> Recording:
 
 def _commands(clip: Path) -> list[list[str]]:
     """Return what runs lifter and player: `ros2 launch` where it is installed, else each."""
-    commands = _launch(clip) if _launch_is_there() else _processes(clip)
+    commands = _launch(clip) if launch_is_there() else _processes(clip)
     print("starts: " + " ".join(commands[0]), flush=True)
     if len(commands) > 1:
         print("`ros2 launch` is not installed here, so each node is started by itself", flush=True)
     return commands
-
-
-def _launch_is_there() -> bool:
-    return shutil.which("ros2") is not None and find_spec("ros2launch") is not None
 
 
 def _launch(clip: Path) -> list[list[str]]:
@@ -116,38 +132,6 @@ def _processes(clip: Path) -> list[list[str]]:
     lifter = node_command("lifter_node", {"autostart": True})
     played = {"clip": str(clip), "wait_for_subscribers": LISTENERS}
     return [lifter, node_command("keypoint_player", played)]
-
-
-class _Progress:
-    """Says how much was played and how long it will take: a moving line on a terminal."""
-
-    def __init__(self, clip: Clip) -> None:
-        self._frames = len(clip)
-        self._seconds = int(clip.stamps[-1] - clip.stamps[0]) / 1e9
-        self._started: float | None = None
-        self._shown = 0.0
-        self._moving = sys.stdout.isatty()
-
-    def show(self, heard: int) -> None:
-        now = time.monotonic()
-        if now - self._shown < (0.2 if self._moving else 5.0):
-            return
-        self._shown = now
-        if heard and self._started is None:
-            self._started = now
-        if self._started is None:
-            self._line("waits for the nodes")
-            return
-        left = max(0.0, self._seconds - (now - self._started))
-        self._line(f"plays: frame {heard} of {self._frames}, {left:.0f} s left")
-
-    def end(self) -> None:
-        if self._moving:
-            print()
-
-    def _line(self, text: str) -> None:
-        start, end = ("\r\033[K", "") if self._moving else ("", "\n")
-        print(f"{start}{text}", end=end, flush=True)
 
 
 def _report(recording: Recording, clip: Clip) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up what is missing, then lifts a recorded person over DDS with the nodes of this package and
-# leaves a picture, a video and figures: scripts/demo.sh [--clip FILE] [-o FOLDER].
+# Sets up what is missing, then lifts people over DDS with the nodes of this package and leaves a
+# picture, a video and figures: scripts/demo.sh [--clip FILE | --video FILE | --camera 0] [-o FOLDER].
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 "$here/setup.sh" demo

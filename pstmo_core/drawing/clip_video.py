@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.drawing import shapes
 from pstmo_core.drawing.colours import LEFT_COLOUR, MIDDLE_COLOUR, RIGHT_COLOUR, TRUTH_COLOUR
 from pstmo_core.errors import PstmoError, how_to_install
@@ -33,6 +35,7 @@ _ANKLE = 0.07  # metres from the floor to a standing person's ankle
 _TURN = 65.0  # degrees between the camera's view and the turned one
 _CAPTIONS = ("input: 2D keypoints", "3D, from the camera", f"3D, turned by {_TURN:.0f} degrees")
 _FINE = 2  # panels are drawn this many times larger and made smaller
+_ANIMATION_RATE, _ANIMATION_WIDTH = 15.0, 900  # images a second, pixels
 _EDGE, _HEADER, _FOOTER = 16, 56, 44  # pixels
 
 
@@ -86,6 +89,35 @@ def render_video(
         RenderError, OSError: as of `render_clip`.
     """
     _write_video(Path(path), _Stage.of(clip, joints), None, images)
+
+
+def render_animation(
+    clip: Clip, joints: np.ndarray, path: Path | str, images: Iterable[np.ndarray]
+) -> None:
+    """Write the video as an animated WebP that a web page shows by itself, small enough for one.
+
+    Args:
+        clip: the input.
+        joints: as of `render_clip`.
+        path: of a webp.
+        images: as of `render_video`.
+
+    Raises:
+        RenderError, OSError: as of `render_clip`.
+    """
+    stage = _Stage.of(clip, joints)
+    rate = min(1e9 / float(np.median(np.diff(clip.stamps))), 120.0) if len(clip) > 1 else 25.0
+    step = max(1, round(rate / _ANIMATION_RATE))
+    shown = []
+    for frame, photo in enumerate(images):
+        if frame % step == 0:
+            image = _video_frame(stage, frame, None, photo)
+            height = round(image.shape[0] * _ANIMATION_WIDTH / image.shape[1])
+            shown.append(shapes.fit(image, (_ANIMATION_WIDTH, height))[..., ::-1])
+    duration = 1000 * step / rate
+    with atomic_file(path) as partial:
+        write: Any = imageio.mimwrite  # its types do not know that a format has a name
+        write(partial, shown, format="WEBP", duration=duration, loop=0, quality=60)
 
 
 @dataclass(frozen=True)
@@ -213,7 +245,8 @@ def _video_frame(
     for panel, caption in zip(panels, _CAPTIONS, strict=True):
         top = _HEADER + (height - panel.shape[0]) // 2
         image[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
-        shapes.write(image, caption, (left + 12, top + 26), size=16, colour=shapes.FAINT)
+        if photo is None or panel is not panels[0]:  # on a photograph it would not be read
+            shapes.write(image, caption, (left + 12, top + 26), size=16, colour=shapes.FAINT)
         left += panel.shape[1] + _EDGE
     words = f"{stage.seconds(frame):.2f} s"
     if np.isfinite(stage.errors[frame]):
