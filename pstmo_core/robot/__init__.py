@@ -1,0 +1,1 @@
+"""Skeletons as robots' software wants them: body frames, joint angles, points, velocities."""

@@ -1,0 +1,61 @@
+"""How fast people move, from where they were seen, by a filter that looks only back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Seconds over which a velocity is taken: shorter is noise, longer comes late.
+TIME = 0.25
+#: A person not seen for this long starts without a velocity, seconds.
+_GAP = 0.5
+
+
+class Velocities:
+    """Keeps a place and a velocity for each of the people seen last.
+
+    Args:
+        people: that are kept at most; whoever was seen longest ago goes first.
+    """
+
+    def __init__(self, people: int = 256) -> None:
+        self._people = people
+        self._known: dict[str, tuple[int, np.ndarray, np.ndarray, float]] = {}
+
+    def update(self, ids: tuple[str, ...], stamp: int, places: np.ndarray) -> np.ndarray:
+        """Take in where people are and return their velocities.
+
+        Args:
+            ids: P ids.
+            stamp: nanoseconds.
+            places: (P, 3) metres in a frame that does not move; NaN where not known.
+
+        Returns:
+            (P, 3) metres a second; NaN for whom too little is known yet.
+        """
+        found = np.full((len(ids), 3), np.nan)
+        for row, name in enumerate(ids):
+            if np.isfinite(places[row]).all():
+                found[row] = self._follow(name, stamp, places[row])
+        return found
+
+    def _follow(self, name: str, stamp: int, place: np.ndarray) -> np.ndarray:
+        """Advance a person's constant-velocity (alpha-beta) filter."""
+        before = self._known.pop(name, None)
+        passed = 0.0 if before is None else (stamp - before[0]) / 1e9
+        if before is None or not 0 < passed <= _GAP:
+            if len(self._known) >= self._people:
+                self._known.pop(next(iter(self._known)))
+            self._known[name] = (stamp, place.astype(np.float64), np.zeros(3), 0.0)
+            return np.full(3, np.nan)
+        _, old, velocity, age = before
+        keep = np.exp(-passed / TIME)
+        expected = old + passed * velocity
+        off = place - expected
+        # Critically damped; while young, a person's velocity is learned faster.
+        young = TIME / (TIME + age)
+        follow = max(1 - keep**2, young)
+        gain = max((1 - keep) ** 2, young * (1 - keep))
+        velocity = velocity + gain / passed * off
+        age += passed
+        self._known[name] = (stamp, expected + follow * off, velocity, age)
+        return velocity if age >= TIME else np.full(3, np.nan)
