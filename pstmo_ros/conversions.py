@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, Vector3
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -181,9 +181,18 @@ def keypoints_message(clip: Clip, index: int, stamp: int, frame_id: str) -> Peop
     return message
 
 
-def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
-    """Return skeletons as a message."""
-    places = frame.roots.position.tolist(), frame.roots.source.tolist()
+def skeletons_message(
+    frame: SkeletonFrame, frame_id: str, velocity: np.ndarray | None = None
+) -> Skeletons3D:
+    """Return skeletons as a message.
+
+    Args:
+        frame: the skeletons.
+        frame_id: the frame that they are in.
+        velocity: (P, 3) metres a second of the pelvises; None where not known.
+    """
+    velocity = np.full((len(frame.ids), 3), np.nan) if velocity is None else velocity
+    places = frame.roots.position.tolist(), frame.roots.source.tolist(), velocity.tolist()
     return Skeletons3D(
         header=Header(stamp=time_message(frame.stamp), frame_id=frame_id),
         newest_stamp=time_message(frame.newest),
@@ -198,8 +207,11 @@ def skeletons_message(frame: SkeletonFrame, frame_id: str) -> Skeletons3D:
                 root=Point(x=x, y=y, z=z),
                 root_source=source,
                 root_covariance=frame.roots.covariance[row].ravel(),
+                velocity=Vector3(x=vx, y=vy, z=vz),
             )
-            for row, (name, (x, y, z), source) in enumerate(zip(frame.ids, *places, strict=True))
+            for row, (name, (x, y, z), source, (vx, vy, vz)) in enumerate(
+                zip(frame.ids, *places, strict=True)
+            )
         ],
     )
 

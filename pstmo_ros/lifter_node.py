@@ -45,6 +45,8 @@ from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
+from pstmo_ros.outputs.all_outputs import AllOutputs
+from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
 from pstmo_ros.run_node import run_node
 from pstmo_ros.stream import Stream
@@ -70,7 +72,7 @@ class LifterNode(GuardedNode):
     def __init__(self, **options: Any) -> None:
         super().__init__("lifter", **options)
         self.parameters = Parameters(
-            self, StreamConfig, LifterParameters, FrameParameters, MarkerStyle
+            self, StreamConfig, LifterParameters, FrameParameters, OutputParameters, MarkerStyle
         )
         self._own = self.parameters.read(LifterParameters)
         self._runtime: TimedRuntime | None = None
@@ -78,6 +80,7 @@ class LifterNode(GuardedNode):
         self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
         self._camera: Camera | None = None
         self._transforms: Transforms | None = None
+        self._outputs: AllOutputs | None = None
         self._heard_of_camera = b""
         self._keypoints: KeypointSubscription | None = None
         self._changed = False
@@ -106,6 +109,7 @@ class LifterNode(GuardedNode):
         own = self._own
         self._layout.publish(layout_message())
         hear = self._listen_to_tf()
+        self._open_outputs()
         keypoints = self._keypoints = KeypointSubscription(
             self, own.keypoints_topic, own.qos_reliability, own.qos_depth, hear
         )
@@ -139,6 +143,24 @@ class LifterNode(GuardedNode):
         room = WaitingRoom(self, ready, self._on_keypoints, frames.tf_timeout)
         self._release_on_deactivate += [self._end_tf, room.close]
         return room.enter
+
+    def _open_outputs(self) -> None:
+        """Make what is asked for besides skeletons and markers, until deactivation."""
+        made: list[Any] = []
+
+        def publish(kind: type, topic: str, qos: QoSProfile) -> Any:
+            made.append(self.create_publisher(kind, topic, qos))
+            return made[-1]
+
+        def withdraw(publisher: Any) -> None:
+            made.remove(publisher)
+            self.destroy_publisher(publisher)
+
+        own = self.parameters.read(OutputParameters)
+        self._release_on_deactivate.append(lambda: [withdraw(p) for p in list(made)])
+        outputs = self._outputs = AllOutputs(own, publish, withdraw)
+        self._release_on_deactivate.append(outputs.close)
+        self._current_stream().see = outputs.see
 
     def _end_tf(self) -> None:
         if self._transforms is not None:
@@ -225,6 +247,8 @@ class LifterNode(GuardedNode):
     def _publish(self, messages: list[Skeletons3D], present: tuple[str, ...]) -> None:
         for message in messages:
             self._skeletons.publish(message)
+            if self._outputs is not None:
+                self._outputs.tell(message, present)
             if self._marker_arrays.get_subscription_count():  # else nobody looks
                 self._marker_arrays.publish(self._markers.draw(message, present))
 
@@ -284,6 +308,8 @@ class LifterNode(GuardedNode):
             self._stream = self._new_stream(config)
             self._stream.camera = self._camera
             self._stream.transforms = self._transforms
+            if self._outputs is not None:
+                self._stream.see = self._outputs.see
 
     def _new_stream(self, config: StreamConfig) -> Stream:
         runtime, warn = cast(Runtime, self._runtime), self.get_logger().warning

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pstmo_core.camera import Camera, CameraError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
+from pstmo_core.robot.velocity import Velocities
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
@@ -73,6 +74,9 @@ class Stream:
         self._default_frame_id = frame_id
         self.transforms: Transforms | None = None
         """What TF knows, if it is asked."""
+        self.see: Callable[[KeypointFrame], object] = lambda frame: None
+        """Takes what the camera saw, named, before the lens is undone."""
+        self._velocities = Velocities()
         self._lifter = StreamLifter(runtime, config)
         self._drops = drops
         self._warn = warn
@@ -109,6 +113,7 @@ class Stream:
             return []
         if frame.ids and not has_ids(message):
             frame = self._named(frame, now)
+        self.see(frame)
         frame = self._calibrated(frame, now)
         self.frame_id = self.frame_of(message)
         if not self.frame_id:
@@ -132,7 +137,8 @@ class Stream:
         frame_id = self.frame_id
         if self.transforms is not None:
             answer, frame_id = self.transforms.in_target(answer, frame_id)
-        return skeletons_message(answer, frame_id)
+        velocity = self._velocities.update(answer.ids, answer.stamp, answer.roots.position)
+        return skeletons_message(answer, frame_id, velocity)
 
     def _admits(self, message: People2D, now: int) -> bool:
         """Say whether a message is of the camera that is listened to."""

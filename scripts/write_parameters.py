@@ -24,13 +24,14 @@ from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.keypoint_player import PlayerParameters
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
+from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import RUNNING
 from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
 
 ROOT = Path(__file__).parents[1]
 #: The nodes with a parameter file, and the groups of their parameters.
 FILES: dict[str, tuple[type[Any], ...]] = {
-    "lifter": (LifterParameters, StreamConfig, FrameParameters, MarkerStyle),
+    "lifter": (LifterParameters, StreamConfig, FrameParameters, OutputParameters, MarkerStyle),
     "detector": (DetectorParameters, DetectorFiles),
 }
 NODES: dict[str, tuple[type[Any], ...]] = FILES | {

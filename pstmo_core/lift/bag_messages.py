@@ -42,6 +42,7 @@ float32 observed
 geometry_msgs/Point root
 uint8 root_source
 float64[9] root_covariance
+geometry_msgs/Vector3 velocity
 """,
     SKELETONS: """
 std_msgs/Header header

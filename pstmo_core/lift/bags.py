@@ -310,4 +310,5 @@ def _skeleton(types: Any, lifted: Prediction, row: int, person: int) -> Any:
         root=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
         root_source=int(lifted.root_source[row, person]),
         root_covariance=covariance.reshape(-1),
+        velocity=types["geometry_msgs/msg/Vector3"](x=np.nan, y=np.nan, z=np.nan),
     )

@@ -1,0 +1,73 @@
+"""The people of a message as arrays: what all outputs are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from std_msgs.msg import Header
+
+from pstmo_core.robot.body_frames import link_axes
+from pstmo_core.room.quaternions import quaternions_from_matrices
+from pstmo_core.skeleton import JOINTS
+from pstmo_ros.msg import Skeletons3D
+
+
+@dataclass(frozen=True, eq=False)
+class Bodies:
+    """Those people of a message whose place is known; without a place nobody is in a room."""
+
+    header: Header
+    """Stamp and frame of everything here."""
+    ids: tuple[str, ...]
+    """P ids, as topics and frames may have them."""
+    joints: np.ndarray
+    """(P, 17, 3) float64 metres in the header's frame; NaN where not known."""
+    velocity: np.ndarray
+    """(P, 3) metres a second of the pelvis; NaN where not known."""
+    covariance: np.ndarray
+    """(P, 3, 3) square metres of the pelvis."""
+    confidence: np.ndarray
+    """(P, 17), 0 to 1."""
+    links: np.ndarray
+    """(P, L, 3, 3), rotations of `body_frames.LINKS`; NaN where not known."""
+
+    @classmethod
+    def of(cls, message: Skeletons3D) -> Bodies:
+        """Return the people of a message."""
+        placed = [p for p in message.people if p.root_source != p.ROOT_NONE]
+        roots = _array([(p.root.x, p.root.y, p.root.z) for p in placed], 3)
+        joints = _array([p.joints for p in placed], 3 * JOINTS).reshape(-1, JOINTS, 3)
+        joints = joints + roots[:, None]
+        return cls(
+            message.header,
+            tuple(safe_name(p.id) for p in placed),
+            joints,
+            _array([(p.velocity.x, p.velocity.y, p.velocity.z) for p in placed], 3),
+            _array([p.root_covariance for p in placed], 9).reshape(-1, 3, 3),
+            _array([p.confidence for p in placed], JOINTS),
+            link_axes(joints),
+        )
+
+    @property
+    def orientations(self) -> np.ndarray:
+        """(P, 4) quaternions x, y, z, w of the bodies; no turn where it is not known."""
+        axes = self.links[:, 0]
+        known = np.isfinite(axes).all((1, 2))
+        return quaternions_from_matrices(np.where(known[:, None, None], axes, np.eye(3)))
+
+
+def safe_name(name: str) -> str:
+    """Return an id as REP-155 has it, and no other id's: letters, digits and _, a letter first.
+
+    What is changed is written out, so that no two ids become one.
+    """
+    if name.isascii() and name.replace("_", "a").isalnum() and name[0].isalpha():
+        return name if not name.startswith("x_") else f"x_{name}"
+    return "x_" + "".join(
+        c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in name[:64]
+    ).replace("__", "_")
+
+
+def _array(rows: list[object], width: int) -> np.ndarray:
+    return np.array(rows, np.float64).reshape(-1, width)

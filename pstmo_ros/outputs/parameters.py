@@ -1,0 +1,67 @@
+"""Parameters of what the lifter tells besides its own messages; everything is off by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pstmo_core.settings import check_settings, setting
+from pstmo_ros.parameters import UNCONFIGURED
+
+TF_CHOICES = ("off", "bodies", "links")
+
+
+def _switch(description: str) -> bool:
+    value: bool = setting(False, description, change=UNCONFIGURED)
+    return value
+
+
+@dataclass(frozen=True)
+class OutputParameters:
+    """Outputs for other software. Topics are relative unless they begin with /.
+
+    Raises:
+        ConfigError: if a value is not allowed.
+    """
+
+    publish_tf: str = setting(
+        "off",
+        "Frames of people on /tf, after REP-155: bodies is body_ID in the pelvis, links all of its "
+        "human model.",
+        choices=TF_CHOICES,
+        change=UNCONFIGURED,
+    )
+    publish_poses: bool = _switch(
+        "poses (geometry_msgs/PoseArray): everybody's pelvis, x forward, z to the head."
+    )
+    publish_points: bool = _switch(
+        "points (sensor_msgs/PointCloud2): points along the limbs, as obstacle layers and the "
+        "collision monitor of Nav2 read them."
+    )
+    points_spacing: float = setting(
+        0.1,
+        "Distance between points along a limb.",
+        low=0.01,
+        high=1.0,
+        unit="m",
+        change=UNCONFIGURED,
+    )
+    points_radius: float = setting(
+        0.06,
+        "How far points stand off the bones to four sides; 0: they lie on them.",
+        low=0.0,
+        high=0.5,
+        unit="m",
+        change=UNCONFIGURED,
+    )
+    publish_people: bool = _switch(
+        "people (people_msgs/People): places and velocities, as Nav2's social layers read them."
+    )
+    publish_detections: bool = _switch(
+        "detections (vision_msgs/Detection3DArray): a box round everybody."
+    )
+    publish_hri: bool = _switch(
+        "/humans/bodies (hri_msgs, REP-155), for libhri and hri_rviz; needs publish_tf."
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)

@@ -1,0 +1,230 @@
+"""What other software hears of people over DDS, checked by that software's own rules."""
+
+from __future__ import annotations
+
+import re
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+pytest.importorskip("tf2_ros", reason="needs tf2")
+
+import tf2_ros
+from geometry_msgs.msg import PointStamped, PoseArray, TwistStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+from sensor_msgs.msg import JointState, PointCloud2
+from std_msgs.msg import Header, String
+
+from pstmo_core.errors import PstmoError
+from pstmo_core.robot.body_frames import body_axes
+from pstmo_core.room.quaternions import matrix_from_quaternion
+from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.view import View
+from pstmo_ros.conversions import floats, stamp_ns, time_message
+from pstmo_ros.frames.static_frame import publish_static_frame
+from pstmo_ros.lifter_node import LifterNode
+from pstmo_ros.msg import People2D, Person2D, Skeletons3D
+from pstmo_ros.outputs.bodies import safe_name
+from pstmo_ros.outputs.output import messages_of
+
+VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
+FPS = 25.0
+BASE = 1_700_000_000_000_000_000
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+#: A person's id in the messages, and in topics and frames.
+ID = "walker"
+
+
+class World(Node):
+    """A lifter, a camera before somebody who walks, and who listens."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__("world")
+        given = {
+            "qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, "expire": 0.4,
+            "floor_frame": "map", "target_frame": "map", **parameters,
+        }  # fmt: skip
+        self.lifter = LifterNode(
+            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
+        )
+        self.heard: dict[str, list[Any]] = {}
+        self.buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self.buffer, self)
+        self._keypoints = self.create_publisher(People2D, "keypoints", 100)
+        publish_static_frame(self, "map", "camera", VIEW.pose)
+        self.listen(Skeletons3D, "skeletons")
+        self._spinner = SingleThreadedExecutor()
+        self._spinner.add_node(self)
+        self._spinner.add_node(self.lifter)
+
+    def listen(self, kind: type, topic: str, qos: QoSProfile | int = 100) -> list[Any]:
+        self.heard[topic] = []
+        self.create_subscription(kind, topic, self.heard[topic].append, qos)
+        return self.heard[topic]
+
+    def start(self) -> None:
+        assert self.lifter.start()
+        self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
+        self.spin_for(0.3)
+
+    def spin_until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self._spinner.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._spinner.spin_once(timeout_sec=0.02)
+
+    def walk(self, frames: int) -> list[np.ndarray]:
+        """Show somebody who walks and return the true joints (17, 3) in map."""
+        truth = []
+        for row in range(frames):
+            world = Stage.shipped(1).joints(row / FPS)[0]
+            truth.append(world)
+            points = VIEW.project(VIEW.to_camera(world))
+            header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
+            person = Person2D(id=ID, points=floats(points.ravel()))
+            self._keypoints.publish(
+                People2D(header=header, layout="h36m17", width=1280, height=720, people=[person])
+            )
+            self.spin_until(lambda row=row: len(self.heard["skeletons"]) > row)
+        self.spin_for(0.1)
+        return truth
+
+    def close(self) -> None:
+        self._spinner.shutdown()
+        self.lifter.destroy_node()
+        self.destroy_node()
+
+
+@pytest.fixture
+def world(ros: None) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def make(**parameters: Any) -> World:
+        made.append(World(**parameters))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_frames_poses_points_and_velocities_are_where_people_are(
+    world: Callable[..., World],
+) -> None:
+    here = world(publish_tf="bodies", publish_poses=True, publish_points=True)
+    poses, clouds = here.listen(PoseArray, "poses"), here.listen(PointCloud2, "points")
+    here.start()
+    truth = here.walk(60)
+    last = truth[-1]
+
+    stamp = Time(nanoseconds=stamp_ns(here.heard["skeletons"][-1].header.stamp))
+    found = here.buffer.lookup_transform("map", f"body_{ID}", stamp).transform
+    place = np.array([found.translation.x, found.translation.y, found.translation.z])
+    assert np.linalg.norm(place - last[0]) < 0.2
+    q = found.rotation
+    axes = matrix_from_quaternion(np.array([q.x, q.y, q.z, q.w]))
+    off = np.degrees(np.arccos(np.clip((axes * body_axes(last[None])[0]).sum(0), -1, 1)))
+    print(f"measured: axes of the body {off.round(1)} degrees off")
+    assert off[0] < 20 and off[2] < 20
+    assert axes[2, 2] > 0.9  # the head is up
+
+    assert poses[-1].header.frame_id == "map" and len(poses[-1].poses) == 1
+    position = poses[-1].poses[0].position
+    np.testing.assert_allclose([position.x, position.y, position.z], place, atol=1e-6)
+
+    velocity = here.heard["skeletons"][-1].people[0].velocity
+    true_velocity = (truth[-1][0] - truth[-6][0]) * FPS / 5
+    assert abs(velocity.x - true_velocity[0]) < 0.3
+
+    # As nav2_collision_monitor's point cloud source reads it: float32 x, y, z, and heights.
+    cloud = clouds[-1]
+    assert [(f.name, f.datatype) for f in cloud.fields] == [(n, 7) for n in "xyz"]
+    assert cloud.height == 1 and cloud.is_dense and not cloud.is_bigendian
+    assert len(cloud.data) == cloud.row_step == cloud.width * cloud.point_step
+    points = np.frombuffer(bytes(cloud.data), np.float32).reshape(-1, 3)
+    assert points[:, 2].min() > -0.2 and points[:, 2].max() < 1.8
+    assert np.linalg.norm(points[:, :2] - last[0, :2], axis=-1).max() < 1.2
+
+    here.spin_until(lambda: not poses[-1].poses, seconds=3.0)  # left: nobody is anywhere
+    here.spin_until(lambda: clouds[-1].width == 0)
+
+
+def test_libhri_finds_bodies_by_rep_155(world: Callable[..., World]) -> None:
+    m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
+    here = world(publish_tf="links", publish_hri=True)
+    bodies = f"/humans/bodies/{ID}"
+    tracked = here.listen(m.IdsList, "/humans/bodies/tracked")
+    rois = here.listen(m.NormalizedRegionOfInterest2D, f"{bodies}/roi")
+    skeletons = here.listen(m.Skeleton2D, f"{bodies}/skeleton2d")
+    states = here.listen(JointState, f"{bodies}/joint_states")
+    positions = here.listen(PointStamped, f"{bodies}/position")
+    velocities = here.listen(TwistStamped, f"{bodies}/velocity")
+    descriptions = here.listen(String, f"{bodies}/urdf", LATCHED)
+    here.start()
+    here.walk(40)
+    here.spin_until(lambda: bool(descriptions and velocities and states and rois))
+
+    assert tracked[-1].ids == [ID]
+    assert re.fullmatch("[A-Za-z][A-Za-z0-9_]*", ID)
+    roi, skeleton = rois[-1], skeletons[-1]
+    assert 0 <= roi.xmin < roi.xmax <= 1 and 0 <= roi.ymin < roi.ymax <= 1
+    ankle, nose = skeleton.skeleton[m.Skeleton2D.LEFT_ANKLE], skeleton.skeleton[0]
+    assert ankle.c > 0 and nose.c > 0 and ankle.y > nose.y
+    assert skeleton.skeleton[m.Skeleton2D.LEFT_EYE].c == 0
+    assert stamp_ns(roi.header.stamp) == stamp_ns(here.heard["skeletons"][-1].header.stamp)
+
+    robot = ElementTree.fromstring(descriptions[-1].data)
+    joints = {j.get("name"): j for j in robot.iter("joint")}
+    links = {link.get("name") for link in robot.iter("link")}
+    moving = {name for name, j in joints.items() if j.get("type") == "revolute"}
+    assert set(states[-1].name) == moving
+    for joint in joints.values():
+        assert joint.find("parent").get("link") in links
+        assert joint.find("child").get("link") in links
+    children = [j.find("child").get("link") for j in joints.values()]
+    assert sorted([*children, f"body_{ID}"]) == sorted(links)  # one tree, body_ID its root
+
+    stamp = Time(nanoseconds=stamp_ns(states[-1].header.stamp))
+    for link in ("body", "torso", "head", "l_wrist", "r_ankle"):
+        assert here.buffer.can_transform("map", f"{link}_{ID}", stamp)
+    feet = here.buffer.lookup_transform(f"body_{ID}", f"l_ankle_{ID}", stamp).transform
+    assert feet.translation.z < -0.5  # below the pelvis, in the body's own frame
+    assert positions[-1].header.frame_id == "map"
+
+    here.spin_until(lambda: not tracked[-1].ids, seconds=3.0)
+    here.spin_until(lambda: here.count_publishers(f"{bodies}/roi") == 0)
+
+
+def test_a_missing_message_package_is_named_with_the_package_that_brings_it() -> None:
+    with pytest.raises(PstmoError, match=r"apt install ros-\$ROS_DISTRO-no-such-msgs"):
+        messages_of("no_such_msgs", "publish_people")
+
+
+def test_hri_without_frames_is_refused_with_a_sentence(
+    world: Callable[..., World], capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = world(publish_hri=True)
+    assert not here.lifter.start()
+    assert "set publish_tf to links" in capfd.readouterr().err
+
+
+def test_ids_become_names_that_topics_may_have_and_stay_apart() -> None:
+    ids = ["p1", "7", "a-b", "a_b", "a b", "é", "x_1", "Anna", "_", "a_2d_b", "x_a_2d_b"]
+    names = [safe_name(name) for name in ids]
+    assert len(set(names)) == len(ids)
+    assert all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) for name in names)
+    assert names[0] == "p1" and names[7] == "Anna"
