@@ -34,6 +34,8 @@ from pstmo_ros import launch_arguments
 from pstmo_ros.launch_arguments import CAMERA, CAMERA_NAMES, DETECTOR, LIFTER, PLAYER, PLAYER_NAMES
 
 PACKAGE = "pstmo_ros"
+#: Focal length in pixels of the shipped clip's camera (scripts/make_sample.py).
+SAMPLE_FOCAL = 934.4
 SWITCH = ("true", "false")
 NO_RVIZ = (
     "rviz:=true was asked for, but rviz2 is not on PATH: install it (apt install "
@@ -179,6 +181,10 @@ def lifter_parameters(context: LaunchContext) -> list:
         own["camera_info_topic"] = text(camera_info_topic(context))
     if is_rectified(context):
         own["rectified"] = True
+    if frame := level_frame(context):
+        own.setdefault("floor_frame", text(frame))
+    if get(context, "player") == "sample":
+        own.setdefault("focal", SAMPLE_FOCAL)
     return [LaunchConfiguration("params_file"), own]
 
 
@@ -337,6 +343,14 @@ def player(context: LaunchContext) -> list:
     return [RegisterEventHandler(end), node]
 
 
+def level_frame(context: LaunchContext) -> str:
+    """Return the frame whose plane z = 0 is the floor, if TF is known to have one."""
+    if frame := get(context, "floor_frame"):
+        return frame
+    tells_tf = is_true(context, "virtual_camera") or get(context, "player") == "sample"
+    return (get(context, "world_frame") or "map") if tells_tf else ""
+
+
 def rviz(context: LaunchContext) -> list:
     """Return RViz, if it is asked for and there: it shows the namespace's markers and frame."""
     if not is_true(context, "rviz"):
@@ -345,8 +359,11 @@ def rviz(context: LaunchContext) -> list:
         return [LogInfo(msg=NO_RVIZ)]
     namespace = get(context, "namespace").strip("/")
     shown = ("skeleton_markers", "image_raw") if namespace else ()
-    options = ["-d", LaunchConfiguration("rviz_config")]
-    if frame := get(context, "frame_id"):
+    config, level = get(context, "rviz_config"), level_frame(context)
+    if level and Path(config).name == "lifter.rviz":
+        config = str(Path(config).with_name("room.rviz"))
+    options = ["-d", config]
+    if frame := level or get(context, "frame_id"):
         options += ["-f", frame]
     return [
         Node(

@@ -55,7 +55,7 @@ class PlayerParameters:
         "is known; empty: TF does not learn it.",
         change=NEVER,
     )
-    camera_height: float = setting(
+    viewpoint_height: float = setting(
         0.0,
         "Height of the clip's camera over the floor; 0: not known, but for the shipped sample.",
         low=0.0,
@@ -63,7 +63,7 @@ class PlayerParameters:
         unit="m",
         change=NEVER,
     )
-    camera_pitch: float = setting(
+    viewpoint_pitch: float = setting(
         0.0,
         "By how much the clip's camera looked down, where its height is stated.",
         low=-90.0,
@@ -111,8 +111,8 @@ class PlayerParameters:
     @property
     def pose(self) -> CameraPose | None:
         """How the clip's camera stood, None where that is not known."""
-        if self.camera_height:
-            return CameraPose.of_tilt(self.camera_height, self.camera_pitch)
+        if self.viewpoint_height:
+            return CameraPose.of_tilt(self.viewpoint_height, self.viewpoint_pitch)
         return None if self.clip else SAMPLE_POSE
 
     def load(self) -> Clip:

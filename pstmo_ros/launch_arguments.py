@@ -22,9 +22,10 @@ from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.keypoint_player import PlayerParameters
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
+from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
 
-LIFTER = (LifterParameters, StreamConfig, FrameParameters, MarkerStyle)
+LIFTER = (LifterParameters, StreamConfig, FrameParameters, OutputParameters, MarkerStyle)
 DETECTOR = (DetectorParameters, DetectorFiles)
 CAMERA = (CameraParameters,)
 PLAYER = (PlayerParameters,)
@@ -110,7 +111,8 @@ def virtual_camera_values(given: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigError: if a value is none for its parameter.
     """
-    names = {"people": "people", "fps": "camera_fps", "frame_id": "frame_id"}
+    names = {"people": "people", "fps": "camera_fps"}
+    names |= {"frame_id": "frame_id", "world_frame": "world_frame"}
     table = fields(VirtualCameraParameters)
     return {
         name: _value(argument, text, table[name])

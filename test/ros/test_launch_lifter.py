@@ -161,3 +161,13 @@ def test_rviz_shows_the_markers_in_the_players_frame_with_the_right_qos() -> Non
     assert topics["MarkerArray"]["Value"] == "/" + LifterParameters.markers_topic
     assert topics["MarkerArray"]["Reliability Policy"] == "Reliable"
     assert {"Grid", "TF"} <= set(topics)
+
+
+def test_rviz_shows_the_floor_of_the_room_that_tf_tells_of() -> None:
+    from pstmo_ros.keypoint_player import PlayerParameters
+
+    config = yaml.safe_load((ROOT / "config" / "room.rviz").read_text())
+    manager = config["Visualization Manager"]
+    assert manager["Global Options"]["Fixed Frame"] == PlayerParameters.world_frame
+    grid = next(d for d in manager["Displays"] if d["Class"].endswith("/Grid"))
+    assert grid["Plane"] == "XY" and set(grid["Offset"].values()) == {0}

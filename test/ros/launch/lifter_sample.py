@@ -104,7 +104,8 @@ class TestWhileItRuns(unittest.TestCase):
         live = np.nanmean(mpjpe(recording.joints_of(clip), clip.truth))
         offline = lift_clip(clip, load_runtime(), StreamConfig()).joints
         self.assertLess(live, 0.1)
-        self.assertAlmostEqual(live, np.nanmean(mpjpe(offline, clip.truth)), delta=0.005)
+        # Live, people's sizes are learned from the floor, too.
+        self.assertAlmostEqual(live, np.nanmean(mpjpe(offline, clip.truth)), delta=0.01)
 
         self.assertEqual({name for name, _ in audience.ever_shown}, set(clip.ids))
         audience.spin_until(lambda: not audience.shown, 5.0)  # they left: deleted
