@@ -18,9 +18,9 @@ class DetectorParameters:
 
     detector: str = setting(
         DEFAULT_KIND,
-        "What finds the keypoints: movenet comes with the package, rtm is RTMPose or RTMO through "
-        "rtmlib, mediapipe is MediaPipe's pose landmarker, onnx any top-down network that is "
-        "described, simulation is for the virtual camera only.",
+        "What finds the keypoints: movenet and blazepose come with the package, rtm is RTMPose or "
+        "RTMO through rtmlib, mediapipe is MediaPipe's pose landmarker, onnx any top-down network "
+        "that is described, simulation is for the virtual camera only.",
         choices=KINDS,
         change=UNCONFIGURED,
     )

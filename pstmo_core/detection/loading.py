@@ -12,9 +12,10 @@ def load_detector(kind: str = DEFAULT_KIND, options: DetectorOptions | None = No
     """Load a detector.
 
     Args:
-        kind: one of `KINDS`. `movenet`: MoveNet, which comes with the package; `rtm`: RTMPose and
-            RTMO through rtmlib; `mediapipe`: MediaPipe Tasks; `onnx`: a top-down pose network that
-            the options describe; `simulation`: for the virtual camera's images only.
+        kind: one of `KINDS`. `movenet` and `blazepose`: networks that come with the package;
+            `rtm`: RTMPose and RTMO through rtmlib; `mediapipe`: MediaPipe Tasks; `onnx`: a top-down
+            pose network that the options describe; `simulation`: for the virtual camera's images
+            only.
         options: files and what they expect; by default all defaults.
 
     Raises:
@@ -40,6 +41,10 @@ def _load(kind: str, options: DetectorOptions) -> Detector:
         from pstmo_core.detection.movenet import MovenetDetector
 
         return MovenetDetector(options)
+    if kind == "blazepose":
+        from pstmo_core.detection.blazepose import BlazeposeDetector
+
+        return BlazeposeDetector(options)
     if kind == "simulation":
         from pstmo_core.detection.simulation import SimulationDetector
 

@@ -10,7 +10,7 @@ from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.keypoints.rotation import ROTATIONS
 from pstmo_core.settings import check_settings, setting
 
-KINDS = ("movenet", "rtm", "mediapipe", "onnx", "simulation")
+KINDS = ("movenet", "blazepose", "rtm", "mediapipe", "onnx", "simulation")
 #: What detects unless a user says otherwise: needs nothing beside the package.
 DEFAULT_KIND = "movenet"
 #: How a top-down network of kind onnx learns where people are.
@@ -27,7 +27,8 @@ class DetectorOptions:
 
     pose_model: str = setting(
         "", "Path of the pose network: an ONNX file, for mediapipe a .task file. Empty: movenet "
-        "uses MoveNet lightning, which comes with the package; thunder is more exact and slower.",
+        "uses MoveNet lightning and blazepose BlazePose full, which come with the package; MoveNet "
+        "thunder and BlazePose heavy are more exact and slower.",
     )  # fmt: skip
     person_model: str = setting(
         "", "Path of the ONNX file that finds people: for rtm YOLOX or RTMDet, for onnx with "
@@ -41,7 +42,7 @@ class DetectorOptions:
         "chooses by the people's size and, in a node, the machine's speed.", low=0, high=2048,
     )  # fmt: skip
     search_every: int = setting(
-        5, "In every how many images movenet looks for people who have come. Those who are known "
+        5, "In every how many images movenet and blazepose look for newcomers. Those who are known "
         "are followed in every image.", low=1, high=1000,
     )  # fmt: skip
     search_tiles: int = setting(
@@ -84,7 +85,7 @@ class DetectorOptions:
     detected_people: int = setting(4, "Most people that are found in an image.", low=1, high=64)
     person_score: float = setting(
         0.0, "Least score of a person, of the box or the mean of the points; 0 takes what suits "
-        "the detector: 0.2 for movenet, 0.3 for others.", low=0.0, high=1.0,
+        "the detector: 0.2 for movenet, 0.5 for blazepose, 0.3 for others.", low=0.0, high=1.0,
     )  # fmt: skip
     rotation: int = setting(
         0, "Degrees clockwise by which images have to be turned to be upright, where the camera "

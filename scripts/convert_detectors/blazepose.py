@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """BlazePose from TensorFlow Lite to ONNX: blazepose.py IN.tflite OUT.onnx [OUTPUT...].
 
-Images come in as TensorFlow Lite takes them, (1, H, W, 3); inside they are (1, C, H, W). Weights
-that are halves in the file stay halves. OUTPUT names those to keep, by default all. Needs the
-packages numpy, onnx and tflite.
+Images come in as TensorFlow Lite takes them, (1, H, W, 3); inside they are (1, C, H, W). OUTPUT
+names those to keep, by default all. Needs the packages numpy, onnx and tflite.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import tflite
+from canonical import canonical
+from half_weights import store_halves
 from onnx import TensorProto, helper, numpy_helper
 from tflite import ActivationFunctionType, BuiltinOperator, Padding
 from tflite_graph import Operator, TfliteGraph
@@ -89,14 +90,9 @@ class Converter:
         return model
 
     def _constant(self, name: str, value: np.ndarray) -> str:
-        """Keep a constant; halves are made floats when the network is loaded."""
-        if name not in self._constants and f"{name}_half" not in self._constants:
-            value = np.ascontiguousarray(value)
-            if value.dtype == np.float16:
-                self._constants[f"{name}_half"] = value
-                self._add("Cast", [f"{name}_half"], name, to=TensorProto.FLOAT)
-            else:
-                self._constants[name] = value
+        if name not in self._constants:
+            kind = np.float32 if value.dtype == np.float16 else value.dtype
+            self._constants[name] = np.ascontiguousarray(value, kind)
         return name
 
     def _add(self, kind: str, inputs: list[str], output: str, **attributes: object) -> str:
@@ -206,7 +202,8 @@ class Converter:
 def main() -> None:
     """Convert one file."""
     source, target, *wanted = sys.argv[1:]
-    onnx.save(Converter(TfliteGraph(Path(source))).model(wanted), target)
+    model = Converter(TfliteGraph(Path(source))).model(wanted)
+    onnx.save(canonical(store_halves(model), "blazepose"), target)
 
 
 if __name__ == "__main__":

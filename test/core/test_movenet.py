@@ -21,7 +21,7 @@ NAMES = get_layout("coco17").joint_names
 UPRIGHT = ("nose", "lshoulder", "lhip", "lknee", "lankle")
 #: Boxes round the man on the roof and the woman on the grass in these images: left, top, right,
 #: bottom, pixels.
-PEOPLE = ((140, -60, 390, 340), (740, 360, 940, 710))
+PEOPLE = ((100, -200, 430, 360), (700, 340, 960, 720))
 
 
 @pytest.fixture(scope="module")
