@@ -154,11 +154,11 @@ def _lift(
     with tqdm(total=len(jobs), unit=unit, delay=1, bar_format=bar_format) as bar:
 
         def finished(result: Result) -> None:
-            if result.runtime and not any(before.runtime for before in results):
-                bar.write(f"lifted by {result.runtime}")
-            results.append(result)
             if len(jobs) > 1:
+                if result.runtime and not any(before.runtime for before in results):
+                    bar.write(f"lifted by {result.runtime}")
                 bar.write(_sentence(result))
+            results.append(result)
 
         def progress(done: float) -> None:
             bar.update(done - bar.n)
@@ -170,6 +170,8 @@ def _lift(
         else:
             lift_here(jobs, settings, force, finished, progress)
     if len(jobs) == 1:
+        if results[0].runtime:
+            typer.echo(f"lifted by {results[0].runtime}")
         typer.echo(_sentence(results[0]))
     return results
 

@@ -13,6 +13,9 @@ from pstmo_core.room.camera_pose import CameraPose
 #: Keypoints with a lower score count as not seen, unless a setting says otherwise.
 MIN_SCORE = 0.2
 
+#: Coordinates up to this are shares of the image, or of nothing: no image is one pixel wide.
+LARGEST_SHARE = 1.5
+
 
 class KeypointError(PstmoError):
     """Keypoints that cannot be used; says what is wrong with them."""
@@ -90,6 +93,12 @@ def keypoint_frame(
         raise KeypointError(f"scores have the shape {scores.shape}, but must have {expected[:2]}")
     if len(set(ids)) != len(ids):
         raise KeypointError(f"an id appears twice in {list(ids)}")
+    largest = np.fmax.reduce(np.abs(points), axis=None, initial=0.0)
+    if 0 < largest <= LARGEST_SHARE:
+        raise KeypointError(
+            f"all coordinates lie within {largest:.3g} pixels of the image's corner: keypoints are "
+            "in pixels, and not from 0 to 1; multiply them by the image's width and height"
+        )
     scores = np.where(placeholders(points), np.float32(0), scores)
     points, scores = table.convert(points, scores)
     return KeypointFrame(stamp, tuple(ids), points, scores, width, height)

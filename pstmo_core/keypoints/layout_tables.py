@@ -82,107 +82,79 @@ def _neck(shoulders: Entry = _SHOULDERS) -> tuple[Entry, ...]:
     return tuple(_blend((0.42, shoulders), (0.58, head)) for head in _HEAD)
 
 
+#: Points of the face and the hands, which serve no joint.
+_FACE = tuple(f"face{number}" for number in range(68))
+_HANDS = tuple(f"{side}hand{number}" for side in "lr" for number in range(21))
+
+_COCO = (
+    "nose", "leye", "reye", "lear", "rear", "lshoulder", "rshoulder", "lelbow", "relbow",
+    "lwrist", "rwrist", "lhip", "rhip", "lknee", "rknee", "lankle", "rankle",
+)  # fmt: skip
+_HALPE = (
+    *_COCO, "head_top", "neck", "pelvis", "lbigtoe", "rbigtoe", "lsmalltoe", "rsmalltoe", "lheel",
+    "rheel",
+)  # fmt: skip
+
 POINT_NAMES: dict[str, tuple[str, ...]] = {
-    "coco17": (
-        "nose", "leye", "reye", "lear", "rear", "lshoulder", "rshoulder", "lelbow", "relbow",
-        "lwrist", "rwrist", "lhip", "rhip", "lknee", "rknee", "lankle", "rankle",
-    ),
+    "coco17": _COCO,
     "openpose18": (
         "nose", "neck", "rshoulder", "relbow", "rwrist", "lshoulder", "lelbow", "lwrist",
         "rhip", "rknee", "rankle", "lhip", "lknee", "lankle", "reye", "leye", "rear", "lear",
     ),
-    "halpe26": (
-        "nose", "leye", "reye", "lear", "rear", "lshoulder", "rshoulder", "lelbow", "relbow",
-        "lwrist", "rwrist", "lhip", "rhip", "lknee", "rknee", "lankle", "rankle",
-        "head_top", "neck", "pelvis", "lbigtoe", "rbigtoe", "lsmalltoe", "rsmalltoe",
-        "lheel", "rheel",
+    "body25": (
+        "nose", "neck", "rshoulder", "relbow", "rwrist", "lshoulder", "lelbow", "lwrist", "midhip",
+        "rhip", "rknee", "rankle", "lhip", "lknee", "lankle", "reye", "leye", "rear", "lear",
+        "lbigtoe", "lsmalltoe", "lheel", "rbigtoe", "rsmalltoe", "rheel",
     ),
+    "halpe26": _HALPE,
     "blazepose33": (
         "nose", "leye_inner", "leye", "leye_outer", "reye_inner", "reye", "reye_outer",
         "lear", "rear", "lmouth", "rmouth", "lshoulder", "rshoulder", "lelbow", "relbow",
         "lwrist", "rwrist", "lpinky", "rpinky", "lindex", "rindex", "lthumb", "rthumb",
         "lhip", "rhip", "lknee", "rknee", "lankle", "rankle", "lheel", "rheel", "ltoe", "rtoe",
     ),
+    "wholebody133": (
+        *_COCO, "lbigtoe", "lsmalltoe", "lheel", "rbigtoe", "rsmalltoe", "rheel", *_FACE, *_HANDS,
+    ),
+    "halpe136": (*_HALPE, *_FACE, *_HANDS),
     "h36m17": JOINT_NAMES,
 }  # fmt: skip
 
+#: What all layouts with COCO's points have in common.
+_DETECTOR: Table = {
+    "hip": (_HIPS,),
+    "rhip": _same("rhip"),
+    "rknee": _same("rknee"),
+    "rankle": _same("rankle"),
+    "lhip": _same("lhip"),
+    "lknee": _same("lknee"),
+    "lankle": _same("lankle"),
+    "spine": _spine(),
+    "thorax": _thorax(),
+    "neck_nose": _neck(),
+    "head": _HEAD,
+    "lshoulder": _same("lshoulder"),
+    "lelbow": _same("lelbow"),
+    "lwrist": _same("lwrist"),
+    "rshoulder": _same("rshoulder"),
+    "relbow": _same("relbow"),
+    "rwrist": _same("rwrist"),
+}
+_OPENPOSE: Table = {
+    **_DETECTOR,
+    "spine": _spine() + _spine(_OPENPOSE_NECK),
+    "thorax": _thorax() + _thorax(_OPENPOSE_NECK),
+    "neck_nose": _neck() + _neck(_OPENPOSE_NECK),
+}
+
 TABLES: dict[str, Table] = {
-    "coco17": {
-        "hip": (_HIPS,),
-        "rhip": _same("rhip"),
-        "rknee": _same("rknee"),
-        "rankle": _same("rankle"),
-        "lhip": _same("lhip"),
-        "lknee": _same("lknee"),
-        "lankle": _same("lankle"),
-        "spine": _spine(),
-        "thorax": _thorax(),
-        "neck_nose": _neck(),
-        "head": _HEAD,
-        "lshoulder": _same("lshoulder"),
-        "lelbow": _same("lelbow"),
-        "lwrist": _same("lwrist"),
-        "rshoulder": _same("rshoulder"),
-        "relbow": _same("relbow"),
-        "rwrist": _same("rwrist"),
-    },
-    "openpose18": {
-        "hip": (_HIPS,),
-        "rhip": _same("rhip"),
-        "rknee": _same("rknee"),
-        "rankle": _same("rankle"),
-        "lhip": _same("lhip"),
-        "lknee": _same("lknee"),
-        "lankle": _same("lankle"),
-        "spine": _spine() + _spine(_OPENPOSE_NECK),
-        "thorax": _thorax() + _thorax(_OPENPOSE_NECK),
-        "neck_nose": _neck() + _neck(_OPENPOSE_NECK),
-        "head": _HEAD,
-        "lshoulder": _same("lshoulder"),
-        "lelbow": _same("lelbow"),
-        "lwrist": _same("lwrist"),
-        "rshoulder": _same("rshoulder"),
-        "relbow": _same("relbow"),
-        "rwrist": _same("rwrist"),
-    },
+    "coco17": _DETECTOR,
+    "openpose18": _OPENPOSE,
+    "body25": {**_OPENPOSE, "hip": (_HIPS, *_same("midhip"))},
     # Halpe's neck and head top serve no joint: where they lie on a captured body is not measured.
-    "halpe26": {
-        "hip": (_HIPS, *_same("pelvis")),
-        "rhip": _same("rhip"),
-        "rknee": _same("rknee"),
-        "rankle": _same("rankle"),
-        "lhip": _same("lhip"),
-        "lknee": _same("lknee"),
-        "lankle": _same("lankle"),
-        "spine": _spine(),
-        "thorax": _thorax(),
-        "neck_nose": _neck(),
-        "head": _HEAD,
-        "lshoulder": _same("lshoulder"),
-        "lelbow": _same("lelbow"),
-        "lwrist": _same("lwrist"),
-        "rshoulder": _same("rshoulder"),
-        "relbow": _same("relbow"),
-        "rwrist": _same("rwrist"),
-    },
-    "blazepose33": {
-        "hip": (_HIPS,),
-        "rhip": _same("rhip"),
-        "rknee": _same("rknee"),
-        "rankle": _same("rankle"),
-        "lhip": _same("lhip"),
-        "lknee": _same("lknee"),
-        "lankle": _same("lankle"),
-        "spine": _spine(),
-        "thorax": _thorax(),
-        "neck_nose": _neck(),
-        "head": _HEAD,
-        "lshoulder": _same("lshoulder"),
-        "lelbow": _same("lelbow"),
-        "lwrist": _same("lwrist"),
-        "rshoulder": _same("rshoulder"),
-        "relbow": _same("relbow"),
-        "rwrist": _same("rwrist"),
-    },
+    "halpe26": {**_DETECTOR, "hip": (_HIPS, *_same("pelvis"))},
+    "blazepose33": _DETECTOR,
+    "wholebody133": _DETECTOR,
+    "halpe136": {**_DETECTOR, "hip": (_HIPS, *_same("pelvis"))},
     "h36m17": {name: _same(name) for name in JOINT_NAMES},
 }

@@ -30,6 +30,8 @@ class Layout:
     joint_names: tuple[str, ...]
     """J names of the source points, in order."""
     table: Table
+    _used: np.ndarray | slice = field(init=False, repr=False, compare=False)
+    """Which points serve a joint."""
     _weights: np.ndarray = field(init=False, repr=False, compare=False)
     """(17 * E, J) float32, the entries of all joints, padded to E entries each."""
     _needed: np.ndarray = field(init=False, repr=False, compare=False)
@@ -46,8 +48,11 @@ class Layout:
                 columns = [self.joint_names.index(point) for point in entry]
                 weights[joint, rank, columns] = list(entry.values())
         flat = weights.reshape(-1, len(self.joint_names))
-        object.__setattr__(self, "_weights", flat)
-        object.__setattr__(self, "_needed", flat != 0)
+        # Points of faces and hands serve no joint.
+        used = np.flatnonzero(flat.any(0)) if len(self.joint_names) > 40 else slice(None)
+        object.__setattr__(self, "_used", used)
+        object.__setattr__(self, "_weights", flat[:, used])
+        object.__setattr__(self, "_needed", flat[:, used] != 0)
         object.__setattr__(self, "_real", (weights != 0).any(-1))
 
     @property
@@ -75,8 +80,8 @@ class Layout:
         """
         self._check(points, scores)
         with np.errstate(over="ignore", invalid="ignore"):
-            points = np.asarray(points, dtype=np.float32)
-            scores = np.asarray(scores, dtype=np.float32)
+            points = np.asarray(points, dtype=np.float32)[..., self._used, :]
+            scores = np.asarray(scores, dtype=np.float32)[..., self._used]
             seen = (np.abs(points) <= FARTHEST).all(-1) & (scores > 0)
         points = np.where(seen[..., None], points, np.float32(0))
         scores = np.where(seen, np.minimum(scores, np.float32(1)), np.float32(0))

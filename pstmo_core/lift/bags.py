@@ -291,24 +291,21 @@ def _skeletons(types: Any, lifted: Prediction, row: int, newest: int, frame_id: 
         ),
         newest_stamp=time(sec=newest // _SECOND, nanosec=newest % _SECOND),
         layout="h36m17",
-        people=[
-            _skeleton(types, lifted, row, person)
-            for person in np.flatnonzero(lifted.lifted[row]).tolist()
-        ],
+        people=[_skeleton(types, lifted, skeleton) for skeleton in lifted.rows(row)],
     )
 
 
-def _skeleton(types: Any, lifted: Prediction, row: int, person: int) -> Any:
-    root, covariance = lifted.roots[row, person], lifted.root_covariance[row, person]
-    x, y, z = root.tolist()
+def _skeleton(types: Any, lifted: Prediction, row: int) -> Any:
+    bodies = lifted.bodies
+    x, y, z = bodies.roots[row].tolist()
     return types["pstmo_ros/msg/Skeleton3D"](
-        id=lifted.ids[person],
-        joints=lifted.joints[row, person].reshape(-1),
-        confidence=lifted.confidence[row, person],
-        sigma=lifted.sigma[row, person] if lifted.says_sigma else np.zeros(0, np.float32),
-        observed=float(lifted.observed[row, person]),
+        id=lifted.ids[int(lifted.people[row])],
+        joints=bodies.joints[row].reshape(-1),
+        confidence=bodies.confidence[row],
+        sigma=bodies.sigma[row] if lifted.says_sigma else np.zeros(0, np.float32),
+        observed=float(bodies.observed[row]),
         root=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
-        root_source=int(lifted.root_source[row, person]),
-        root_covariance=covariance.reshape(-1),
+        root_source=int(bodies.root_source[row]),
+        root_covariance=bodies.root_covariance[row].reshape(-1),
         velocity=types["geometry_msgs/msg/Vector3"](x=np.nan, y=np.nan, z=np.nan),
     )

@@ -6,6 +6,7 @@ CameraInfo, and OpenCV's FileStorage; YAML or JSON, told apart by their keys.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from pstmo_core.camera import Camera, CameraError, camera_from_info
 
 #: Bytes of a calibration file; those of cameras have two or three thousand.
 LARGEST_FILE = 1 << 20
+#: Numbers of one matrix that are looked at.
+_MOST_NUMBERS = 64
 #: Keys in which files of different origin hold the same.
 _WIDTH = ("image_width", "width", "image_Width", "imageWidth")
 _HEIGHT = ("image_height", "height", "image_Height", "imageHeight")
@@ -76,7 +79,7 @@ def _read(path: Path) -> dict[str, Any]:
         if text.startswith("%YAML:"):  # OpenCV's first line, which YAML does not know
             text = text.partition("\n")[2]
         content = next(yaml.load_all(text, Loader), None)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         hint = "; OpenCV's XML is not read, save it as YAML" if path.suffix == ".xml" else ""
         raise CameraError(f"is no YAML file{hint}") from error
     if not isinstance(content, dict):
@@ -90,8 +93,8 @@ def _info(content: dict[str, Any]) -> SimpleNamespace:
     Raises:
         CameraError: if something is missing, or of a wrong size.
     """
-    size = list(_numbers(_find(content, _SIZE, ())))
-    distortion = list(_numbers(_find(content, _DISTORTION, ())))
+    size = _flat(_find(content, _SIZE, ()))
+    distortion = _flat(_find(content, _DISTORTION, ()))
     matrix = _matrix("camera matrix", _find(content, _MATRIX), 9)
     projection = _find(content, _PROJECTION, None)
     if projection is None:
@@ -139,8 +142,13 @@ def _numbers(value: Any) -> Iterator[float]:
             yield from _numbers(part)
 
 
+def _flat(value: Any) -> list[float]:
+    # YAML's aliases let a small file hold lists of any length.
+    return list(itertools.islice(_numbers(value), _MOST_NUMBERS))
+
+
 def _matrix(name: str, value: Any, count: int) -> list[float]:
-    numbers = list(_numbers(value))
+    numbers = _flat(value)
     if len(numbers) != count:
         raise CameraError(f"the {name} has {len(numbers)} numbers, but must have {count}")
     return numbers

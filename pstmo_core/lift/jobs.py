@@ -15,7 +15,8 @@ from pstmo_core.detection.base import Detector
 from pstmo_core.detection.loading import load_detector
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
-from pstmo_core.keypoints.clip import Clip, load_clip, save_clip
+from pstmo_core.keypoints.clip import Clip, load_keypoints, save_clip
+from pstmo_core.keypoints.sightings import Sightings
 from pstmo_core.lift import bags, outputs, sources
 from pstmo_core.lift.calibration import load_camera_info, pinhole
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
@@ -104,15 +105,15 @@ def _lift(
     )
 
 
-def _accuracy(clip: Clip, lifted: Prediction) -> tuple[str, ...]:
+def _accuracy(clip: Clip | Sightings, lifted: Prediction) -> tuple[str, ...]:
     """Say how near the skeletons are to the truth, of a clip that has it."""
     if clip.truth is None:
         return ()
-    known: np.ndarray = np.isfinite(lifted.joints).all((-2, -1))
-    known &= np.isfinite(clip.truth).all((-2, -1))
+    joints, truth = lifted.bodies.joints, clip.truth[lifted.frames, lifted.people]
+    known = np.isfinite(joints).all((-2, -1)) & np.isfinite(truth).all((-2, -1))
     if not known.any():
         return ()
-    errors = [m(lifted.joints[known], clip.truth[known]).mean() * 1e3 for m in (mpjpe, p_mpjpe)]
+    errors = [m(joints[known], truth[known]).mean() * 1e3 for m in (mpjpe, p_mpjpe)]
     return (f"against the file's truth MPJPE {errors[0]:.1f} mm, P-MPJPE {errors[1]:.1f} mm",)
 
 
@@ -147,7 +148,7 @@ def _found_keypoints(
     kept = job.kind != sources.BAG
     notes = ledger.detected(settings) if kept and not images.live and not force else None
     if notes is not None:
-        return Recording(load_clip(ledger.keypoints), notes=notes)
+        return Recording(load_keypoints(ledger.keypoints), notes=notes)
     detector = _detector(settings)
     found = keypoints_from_images(images, detector, settings.stream, job.source, progress)
     if kept:

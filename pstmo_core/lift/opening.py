@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pstmo_core.keypoints.clip import load_clip
+from pstmo_core.keypoints.clip import load_keypoints
 from pstmo_core.lift import bags, sources
 from pstmo_core.lift.bag_messages import PEOPLE
 from pstmo_core.lift.recording import Recording
@@ -34,8 +34,8 @@ def open_source(source: str, kind: str, settings: LiftSettings) -> Images | Keyp
 
 def _keypoint_file(source: str, settings: LiftSettings) -> Keypoints:
     def read(progress: Progress) -> Recording:
-        clip = load_clip(source, fps=settings.fps, size=settings.size, layout=settings.layout)
-        return Recording(clip)
+        clip = load_keypoints(source, fps=settings.fps, size=settings.size, layout=settings.layout)
+        return Recording(clip, notes=clip.notes)
 
     return read
 
@@ -49,7 +49,9 @@ def _folder(source: str, settings: LiftSettings) -> Images:
 
 
 def _camera(source: str, settings: LiftSettings) -> Images:
-    return sources.camera_images(int(source), time.time_ns, settings.images)
+    return sources.camera_images(
+        int(source) if source.isdecimal() else source, time.time_ns, settings.images
+    )
 
 
 def _bag(source: str, settings: LiftSettings) -> Images | Keypoints:

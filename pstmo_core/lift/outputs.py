@@ -15,7 +15,7 @@ import numpy as np
 
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.lift.bvh import write_bvh
-from pstmo_core.skeleton import EDGES, JOINT_NAMES
+from pstmo_core.skeleton import EDGES, JOINT_NAMES, JOINTS
 from pstmo_core.streaming.lift_clip import Prediction
 
 #: Decimals of numbers in JSON: micrometres.
@@ -31,9 +31,8 @@ _LONGEST_ID = 64
 
 
 def write_npz(path: Path, prediction: Prediction) -> list[Path]:
-    """Write what `pstmo predict` writes, and the places where they are known."""
-    with atomic_file(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **prediction.arrays())  # type: ignore[arg-type]
+    """Write the arrays of a prediction."""
+    prediction.save(path)
     return [path]
 
 
@@ -86,22 +85,30 @@ def write_bvh_files(
     Raises:
         PstmoError: if `check` does, or SciPy is not installed.
     """
-    known = prediction.lifted
-    complete = np.isfinite(prediction.joints).all((-2, -1))
-    people = np.flatnonzero(complete.any(0)).tolist()
+    complete = np.isfinite(prediction.bodies.joints).all((-2, -1))
+    people = np.unique(prediction.people[complete]).tolist()
     rate = frame_rate(prediction.stamps)
     names = file_names([prediction.ids[person] for person in people])
     paths = []
     for person, name in zip(people, names, strict=True):
-        there = np.flatnonzero(known[:, person])
-        rows = _steady(prediction.stamps[there[0] : there[-1] + 1], rate) + there[0]
         path = base.with_name(f"{base.name}{f'.{name}' if len(people) > 1 else ''}.bvh")
         check(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        roots = prediction.roots[rows, person]
-        write_bvh(path, prediction.joints[rows, person], rate, roots)
+        joints, roots = _motion(prediction, person)
+        first = prediction.frames[prediction.people == person][0]
+        rows = _steady(prediction.stamps[first : first + len(joints)], rate)
+        write_bvh(path, joints[rows], rate, roots[rows])
         paths.append(path)
     return paths
+
+
+def _motion(prediction: Prediction, person: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return joints (f, 17, 3) and roots (f, 3) from the first frame to the last; NaN = absent."""
+    own = np.flatnonzero(prediction.people == person)
+    frames = prediction.frames[own] - prediction.frames[own[0]]
+    joints = np.full((frames[-1] + 1, JOINTS, 3), np.nan, np.float32)
+    roots = np.full((frames[-1] + 1, 3), np.nan)
+    joints[frames], roots[frames] = prediction.bodies.joints[own], prediction.bodies.roots[own]
+    return joints, roots
 
 
 def frame_rate(stamps: np.ndarray) -> float:
@@ -158,27 +165,24 @@ def file_names(ids: Sequence[str]) -> list[str]:
 
 
 def _frames(prediction: Prediction) -> Iterator[dict[str, Any]]:
-    known = prediction.lifted
     for index, stamp in enumerate(prediction.stamps.tolist()):
-        people = np.flatnonzero(known[index]).tolist()
-        yield {
-            "stamp": stamp / 1e9,
-            "people": [_person(prediction, index, person) for person in people],
-        }
+        people = [_person(prediction, row) for row in prediction.rows(index)]
+        yield {"stamp": stamp / 1e9, "people": people}
 
 
-def _person(prediction: Prediction, frame: int, person: int) -> dict[str, Any]:
+def _person(prediction: Prediction, row: int) -> dict[str, Any]:
+    bodies = prediction.bodies
     fields: dict[str, Any] = {
-        "id": prediction.ids[person],
-        "joints": _numbers(prediction.joints[frame, person]),
-        "confidence": _numbers(prediction.confidence[frame, person]),
-        "observed": _numbers(prediction.observed[frame, person]),
+        "id": prediction.ids[int(prediction.people[row])],
+        "joints": _numbers(bodies.joints[row]),
+        "confidence": _numbers(bodies.confidence[row]),
+        "observed": _numbers(bodies.observed[row]),
     }
     if prediction.says_sigma:
-        fields["sigma"] = _numbers(prediction.sigma[frame, person])
+        fields["sigma"] = _numbers(bodies.sigma[row])
     if prediction.placed:
-        fields["root"] = _numbers(prediction.roots[frame, person])
-        fields["root_covariance"] = _numbers(prediction.root_covariance[frame, person])
+        fields["root"] = _numbers(bodies.roots[row])
+        fields["root_covariance"] = _numbers(bodies.root_covariance[row])
     return fields
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.errors import PstmoError
-from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.recorded import Clip
+from pstmo_core.keypoints.sightings import Sightings
 from pstmo_core.lift.sources import Images
 from pstmo_core.streaming.lift_clip import Prediction
 
 
 def write_overlay(
-    path: Path, clip: Clip, prediction: Prediction, images: Images | None = None
+    path: Path, clip: Clip | Sightings, prediction: Prediction, images: Images | None = None
 ) -> list[Path]:
     """Write an mp4. The images are read a second time; without them the ground is plain.
 
@@ -25,5 +26,11 @@ def write_overlay(
         raise PstmoError(str(error)) from error
     shown = None if images is None else (image for _, image in images.frames())
     with atomic_file(path) as partial:
-        render_video(clip, prediction.joints, partial, images=shown)
+        drawn = clip if isinstance(clip, Clip) else clip.dense()
+        render_video(
+            drawn,
+            prediction.joints,
+            partial,
+            images=shown,
+        )
     return [path]

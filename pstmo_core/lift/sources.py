@@ -15,11 +15,20 @@ import numpy as np
 
 from pstmo_core.camera import Camera
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.formats.openpose import SUFFIX as OPENPOSE
+from pstmo_core.keypoints.formats.reading import PAGE, table_like
 
 KEYPOINTS, VIDEO, CAMERA, FOLDER, BAG = "keypoints", "video", "camera", "folder", "bag"
 #: Kinds that hold nothing but images.
 WITH_IMAGES = (VIDEO, CAMERA, FOLDER)
-_KEYPOINTS = (".npz", ".json")
+_KEYPOINTS = (".npz", ".json", ".csv", ".tsv")
+#: How files begin: npz; mcap, SQLite; Matroska, Ogg, Flash.
+_SIGNS = {
+    b"PK\x03\x04": KEYPOINTS, b"\x89MCAP0": BAG, b"SQLite format 3\0": BAG,
+    b"\x1aE\xdf\xa3": VIDEO, b"OggS": VIDEO, b"FLV\x01": VIDEO,
+}  # fmt: skip
+#: Bytes of a file that are looked at to tell what it is.
+_BEGINNING = 1 << 16
 _BAGS = (".mcap", ".db3")
 _VIDEOS = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".ogv",
@@ -59,30 +68,61 @@ def kind_of(source: str) -> str:
     Raises:
         SourceError: if it is missing, empty or of no known kind.
     """
-    if source.isdecimal():
+    if source.isdecimal() or "://" in source:
         return CAMERA
     path = Path(source)
     if not path.exists():
         raise SourceError(f"{source}: there is no such file or folder")
     if path.is_dir():
-        if (path / "metadata.yaml").exists():
-            return BAG
-        if image_files(path):
-            return FOLDER
-        raise SourceError(
-            f"{source}: the folder holds neither images ({', '.join(_IMAGES)}) nor a bag's "
-            "metadata.yaml"
-        )
+        return _kind_of_folder(path)
+    if not path.is_file():
+        raise SourceError(f"{source}: is neither a file nor a folder")
     if not path.stat().st_size:
         raise SourceError(f"{source}: the file is empty; copy or record it again")
-    kinds = {KEYPOINTS: _KEYPOINTS, BAG: _BAGS, VIDEO: _VIDEOS}
-    for kind, suffixes in kinds.items():
-        if path.suffix.lower() in suffixes:
-            return kind
+    with path.open("rb") as file:
+        data = file.read(_BEGINNING)
+    return _kind_of_content(path, data)
+
+
+def _kind_of_folder(path: Path) -> str:
+    names = [entry.name for entry in path.iterdir()]
+    suffixes = {Path(name).suffix.lower() for name in names}
+    if "metadata.yaml" in names:
+        return BAG
+    if any(name.endswith(OPENPOSE) for name in names):
+        return KEYPOINTS
+    if suffixes & set(_IMAGES):
+        return FOLDER
+    if suffixes & set(_BAGS):
+        raise SourceError(
+            f"{path}: the bag has no metadata.yaml; `ros2 bag reindex {path}` makes it again"
+        )
+    raise SourceError(
+        f"{path}: the folder holds neither images ({', '.join(_IMAGES)}), nor a bag's "
+        f"metadata.yaml, nor OpenPose's *{OPENPOSE}"
+    )
+
+
+def _kind_of_content(path: Path, data: bytes) -> str:
+    """Tell a file by its beginning; where that says nothing, by its suffix."""
+    suffix = path.suffix.lower()
+    begins = next((kind for sign, kind in _SIGNS.items() if data.startswith(sign)), None)
+    if begins:
+        return begins
+    if suffix in _VIDEOS:
+        return VIDEO
+    if suffix in _KEYPOINTS or data.lstrip()[:1] in (b"[", b"{") or table_like(data):
+        return KEYPOINTS
+    if suffix in _BAGS:
+        return BAG
+    if data[4:8] == b"ftyp" or data[:4] == b"RIFF":
+        return VIDEO
+    if suffix in (".h5", ".slp", ".pkl", ".pt"):
+        raise SourceError(f"{path}: {suffix} files are not read, export CSV or JSON; {PAGE}")
     known = ", ".join((*_KEYPOINTS, *_BAGS, *_VIDEOS))
     raise SourceError(
-        f"{source}: is of no known kind; lifted are files that end in {known}, folders of images, "
-        "bags and numbers of cameras"
+        f"{path}: is of no known kind; lifted are files that end in {known}, folders of images, "
+        f"bags, numbers of cameras and addresses of streams; {PAGE}"
     )
 
 

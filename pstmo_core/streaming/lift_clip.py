@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.camera import Camera
-from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.npz.dense_rows import DenseRows, write_npz
+from pstmo_core.keypoints.recorded import Clip
+from pstmo_core.keypoints.sightings import Sightings
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS
@@ -20,74 +23,142 @@ from pstmo_core.streaming.lifter import MOST_AT_ONCE, StreamLifter
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Bodies:
+    """N skeletons, each of a person in a frame."""
+
+    joints: np.ndarray
+    """(N, 17, 3) float32 metres relative to the pelvis, camera's optical frame."""
+    confidence: np.ndarray
+    """(N, 17) float32."""
+    sigma: np.ndarray
+    """(N, 17) float32 metres, see `SkeletonFrame`; NaN from a network that does not say."""
+    observed: np.ndarray
+    """(N,) float32."""
+    roots: np.ndarray
+    """(N, 3) float64 metres, pelvises in the camera's optical frame; NaN without a calibrated
+    camera."""
+    root_covariance: np.ndarray
+    """(N, 3, 3) square metres, NaN where `roots` are."""
+    root_source: np.ndarray
+    """(N,) uint8, what the distance rests on, see `RootSource`."""
+
+
+#: What the arrays of a prediction hold for those who were not in a frame.
+_NOBODY = {
+    "joints": np.nan, "confidence": 0, "sigma": np.nan, "observed": 0, "roots": np.nan,
+    "root_covariance": np.nan, "root_source": 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
-    """Skeletons of the people of a clip, one row a frame of the clip; NaN where nobody was."""
+    """Skeletons of the people of a clip.
+
+    They are kept as a row for each person in a frame, so that passers-by cost what they are seen;
+    `joints` and the like are arrays of all F frames and P people, made when asked for.
+    """
 
     stamps: np.ndarray
     """(F,) int64 nanoseconds, those of the clip."""
     ids: tuple[str, ...]
     """P ids."""
-    joints: np.ndarray
-    """(F, P, 17, 3) float32 metres relative to the pelvis, camera's optical frame."""
-    confidence: np.ndarray
-    """(F, P, 17) float32."""
-    sigma: np.ndarray
-    """(F, P, 17) float32 metres, see `SkeletonFrame`; NaN from a network that does not say."""
-    observed: np.ndarray
-    """(F, P) float32."""
-    roots: np.ndarray
-    """(F, P, 3) float64 metres, pelvises in the camera's optical frame; NaN without a calibrated
-    camera."""
-    root_covariance: np.ndarray
-    """(F, P, 3, 3) square metres, NaN where `roots` are."""
-    root_source: np.ndarray
-    """(F, P) uint8, what the distance rests on, see `RootSource`."""
+    frames: np.ndarray
+    """(N,) int64: index of each skeleton's frame; does not decrease."""
+    people: np.ndarray
+    """(N,) int64: index of its person."""
+    bodies: Bodies
     counters: dict[str, int]
     """What the streaming core counted."""
+
+    @cached_property
+    def joints(self) -> np.ndarray:
+        """(F, P, 17, 3) float32 metres relative to the pelvis, camera's optical frame."""
+        return self._dense("joints").array()
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """(F, P, 17) float32."""
+        return self._dense("confidence").array()
+
+    @cached_property
+    def sigma(self) -> np.ndarray:
+        """(F, P, 17) float32 metres, see `SkeletonFrame`; NaN from a network that does not say."""
+        return self._dense("sigma").array()
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """(F, P) float32."""
+        return self._dense("observed").array()
+
+    @cached_property
+    def roots(self) -> np.ndarray:
+        """(F, P, 3) float64 metres, pelvises in the camera's optical frame; NaN = not known."""
+        return self._dense("roots").array()
+
+    @cached_property
+    def root_covariance(self) -> np.ndarray:
+        """(F, P, 3, 3) square metres, NaN where `roots` are."""
+        return self._dense("root_covariance").array()
+
+    @cached_property
+    def root_source(self) -> np.ndarray:
+        """(F, P) uint8, what the distance rests on, see `RootSource`."""
+        return self._dense("root_source").array()
+
+    def _dense(self, name: str) -> DenseRows:
+        size = len(self.stamps), len(self.ids)
+        return DenseRows(getattr(self.bodies, name), self.frames, self.people, size, _NOBODY[name])
+
+    def rows(self, frame: int) -> range:
+        """Return which skeletons are of a frame."""
+        return range(*np.searchsorted(self.frames, [frame, frame + 1]).tolist())
 
     @property
     def lifted(self) -> np.ndarray:
         """(F, P) bool: who was lifted in which frame."""
-        known: np.ndarray = np.any(np.isfinite(self.joints), axis=(-2, -1))
+        known = np.zeros((len(self.stamps), len(self.ids)), bool)
+        known[self.frames, self.people] = True
         return known
 
-    @property
+    @cached_property
     def says_sigma(self) -> bool:
         """Whether the network says how far off joints may be."""
-        return bool(np.isfinite(self.sigma).any())
+        return bool(np.isfinite(self.bodies.sigma).any())
 
-    @property
+    @cached_property
     def placed(self) -> bool:
         """Whether anybody's place is known: whether the camera was calibrated."""
-        return bool(np.isfinite(self.roots).any())
+        return bool(np.isfinite(self.bodies.roots).any())
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def members(self) -> dict[str, np.ndarray | DenseRows]:
         """Return what an npz holds, by its keys; stamps become seconds.
 
-        Places are in it where any is known.
+        Root positions are in it where any is known.
         """
-        places = {"roots": self.roots, "root_covariance": self.root_covariance}
-        places["root_source"] = self.root_source
-        sigma = {"sigma": self.sigma} if self.says_sigma else {}
-        return (places if self.placed else {}) | {
-            "joints": self.joints,
+        names = ["joints", "confidence", *(["sigma"] if self.says_sigma else []), "observed"]
+        names += ["roots", "root_covariance", "root_source"] if self.placed else []
+        return {name: self._dense(name) for name in names} | {
             "stamps": self.stamps / 1e9,
-            "confidence": self.confidence,
-            **sigma,
-            "observed": self.observed,
             "ids": np.array(self.ids, dtype=np.str_),
             "joint_names": np.array(JOINT_NAMES),
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return `members` as whole arrays."""
+        return {
+            name: member.array() if isinstance(member, DenseRows) else member
+            for name, member in self.members().items()
         }
 
     def save(self, path: Path | str) -> None:
         """Write an npz; the write is atomic."""
         with atomic_file(Path(path)) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
+            write_npz(file, self.members())
 
 
 def lift_clip(
-    clip: Clip,
+    clip: Clip | Sightings,
     runtime: Runtime | None = None,
     config: StreamConfig | None = None,
     progress: Callable[[int], object] | None = None,
@@ -114,20 +185,8 @@ def lift_clip(
     Raises:
         CameraError: if the calibration is not for images of the clip's aspect.
     """
-    frames, people = len(clip.stamps), len(clip.ids)
-    prediction = Prediction(
-        clip.stamps,
-        clip.ids,
-        np.full((frames, people, JOINTS, 3), np.nan, np.float32),
-        np.zeros((frames, people, JOINTS), np.float32),
-        np.full((frames, people, JOINTS), np.nan, np.float32),
-        np.zeros((frames, people), np.float32),
-        np.full((frames, people, 3), np.nan),
-        np.full((frames, people, 3, 3), np.nan),
-        np.zeros((frames, people), np.uint8),
-        {},
-    )
     lifter = StreamLifter(runtime or load_runtime(), config or StreamConfig())
+    answers: list[tuple[int, SkeletonFrame]] = []
     waiting: dict[int, int] = {}
     for part in _parts(clip.stamps, at_once):
         for index in part:
@@ -137,12 +196,23 @@ def lift_clip(
             seen = [camera.ideal(frame) for frame in seen]
         if pose is not None:
             seen = [replace(frame, pose=pose) for frame in seen]
-        _store(lifter.push_all(seen), prediction, waiting)
+        _assign(lifter.push_all(seen), answers, waiting)
         if progress is not None:
             progress(part.stop)
-    _store(lifter.flush(), prediction, waiting)
-    prediction.counters.update(lifter.counters)
-    return prediction
+    _assign(lifter.flush(), answers, waiting)
+    answers.sort(key=lambda answer: answer[0])
+    column = {name: index for index, name in enumerate(clip.ids)}
+    frames = [frame for frame, answer in answers for _ in answer.ids]
+    people = [column[name] for _, answer in answers for name in answer.ids]
+    order = np.lexsort((people, frames))
+    return Prediction(
+        clip.stamps,
+        clip.ids,
+        np.array(frames, np.int64)[order],
+        np.array(people, np.int64)[order],
+        _stacked([answer for _, answer in answers], order),
+        dict(lifter.counters),
+    )
 
 
 def _parts(stamps: np.ndarray, at_once: int) -> Iterator[range]:
@@ -153,17 +223,33 @@ def _parts(stamps: np.ndarray, at_once: int) -> Iterator[range]:
             yield range(first, min(first + at_once, end))
 
 
-def _store(answers: list[SkeletonFrame], prediction: Prediction, waiting: dict[int, int]) -> None:
+def _assign(
+    answers: list[SkeletonFrame],
+    assigned: list[tuple[int, SkeletonFrame]],
+    waiting: dict[int, int],
+) -> None:
+    """Note of which frame of the clip each answer is."""
     for answer in answers:
         row = waiting.pop(answer.stamp, None)
-        if row is None:
-            continue
-        people = [prediction.ids.index(name) for name in answer.ids]
-        prediction.joints[row, people] = answer.joints
-        prediction.confidence[row, people] = answer.confidence
-        if answer.sigma is not None:
-            prediction.sigma[row, people] = answer.sigma
-        prediction.observed[row, people] = answer.observed
-        prediction.roots[row, people] = answer.roots.position
-        prediction.root_covariance[row, people] = answer.roots.covariance
-        prediction.root_source[row, people] = answer.roots.source
+        if row is not None:
+            assigned.append((row, answer))
+
+
+def _stacked(answers: list[SkeletonFrame], order: np.ndarray) -> Bodies:
+    def stack(parts: list[np.ndarray], kind: type, *shape: int) -> np.ndarray:
+        return np.concatenate([np.empty((0, *shape), kind), *parts]).astype(kind, copy=False)[order]
+
+    return Bodies(
+        stack([each.joints for each in answers], np.float32, JOINTS, 3),
+        stack([each.confidence for each in answers], np.float32, JOINTS),
+        stack([_sigma(each) for each in answers], np.float32, JOINTS),
+        stack([each.observed for each in answers], np.float32),
+        stack([each.roots.position for each in answers], np.float64, 3),
+        stack([each.roots.covariance for each in answers], np.float64, 3, 3),
+        stack([each.roots.source for each in answers], np.uint8),
+    )
+
+
+def _sigma(answer: SkeletonFrame) -> np.ndarray:
+    nothing = np.full_like(answer.confidence, np.nan)
+    return nothing if answer.sigma is None else answer.sigma

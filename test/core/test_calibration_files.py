@@ -100,9 +100,10 @@ def test_what_opencv_writes_is_read(suffix: str, count: int, tmp_path: Path) -> 
         (OST.replace("plumb_bob", "mirror"), "the distortion model is 'mirror'"),
         ("a: [1, 2", "is no YAML file"),
         ("a: &a [1]\nb: *c\n", "is no YAML file"),
-        ("[" * 3000, "no"),
+        (OST.replace(f"data: {K}", "data: &a [*a]"), "recursion"),
         ("#" * 2_000_000, "2000000 bytes"),
     ],
+    ids=range(12),
 )
 def test_what_is_wrong_is_said_with_the_files_name(text: str, why: str, tmp_path: Path) -> None:
     path = tmp_path / "camera.yaml"

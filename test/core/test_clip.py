@@ -17,7 +17,8 @@ def fields(**changes: Any) -> dict[str, Any]:
     """The keys of a good npz; None takes one away."""
     random = np.random.default_rng(0)
     whole: dict[str, Any] = {
-        "keypoints": random.uniform(0.1, 0.9, (FRAMES, PEOPLE, 17, 3)).astype(np.float32),
+        "keypoints": random.uniform(0.1, 0.9, (FRAMES, PEOPLE, 17, 3)).astype(np.float32)
+        * np.float32([400, 400, 1]),
         "stamps": np.arange(FRAMES) * 0.04,
         "width": 640,
         "height": 480,
@@ -209,7 +210,7 @@ def test_a_truncated_npz_is_answered(tmp_path: Path, kept: int) -> None:
 def test_a_missing_file_and_a_folder_are_answered(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match=r"nowhere\.npz: cannot be read .*No such file"):
         load_clip(tmp_path / "nowhere.npz")
-    with pytest.raises(ClipError, match="cannot be read"):
+    with pytest.raises(ClipError, match="holds 0 files .*_keypoints.json"):
         load_clip(tmp_path)
 
 
@@ -219,17 +220,17 @@ def test_a_missing_file_and_a_folder_are_answered(tmp_path: Path) -> None:
         ("", "neither npz nor whole JSON"),
         ("[[[1, 2], [3, ", "neither npz nor whole JSON"),
         ("\x93NUMPY", "neither npz nor whole JSON"),
-        ("3", "no known dialect"),
-        ("[]", "no known dialect"),
-        ('{"people": []}', "no known dialect"),
+        ("3", "no known format"),
+        ("[]", "no known format"),
+        ('{"people": []}', "holds nobody in any of 1 frames"),
         ("[[1, 2], [3, 4]]", "must hold"),
         ("[[[1, 2], [3]]]", "not a regular list of numbers"),
         ('[{"left_tail": {"x": 1, "y": 2}}]', "names points of no known layout: .'ltail'"),
         ('[{"nose": {"x": 1}}]', "frame 0, point nose"),
         ('[{"nose": 7}]', "frame 0, point nose"),
-        ('{"data": [{"bones": 1}]}', "breaks its dialect"),
-        ('{"data": []}', "breaks its dialect"),
-        ('{"data": [{"skeleton": [{"pose": [[1, 2]], "score": [1]}]}]}', "breaks its dialect"),
+        ('{"data": [{"bones": 1}]}', "breaks its format"),
+        ('{"data": []}', "holds nobody in any of 0 frames"),
+        ('{"data": [{"skeleton": [{"pose": [[1, 2]], "score": [1]}]}]}', "1 points a person, but"),
     ],
 )
 def test_wrong_json_is_answered(tmp_path: Path, text: str, message: str) -> None:

@@ -8,7 +8,9 @@ from pstmo_core.keypoints.layouts import LAYOUTS, LayoutError, get_layout
 from pstmo_core.skeleton import JOINT_NAMES, PARENTS, mirror_order
 
 DATA = Path(__file__).parents[1] / "data"
-DETECTORS = ["coco17", "openpose18", "halpe26", "blazepose33"]
+DETECTORS = [
+    "coco17", "openpose18", "body25", "halpe26", "blazepose33", "wholebody133", "halpe136",
+]  # fmt: skip
 JOINT = {name: index for index, name in enumerate(JOINT_NAMES)}
 
 
@@ -28,7 +30,7 @@ def as_detected(layout: str, poses: np.ndarray) -> np.ndarray:
     """Points of a layout on captured poses (N, 17, 3), as far as these tell: ears at the head."""
     source = {
         **JOINT, "neck": [JOINT["lshoulder"], JOINT["rshoulder"]], "pelvis": JOINT["hip"],
-        "lear": JOINT["head"], "rear": JOINT["head"],
+        "midhip": JOINT["hip"], "lear": JOINT["head"], "rear": JOINT["head"],
     }  # fmt: skip
     columns = [
         poses[:, np.atleast_1d(source[name])].mean(1) if name in source else poses[:, JOINT["head"]]
@@ -57,7 +59,16 @@ def test_weights_of_each_entry_sum_to_one_and_name_points_of_the_layout(name: st
 
 @pytest.mark.parametrize(
     ("name", "points"),
-    [("coco17", 17), ("openpose18", 18), ("halpe26", 26), ("blazepose33", 33), ("h36m17", 17)],
+    [
+        ("coco17", 17),
+        ("openpose18", 18),
+        ("body25", 25),
+        ("halpe26", 26),
+        ("blazepose33", 33),
+        ("wholebody133", 133),
+        ("halpe136", 136),
+        ("h36m17", 17),
+    ],
 )
 def test_each_layout_has_its_number_of_different_points(name: str, points: int) -> None:
     assert len(set(get_layout(name).joint_names)) == points
@@ -157,7 +168,9 @@ def test_what_needs_a_point_without_a_place_is_not_seen_and_the_rest_is(
     points[1, layout.joint_names.index("lhip"), 1] = bad
     joints, scores = layout.convert(points, seen(points))
     assert np.isfinite(joints).all()
-    lost = {"lhip", "spine"} if name == "halpe26" else {"lhip", "hip", "spine"}
+    lost = (
+        {"lhip", "spine"} if name in ("body25", "halpe26", "halpe136") else {"lhip", "hip", "spine"}
+    )
     assert {JOINT_NAMES[j] for j in np.flatnonzero(scores[1] == 0)} == lost
     assert (joints[1, scores[1] == 0] == 0).all()
     assert (scores[[0, 2]] == 1).all()

@@ -243,7 +243,7 @@ def test_what_cannot_be_lifted_ends_in_one_sentence_and_exit_code_2(
         (("-o", "out.xyz"), "by its suffix"),
         (("-o", "clip.npz"), "would replace an input"),
         (("-o", "out", "--format", "fbx"), "must be one of npz, json"),
-        (("-o", "out.npz", "--height", "180"), "must be between"),
+        (("-o", "out.npz", "--height", "180"), "must be a number between"),
         (("-o", "out.npz", "--camera-info", "none.yaml"), "none.yaml: cannot be read"),
         (("-o", "out.npz", "--detector-option", "colour=red"), "no option of detectors"),
     ],

@@ -11,8 +11,8 @@ import pytest
 import synthetic_datasets as synthetic
 
 from pstmo_core.data.sequences.pose_dataset import PoseDataset
-from pstmo_core.data.sequences.safe_unpickle import read_npz
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.npz.safe_unpickle import read_npz
 
 Content = dict[str, Any]
 Change = Callable[[Content], object]

@@ -12,7 +12,7 @@ from dataset_files import Content, changed, set_at, with_nan
 
 from pstmo_core.data.motion.mocap import MocapError
 from pstmo_core.data.sequences.check import check_file, check_files
-from pstmo_core.data.sequences.safe_unpickle import read_npz
+from pstmo_core.keypoints.npz.safe_unpickle import read_npz
 
 
 @pytest.fixture(scope="module")

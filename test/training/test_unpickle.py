@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pstmo_core.data.sequences.safe_unpickle import (
+from pstmo_core.keypoints.npz.safe_unpickle import (
     HostileFileError,
     UnpickleError,
     load_pickle,

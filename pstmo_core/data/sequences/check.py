@@ -15,9 +15,9 @@ from pstmo_core.data.sequences import h36m
 from pstmo_core.data.sequences.h36m_cameras import CAMERAS, h36m_camera
 from pstmo_core.data.sequences.mpi_inf_3dhp import parse_3dhp
 from pstmo_core.data.sequences.pose_dataset import H36M, DatasetError, PoseDataset
-from pstmo_core.data.sequences.safe_unpickle import read_npz
 from pstmo_core.data.sequences.wild import parse_wild
 from pstmo_core.keypoints.clip import load_clip
+from pstmo_core.keypoints.npz.safe_unpickle import read_npz
 
 #: Takes of a subject of Human3.6M; S11 has one less.
 _TAKES = 30

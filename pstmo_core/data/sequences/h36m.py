@@ -29,7 +29,7 @@ from pstmo_core.data.sequences.pose_dataset import (
     require_key,
     require_mapping,
 )
-from pstmo_core.data.sequences.safe_unpickle import read_npz
+from pstmo_core.keypoints.npz.safe_unpickle import read_npz
 
 TRAIN_SUBJECTS = ("S1", "S5", "S6", "S7", "S8")
 TEST_SUBJECTS = ("S9", "S11")

@@ -24,7 +24,7 @@ from pstmo_core.data.sequences.pose_dataset import (
     require_key,
     require_mapping,
 )
-from pstmo_core.data.sequences.safe_unpickle import read_npz
+from pstmo_core.keypoints.npz.safe_unpickle import read_npz
 
 
 def load_wild(

@@ -18,13 +18,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from pstmo_core.data.sequences.stored_arrays import (
+from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.npz.stored_arrays import (
     ForbiddenError,
     Resolver,
     StoredArray,
     StoredType,
 )
-from pstmo_core.errors import PstmoError
 
 _ZIP = b"PK\x03\x04"
 _DAMAGED = "is truncated or damaged ({}): copy or download it again"

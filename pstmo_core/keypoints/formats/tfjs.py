@@ -1,0 +1,70 @@
+"""TensorFlow.js: a list of frames of named points; one person, or the list that it returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pstmo_core.keypoints.formats.found import FormatError, Found, is_list_of
+from pstmo_core.keypoints.layouts import LAYOUTS
+
+NAME = 'TensorFlow.js: [{"left_eye": {"x": .., "y": .., "score": ..}, ..}, ..]'
+
+
+def fits(content: Any) -> bool:
+    """Tell by content: frames of named points, and of nothing that another format has."""
+    if not isinstance(content, list) or not content:
+        return False
+    return all(isinstance(frame, dict) for frame in content) or any(
+        _is_pose(pose) for frame in content[:1000] if isinstance(frame, list) for pose in frame
+    )
+
+
+def _is_pose(pose: Any) -> bool:
+    points: Any = pose.get("keypoints") if isinstance(pose, dict) else None
+    return is_list_of(points, dict) and "name" in points[0]
+
+
+def read(content: Any) -> Found:
+    """Read frames."""
+    if all(isinstance(frame, dict) and not _is_pose(frame) for frame in content):
+        poses = [[frame] for frame in content]
+    else:
+        listed = [frame if isinstance(frame, list) else [frame] for frame in content]
+        poses = [
+            [{point["name"]: point for point in pose["keypoints"]} for pose in frame]
+            for frame in listed
+        ]
+    names = {_short(name) for frame in poses for pose in frame for name in pose}
+    fitting = [layout for layout in LAYOUTS.values() if names <= set(layout.joint_names)]
+    if not names or not fitting:
+        known = [set(layout.joint_names) for layout in LAYOUTS.values()]
+        unknown = sorted(names.difference(*known)) or sorted(names)
+        raise FormatError(f"names points of no known layout: {unknown[:5]}")
+    columns = {name: column for column, name in enumerate(fitting[0].joint_names)}
+    one = all(len(frame) == 1 for frame in poses)
+    found = Found(fitting[0].name, listed=list(range(len(poses))))
+    for number, frame in enumerate(poses):
+        for person, pose in enumerate(frame):
+            points = np.full((len(columns), 3), np.nan)
+            for name, point in pose.items():
+                points[columns[_short(name)]] = _point(point, number, name)
+            name = "p0" if one else None
+            found.add(number, points, name=name, place=f"frame {number}, person {person}")
+    return found
+
+
+def _short(name: str) -> str:
+    """left_eye -> leye, as this library names points."""
+    return name.replace("left_", "l").replace("right_", "r")
+
+
+def _point(point: Any, frame: int, name: str) -> tuple[float, float, float]:
+    try:
+        return float(point["x"]), float(point["y"]), float(point.get("score", 1.0))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(
+            f"frame {frame}, point {name}: is {point!r}, but must be an object with the numbers "
+            "x and y"
+        ) from error

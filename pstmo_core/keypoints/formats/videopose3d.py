@@ -1,0 +1,47 @@
+"""VideoPose3D's npz of videos in the wild (`data_2d_custom_*.npz`), a pickle that is not run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pstmo_core.keypoints.formats.found import FormatError, Found, numbers
+
+NAME = "VideoPose3D: data_2d_custom_*.npz"
+_LAYOUTS = {"coco": "coco17", "h36m": "h36m17", "halpe": "halpe26"}
+
+
+def fits(keys: set[str]) -> bool:
+    """Tell by the keys of an npz."""
+    return bool(keys & {"positions_2d", "kpts"})
+
+
+def read(content: dict[str, Any]) -> Found:
+    """Read the tracks of the file's one video; each is a person."""
+    if "kpts" in content:  # of detectors' scripts: (F, 17, 2), or people first
+        array = numbers(content["kpts"], "'kpts'")
+        tracks, found = list(array) if array.ndim == 4 else [array], Found("coco17")
+    else:
+        videos, facts = content["positions_2d"], content.get("metadata") or {}
+        if len(videos) != 1:
+            raise FormatError(
+                f"holds {len(videos)} videos ({', '.join(map(str, videos))[:200]}): write each to "
+                "a file of its own"
+            )
+        ((video, entry),) = videos.items()
+        tracks = [numbers(track, f"video {video}") for track in entry["custom"]]
+        found = Found(_LAYOUTS.get(str(facts.get("layout_name"))))
+        size = (facts.get("video_metadata") or {}).get(video)
+        if size:
+            found.size = int(size["w"]), int(size["h"])
+            found.fps = float(size["fps"]) if "fps" in size else None
+    for person, track in enumerate(tracks):
+        if track.ndim != 3:
+            raise FormatError(f"has a track of the shape {track.shape}, not (frames, points, 2)")
+        for number in range(len(track)):
+            if person == 0:
+                found.listed.append(number)
+            if np.isfinite(track[number]).any():
+                found.add(number, track[number], name=f"p{person}", place=f"frame {number}")
+    return found

@@ -1,0 +1,104 @@
+"""Recorded keypoints as arrays of all frames and people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.frame import KeypointFrame, keypoint_frame
+from pstmo_core.keypoints.layouts import LayoutError, get_layout
+from pstmo_core.skeleton import JOINTS
+
+
+class ClipError(PstmoError):
+    """A clip that cannot be used; says what is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Keypoints of P people over F frames of one camera.
+
+    Raises:
+        ClipError: if shapes, ids, sizes or the layout do not fit together.
+    """
+
+    keypoints: np.ndarray
+    """(F, P, J, 2) float32 pixels; NaN = not known."""
+    scores: np.ndarray
+    """(F, P, J) float32, 0 (not seen) to 1."""
+    stamps: np.ndarray
+    """(F,) int64 nanoseconds, as recorded: they need not increase."""
+    width: int
+    """Image width in pixels."""
+    height: int
+    """Image height in pixels."""
+    layout: str
+    """Name of the layout of the J points, see `pstmo_core.keypoints.layouts`."""
+    ids: tuple[str, ...]
+    """P ids."""
+    truth: np.ndarray | None = None
+    """(F, P, 17, 3) float32 metres relative to the hip, camera's optical frame; NaN = not known."""
+    notes: tuple[str, ...] = ()
+    """What was made of the file that a user should hear of: sentences."""
+
+    def __post_init__(self) -> None:
+        if self.keypoints.ndim != 4 or self.keypoints.shape[-1] != 2:
+            raise ClipError(f"keypoints have the shape {self.keypoints.shape}, not (F, P, J, 2)")
+        frames, people, points, _ = self.keypoints.shape
+        if frames == 0:
+            raise ClipError("the clip has no frames")
+        try:
+            expected = len(get_layout(self.layout).joint_names)
+        except LayoutError as error:
+            raise ClipError(str(error)) from error
+        if points != expected:
+            raise ClipError(
+                f"keypoints have {points} points a person, but the layout {self.layout} has "
+                f"{expected}: give the layout of these points"
+            )
+        check_shape("scores", self.scores, (frames, people, points))
+        check_shape("stamps", self.stamps, (frames,))
+        if self.truth is not None:
+            check_shape("truth", self.truth, (frames, people, JOINTS, 3))
+        if self.width <= 0 or self.height <= 0:
+            raise ClipError(f"the image size is {self.width} x {self.height}, but must be above 0")
+        if len(self.ids) != people or len(set(self.ids)) != people:
+            raise ClipError(f"ids are {list(self.ids)}, but must be {people} different names")
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.stamps)
+
+    def __iter__(self) -> Iterator[KeypointFrame]:
+        """Go through the frames in the order of recording."""
+        return (self.frame(index) for index in range(len(self)))
+
+    def present(self, index: int | slice) -> np.ndarray:
+        """Say who is in a frame (P,), or in frames (F, P): those of whom some point is known."""
+        there: np.ndarray = np.isfinite(self.keypoints[index]).all(-1).any(-1)
+        return there
+
+    def frame(self, index: int) -> KeypointFrame:
+        """Return one frame on the Human3.6M layout, of the people who are in it."""
+        present = self.present(index)
+        return keypoint_frame(
+            int(self.stamps[index]),
+            tuple(self.ids[person] for person in np.flatnonzero(present)),
+            self.keypoints[index][present],
+            self.scores[index][present],
+            (self.width, self.height),
+            self.layout,
+        )
+
+
+def check_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Check an array that goes with keypoints.
+
+    Raises:
+        ClipError: if its shape is another.
+    """
+    if value.shape != shape:
+        raise ClipError(f"{name} has the shape {value.shape}, but the keypoints ask for {shape}")
