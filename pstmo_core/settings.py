@@ -103,8 +103,8 @@ def limits(field: dataclasses.Field[Any]) -> str:
     return f" in {field.metadata['unit']}" if unit else ""
 
 
-def described(group: type[Any], name: str) -> dataclasses.Field[Any]:
-    """Return the declaration of one setting of a dataclass."""
+def declaration(group: type[Any], name: str) -> dataclasses.Field[Any]:
+    """Return the field that declares a setting of a dataclass."""
     return next(field for field in dataclasses.fields(group) if field.name == name)
 
 

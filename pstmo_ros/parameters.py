@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
 from pstmo_core.errors import ConfigError
-from pstmo_core.settings import KINDS, check_settings, rule, setting
+from pstmo_core.settings import KINDS, rule
 
 Group = TypeVar("Group")
 
@@ -30,8 +30,6 @@ RUNNING = "Can be changed while the node runs."
 UNCONFIGURED = "Can be changed while the node is unconfigured."
 NEVER = "Is read once, at the start."
 
-
-parameter, check_choices = setting, check_settings
 
 #: What a value has to be, by the type of the default, as ROS wants it written.
 _KINDS = KINDS | {float: "a number with a decimal point (1.0, not 1)"}

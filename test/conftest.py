@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,23 @@ from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
 
 DATA = Path(__file__).parent / "data"
+#: Test files that take long because they train, start processes, wait for DDS or measure: all of
+#: their tests are `slow`, and `scripts/test.sh --quick` and `colcon test` leave them out.
+SLOW = (
+    "test_bench_*", "test_cli", "test_complexity", "test_data", "test_dataset_*",
+    "test_distributed",     "test_evaluate_command", "test_experiments", "test_export", "test_figures", "test_image_lifter",
+    "test_launch_*", "test_lift_images", "test_lift_many", "test_lift_ray", "test_masked_model",
+    "test_node_bench", "test_official", "test_robustness", "test_simulation", "test_step_graph",
+    "test_tensorrt_build", "test_tensorrt_device", "test_training", "test_training_paths",
+    "test_wheel", "test_whole_chain",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests in slow files."""
+    for item in items:
+        if any(fnmatch(item.path.stem, pattern) for pattern in SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

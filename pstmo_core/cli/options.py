@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from pstmo_core.settings import described, limits
+from pstmo_core.settings import declaration, limits
 
 
 def option(group: type[Any], name: str, more: str = "", **options: Any) -> Any:
@@ -18,7 +18,7 @@ def option(group: type[Any], name: str, more: str = "", **options: Any) -> Any:
         more: what holds on the command line only, a sentence.
         options: further arguments of `typer.Option`.
     """
-    field = described(group, name)
+    field = declaration(group, name)
     choices = ", ".join(map(str, field.metadata["choices"]))
     allowed = f"One of {choices}." if choices else _sentence(limits(field))
     parts = (field.metadata["description"], allowed, more)

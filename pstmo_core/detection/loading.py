@@ -57,6 +57,6 @@ def _load(kind: str, options: DetectorOptions) -> Detector:
         from pstmo_core.detection.mediapipe import MediapipeDetector
 
         return MediapipeDetector(options)
-    from pstmo_core.detection.onnx import DescribedDetector
+    from pstmo_core.detection.onnx import OnnxDetector
 
-    return DescribedDetector(options)
+    return OnnxDetector(options)

@@ -17,7 +17,7 @@ from pstmo_core.keypoints.layouts import get_layout
 _POINTS = 4
 
 
-class DescribedDetector:
+class OnnxDetector:
     """Finds people's boxes as `people_from` says, and the keypoints in each by the network."""
 
     def __init__(self, options: DetectorOptions) -> None:

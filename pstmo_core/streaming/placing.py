@@ -44,7 +44,7 @@ class Placing:
         pose: CameraPose | None = None,
         depths: np.ndarray | None = None,
     ) -> tuple[np.ndarray, Roots]:
-        """Place the people of a frame.
+        """MicroBatch the people of a frame.
 
         Args:
             stamp: nanoseconds.

@@ -93,7 +93,7 @@ def solve_roots(
     weights: np.ndarray,
     source: RootSource = RootSource.ASSUMED,
 ) -> Roots:
-    """Place skeletons before the camera.
+    """MicroBatch skeletons before the camera.
 
     Args:
         joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.

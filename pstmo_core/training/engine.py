@@ -26,7 +26,7 @@ from pstmo_core.training.journal import Journal, write_history, write_whole
 from pstmo_core.training.optimiser import make_optimiser
 from pstmo_core.training.seeds import Use, mixed_seed
 from pstmo_core.training.sources import make_source
-from pstmo_core.training.stage import Place
+from pstmo_core.training.stage import MicroBatch
 from pstmo_core.training.stages import make_stage
 from pstmo_core.training.state import TrainingState, start_average, update_average
 
@@ -115,7 +115,7 @@ class Trainer:
         """Return this process's micro-batches of the step that is to be taken."""
         count = self.plan.batch
         return [
-            self.source.draw(self.state.step, count, self._place(index).part)
+            self.source.draw(self.state.step, count, self._micro_batch(index).part)
             for index in range(self.plan.accumulate)
         ]
 
@@ -173,23 +173,23 @@ class Trainer:
     def _loss(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of a micro-batch, the forward pass in the run's precision."""
         seed = self.config.seed
-        place = self._place(index)
+        micro_batch = self._micro_batch(index)
         torch.manual_seed(
             mixed_seed(seed, Use.NETWORK, self.state.step, self.processes.rank, index)
         )
         precision = self.config.precision
         with torch.autocast(self.device.type, _TYPES[precision], enabled=precision != "fp32"):
-            return self.stage.loss(self._network, batch, place)
+            return self.stage.loss(self._network, batch, micro_batch)
 
-    def _place(self, index: int) -> Place:
-        """Say which windows a micro-batch has.
+    def _micro_batch(self, index: int) -> MicroBatch:
+        """Say which windows a micro-batch holds.
 
         They lie a stride apart, so that each part is a fair sample of a batch that was drawn in
         sections, as `SamplerConfig.join_share` makes the sampler do.
         """
         processes, accumulate = self.processes, self.plan.accumulate
         part = slice(processes.rank + processes.count * index, None, processes.count * accumulate)
-        return Place(self.state.step, self.plan.batch, part)
+        return MicroBatch(self.state.step, self.plan.batch, part)
 
     def _check_batch(self) -> None:
         batch, accumulate = self.config.optimiser.batch, self.config.optimiser.accumulate

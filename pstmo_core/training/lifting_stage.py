@@ -12,7 +12,7 @@ from pstmo_core.model.stmo import STMO
 from pstmo_core.model.widening import widen
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.losses import lifting_loss
-from pstmo_core.training.stage import Place
+from pstmo_core.training.stage import MicroBatch
 
 
 class Lifting:
@@ -33,7 +33,7 @@ class Lifting:
             load_encoder(model, load_masked(self._config.encoder))
         return model
 
-    def loss(self, model: nn.Module, batch: Batch, place: Place) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:
         """See `Stage.loss`; the losses of section 3.4.2, metres."""
         all_frames, target = model(batch.frames)
         weight = self._config.optimiser.multi_frame_weight

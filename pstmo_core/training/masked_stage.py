@@ -15,7 +15,7 @@ from pstmo_core.model.masking import Masks
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.losses import reconstruction_loss
 from pstmo_core.training.seeds import Use, mixed_seed
-from pstmo_core.training.stage import Place
+from pstmo_core.training.stage import MicroBatch
 
 _VALIDATION_SEED = 7
 
@@ -41,9 +41,9 @@ class MaskedPoseModelling:
             )
         )
 
-    def loss(self, model: nn.Module, batch: Batch, place: Place) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:
         """See `Stage.loss`; section 3.4.1, in the units of the encoding."""
-        return self._restore(model, batch.frames, self._masks(place, batch.frames))
+        return self._restore(model, batch.frames, self._masks(micro_batch, batch.frames))
 
     def weight(self, batch: Batch) -> Tensor:
         """See `Stage.weight`; joints that were seen."""
@@ -59,16 +59,16 @@ class MaskedPoseModelling:
             record[f"restored_{quality}"] = round(float(loss), 4)
         return {**record, "score": round(float(np.mean(list(record.values()))), 4)}
 
-    def _masks(self, place: Place, frames: Tensor) -> Masks:
+    def _masks(self, micro_batch: MicroBatch, frames: Tensor) -> Masks:
         """Return the part of the masks of a step's whole batch that belongs to some of its frames.
 
         Masks of the form `per_batch` are the same in all parts.
         """
-        seed = mixed_seed(self._config.seed, Use.MASKS, place.step)
-        masks = self._draw(seed, place.count, frames)
+        seed = mixed_seed(self._config.seed, Use.MASKS, micro_batch.step)
+        masks = self._draw(seed, micro_batch.count, frames)
         if self._config.masking.form == "per_batch":
             return masks
-        return Masks(masks.temporal[place.part], masks.spatial[place.part])
+        return Masks(masks.temporal[micro_batch.part], masks.spatial[micro_batch.part])
 
     def _draw(self, seed: int, count: int, frames: Tensor) -> Masks:
         generator = torch.Generator(frames.device).manual_seed(seed)

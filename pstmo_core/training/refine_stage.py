@@ -20,7 +20,7 @@ from pstmo_core.training.losses import mpjpe_loss
 
 if TYPE_CHECKING:
     from pstmo_core.training.config import RunConfig
-    from pstmo_core.training.stage import Place
+    from pstmo_core.training.stage import MicroBatch
 
 _BATCH = 256
 
@@ -66,7 +66,7 @@ class Refining:
         """See `Stage.build`."""
         return Refine()
 
-    def loss(self, model: nn.Module, batch: Batch, place: Place) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:
         """See `Stage.loss`; MPJPE of the refined target frame, metres."""
         assert isinstance(batch, DatasetBatch) and batch.windows is not None
         lifted = self._lift(batch.frames)

@@ -12,7 +12,7 @@ from pstmo_core.model.checkpoints import Network
 
 
 @dataclass(frozen=True)
-class Place:
+class MicroBatch:
     """Which windows of a run a (micro-)batch holds; what is random in its loss comes from here."""
 
     step: int
@@ -33,7 +33,7 @@ class Stage(Protocol):
         """Make the network with the weights that training starts from."""
         ...
 
-    def loss(self, model: nn.Module, batch: Batch, place: Place) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:
         """Return the loss of a batch, a mean over what `weight` counts."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pstmo_core.errors import ConfigError
-from pstmo_core.settings import check_settings, described, rule, setting
+from pstmo_core.settings import check_settings, declaration, rule, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,4 +53,4 @@ def test_a_wrong_value_is_refused_with_what_would_be_right(
 
 
 def test_a_rule_can_be_read_from_the_class() -> None:
-    assert rule(described(Oven, "heat")) == "a number between 50.0 and 250.0 degrees"
+    assert rule(declaration(Oven, "heat")) == "a number between 50.0 and 250.0 degrees"

@@ -15,7 +15,6 @@ import pytest
 
 import pstmo_core
 
-pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SMALL = ["model.width=32", "model.sem_width=32", "model.feedforward=32", "model.layers=1"]
 

@@ -22,7 +22,7 @@ from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import OptimiserConfig, RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes
 from pstmo_core.training.engine import NonFiniteLossError, Trainer
-from pstmo_core.training.stage import Place
+from pstmo_core.training.stage import MicroBatch
 
 CONFIGS = Path(__file__).parents[2] / "pstmo_core" / "recipes" / "training"
 
@@ -202,7 +202,7 @@ def test_accumulated_gradients_are_those_of_the_mean_over_all_micro_batches(
     whole = trainer.source.draw(0, 16, slice(None))
     halves = [Batch(whole.frames[i::2], whole.poses[i::2]) for i in range(2)]
     losses = [
-        trainer.stage.loss(model, half, Place(0, 16, slice(i, None, 2)))
+        trainer.stage.loss(model, half, MicroBatch(0, 16, slice(i, None, 2)))
         for i, half in enumerate(halves)
     ]
     seen = [float(half.frames[:, :, :17, 2].sum()) for half in halves]  # encoding person's flag
