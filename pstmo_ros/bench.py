@@ -1,7 +1,8 @@
-"""Measures the node: `ros2 run pstmo_ros bench [--people 1 4 16] [--fps 30 60] [-o FOLDER]`.
+"""Measures the nodes: `ros2 run pstmo_ros bench [--images] [--fps 30 60] [-o FOLDER]`.
 
 Two measurements, each written as JSON and Markdown: the parts of the way from message to message
-beside the network (node_overhead), and the latency over DDS between processes (latency_node).
+beside the network (node_overhead), and the latency over DDS between processes (latency_node). With
+--images another one alone: the latency from images to skeletons (latency_images).
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from tqdm import tqdm
 
 from pstmo_core.bench.machine import describe_machine, machine
 from pstmo_core.bench.report import write_report
+from pstmo_core.detection.options import DEFAULT_KIND, KINDS
 from pstmo_core.errors import PstmoError
+from pstmo_ros.bench_images import ImageScenario, images_table, measure_images
 from pstmo_ros.bench_latency import Scenario, latency_table, measure
 from pstmo_ros.bench_overhead import OverheadBench, overhead_table, summary
 from pstmo_ros.lifter_parameters import LifterParameters
@@ -39,8 +42,9 @@ def main(args: Sequence[str] | None = None) -> int:
     options = _options(args)
     rclpy.init(args=[])
     try:
-        for name in [options.only] if options.only else _MEASUREMENTS:
-            for path in {"overhead": _overhead, "latency": _latency}[name](options):
+        measurements = {"overhead": _overhead, "latency": _latency, "images": _images}
+        for name in _chosen(options):
+            for path in measurements[name](options):
                 print(path)
     except (PstmoError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -52,22 +56,38 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _chosen(options: argparse.Namespace) -> tuple[str, ...]:
+    if options.images:
+        return ("images",)
+    return (options.only,) if options.only else _MEASUREMENTS
+
+
 def _options(args: Sequence[str] | None) -> argparse.Namespace:
     defaults = LifterParameters()
     parser = argparse.ArgumentParser(prog="bench", description="Measures the lifter node.")
     add = parser.add_argument
-    add("--people", type=int, nargs="+", default=[1, 4, 16], help="how many people are seen")
-    add("--fps", type=float, nargs="+", default=[30.0, 60.0], help="frame rates (latency)")
+    add("--people", type=int, nargs="+", help="how many are seen; by default 1 4 16, images 1 2")
+    add(
+        "--fps", type=float, nargs="+", help="frame rates (latency); by default 30 60, images 15 30"
+    )
     add("--seconds", type=float, default=10.0, help="how long each is played (latency)")
     add("--frames", type=int, default=600, help="how many frames are counted (overhead)")
     add("--cpu-time", action="store_true", help="the thread's CPU time, not wall time (overhead)")
     add("--only", choices=_MEASUREMENTS, help="one of the two measurements")
+    add("--images", action="store_true", help="from images of the shipped real video to skeletons")
+    add("--detector", default=DEFAULT_KIND, choices=KINDS, help="the detector's parameter (images)")
+    add("--detector-threads", type=int, nargs="+", default=[1, 2], help="its threads (images)")
     add("--model", default=defaults.model, help="ONNX file; empty: the shipped one")
     add("--backend", default=defaults.backend, help="the lifter's parameter")
     add("--precision", default=defaults.precision, help="the lifter's parameter")
     add("--threads", type=int, default=defaults.threads, help="the lifter's parameter")
     add("-o", "--output", type=Path, default=Path("benchmarks"), help="folder for the results")
-    return parser.parse_args(args)
+    options = parser.parse_args(args)
+    options.people = options.people or ([1, 2] if options.images else [1, 4, 16])
+    options.fps = options.fps or ([15.0, 30.0] if options.images else [30.0, 60.0])
+    if options.images and not set(options.people) <= {1, 2}:
+        parser.error("the images of the shipped video show 1 or 2 people")
+    return options
 
 
 def _overhead(options: argparse.Namespace) -> list[Path]:
@@ -120,6 +140,27 @@ def _latency(options: argparse.Namespace) -> list[Path]:
         f"{latency_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --only latency`.\n"
     )
     return write_report(options.output, "latency_node", _facts() | {"results": results}, text)
+
+
+def _images(options: argparse.Namespace) -> list[Path]:
+    names = ("model", "backend", "precision", "threads", "detector")
+    given = {name: getattr(options, name) for name in names}
+    scenarios = [
+        ImageScenario(people, fps, options.seconds, given | {"detector_threads": threads})
+        for threads in options.detector_threads
+        for fps in options.fps
+        for people in options.people
+    ]
+    results = [measure_images(one) for one in tqdm(scenarios, desc="images", unit="run")]
+    text = (
+        "# From images to skeletons\n\nFrom an image's stamp to the receipt of its skeletons in "
+        "another process: camera, detector and lifter run in one process, whose CPU share and "
+        "memory are given (the camera decodes JPEG). The images, 640 x 480, are the shipped real "
+        f"video's, {options.seconds:g} s a line. Threads are the detector's; the lifter has "
+        f"{options.threads}. Detector: {results[0]['detector']}. {_caption()}\n\n"
+        f"{images_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --images`.\n"
+    )
+    return write_report(options.output, "latency_images", _facts() | {"results": results}, text)
 
 
 class _Progress:

@@ -94,7 +94,7 @@ def measure(scenario: Scenario, progress: Callable[[int], object]) -> dict[str, 
         try:
             with running([lifter, player], log) as processes:
                 usage = _play(listener, executor, processes, log, progress)
-            runtime = _configured(log)
+            runtime = configured(log)
         finally:
             executor.shutdown()
             listener.destroy_node()
@@ -117,8 +117,8 @@ def _play(
     """Listen until the player has ended; return the lifter's use of the machine meanwhile."""
     lifter, player = processes
     began, ended = time.monotonic(), float("inf")
-    first: _Usage | None = None
-    last: _Usage | None = None
+    first: Usage | None = None
+    last: Usage | None = None
     while time.monotonic() < ended + _LINGER:
         executor.spin_once(timeout_sec=0.1)
         now, count = time.monotonic(), len(listener.answers)
@@ -127,7 +127,7 @@ def _play(
         if player.poll() is not None:
             ended = min(ended, now)
         elif count and (last is None or now - last.at > 0.2):
-            last = _Usage.of(lifter.pid)
+            last = Usage.of(lifter.pid)
             first = first or last
             progress(count)
     if first is None or last is None or last.at == first.at:
@@ -137,7 +137,7 @@ def _play(
 
 
 @dataclass(frozen=True)
-class _Usage:
+class Usage:
     """What a process has used up to a moment."""
 
     at: float
@@ -148,7 +148,8 @@ class _Usage:
     """Bytes resident."""
 
     @classmethod
-    def of(cls, pid: int) -> _Usage:
+    def of(cls, pid: int) -> Usage:
+        """Return that of a process now."""
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[11]) + int(fields[12])
         pages = int(fields[21])
@@ -169,7 +170,7 @@ def _figures(answers: np.ndarray, scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _configured(log: Path) -> str:
+def configured(log: Path) -> str:
     """Return what the lifter said it runs on."""
     lines = log.read_text(errors="replace").splitlines()
     said = [line.partition("configured: ")[2] for line in lines if "configured: " in line]

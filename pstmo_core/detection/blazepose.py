@@ -37,7 +37,7 @@ class BlazeposeDetector:
 
     def reset(self) -> None:
         """See `Detector.reset`."""
-        self._squares = np.empty((0, 4))
+        self._squares: np.ndarray = np.empty((0, 4))
         self._images = 0
         self._size: tuple[int, ...] = (0, 0)
 
@@ -48,7 +48,7 @@ class BlazeposeDetector:
             self._size = image.shape[:2]
         due = self._images % self._every == 0
         self._images += 1
-        squares = self._squares
+        squares: np.ndarray = self._squares
         known = self._landmarks.detect(image, squares)
         followed = known.present >= self._least
         if len(squares) < self._most and (due or not followed.all() or not len(squares)):
