@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import rclpy
@@ -32,6 +35,7 @@ def run_node(
         args: the command line after the program's name; None for that of the process.
         work: returns the exit status.
     """
+    _make_room_for_logs()
     rclpy.init(args=None if args is None else [sys.argv[0], *args])
     try:
         node = make()
@@ -52,6 +56,25 @@ def run_node(
         return REFUSED
     finally:
         rclpy.try_shutdown()
+
+
+def _make_room_for_logs() -> None:
+    """Let ROS log to a temporary folder where its own cannot be made: it would refuse to start."""
+    home = os.environ.get("HOME")
+    usual = os.environ.get("ROS_HOME") or (f"{home}/.ros" if home else "")
+    folder = os.environ.get("ROS_LOG_DIR") or (f"{usual}/log" if usual else "")
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        if folder and os.access(folder, os.W_OK):
+            return
+    except OSError:
+        pass
+    os.environ["ROS_LOG_DIR"] = tempfile.mkdtemp(prefix="ros_log_")
+    print(
+        f"{folder or 'HOME is not set: ~/.ros/log'} cannot be written, so this process logs to "
+        f"{os.environ['ROS_LOG_DIR']}; set ROS_LOG_DIR to choose a folder",
+        file=sys.stderr,
+    )
 
 
 @contextlib.contextmanager

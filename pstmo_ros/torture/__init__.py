@@ -67,7 +67,8 @@ def _attack(options: argparse.Namespace) -> int:
         )
         path: Path = options.output
         document = path.read_text() if path.exists() else ""
-        path.write_text(insert(document, table(outcomes, conditions)))
+        name = "soak" if chosen == [SOAK] else "torture"
+        path.write_text(insert(document, table(outcomes, conditions), name))
         print(path)
     return 0 if all(outcome.passed for _, outcome in outcomes) else 1
 

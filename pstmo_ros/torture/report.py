@@ -6,9 +6,6 @@ from collections.abc import Iterable
 
 from pstmo_ros.torture.stand import Attack, Outcome
 
-BEGIN, END = "<!-- torture: begin -->", "<!-- torture: end -->"
-"""Between these lines of a document lies what this program writes."""
-
 
 def table(outcomes: Iterable[tuple[Attack, Outcome]], conditions: str) -> str:
     """Return a Markdown table with a line an attack, under a sentence on the conditions."""
@@ -26,8 +23,9 @@ def table(outcomes: Iterable[tuple[Attack, Outcome]], conditions: str) -> str:
     return "\n".join(lines)
 
 
-def insert(document: str, text: str) -> str:
-    """Return a document with the text in its place: between the two marks, or at its end."""
-    before, begin, rest = document.partition(BEGIN)
-    after = rest.partition(END)[2] if begin else "\n"
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+def insert(document: str, text: str, name: str) -> str:
+    """Return a document with the text between two marks of this name, or at its end with them."""
+    first, last = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, found, rest = document.partition(first)
+    after = rest.partition(last)[2] if found else "\n"
+    return f"{before}{first}\n{text}\n{last}{after}"

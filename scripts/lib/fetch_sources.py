@@ -1,9 +1,9 @@
 """Unpacks the parts of ROS 2 that have no wheel: fetch_sources.py LIST FOLDER.
 
 LIST has a line for each repository: name, owner/name on GitHub, commit, checksum, and the folders
-that are used (. for all). NAME.tar.gz comes from the folder that PSTMO_ROS2_SOURCES names, else from
-GitHub; if the files in these folders have the checksum they are written to FOLDER/NAME. Exit status
-3 says that an archive is in neither place, 1 that a checksum is wrong.
+that are used (. for all). NAME.tar.gz comes from the folder that PSTMO_ROS2_SOURCES names, else
+from GitHub; if the files in these folders have the checksum they are written to FOLDER/NAME. Exit
+status 3 says that an archive is in neither place, 1 that a checksum is wrong.
 """
 
 import hashlib

@@ -31,7 +31,9 @@ def checksum(files: dict[str, bytes]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def fetch(folder: Path, files: dict[str, bytes], expected: str) -> tuple[int, str, dict[str, bytes]]:
+def fetch(
+    folder: Path, files: dict[str, bytes], expected: str
+) -> tuple[int, str, dict[str, bytes]]:
     """Run the script on a local archive; return status, what it says, and what it has unpacked."""
     (folder / "tool.tar.gz").write_bytes(archive(files))
     (folder / "list.txt").write_text(f"# a comment\ntool owner/tool 0123abc {expected} used\n")

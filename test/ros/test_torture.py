@@ -33,6 +33,8 @@ def test_nothing_is_left_of_an_attack(ros: None) -> None:
 def test_the_table_takes_its_place_in_a_document_and_leaves_the_rest() -> None:
     lines = table([(ATTACKS[0], Outcome("3 messages", "a | b\nc", False))], "Run today.")
     assert "| 3 messages | a / b c | **no** |" in lines
-    first = insert("# Reliability\n", lines)
-    assert insert(first, lines) == first
-    assert insert(first + "after\n", "other").endswith("end -->\nafter\n")
+    first = insert("# Reliability\n", lines, "torture")
+    assert insert(first, lines, "torture") == first
+    other = insert(first + "after\n", "other", "torture")
+    assert other.endswith("end -->\nafter\n")
+    assert insert(other, "long", "soak").startswith(other)

@@ -176,8 +176,9 @@ def _stamp(rng: np.random.Generator) -> Time:
 
 
 def _person(rng: np.random.Generator) -> Person2D:
-    count = int(rng.choice((0, 1, 34, 34, 34, 50_000)))
-    scores = int(rng.choice((0, 17, 17, 3, 10_000)))
+    large = rng.random() < 0.01
+    count = 50_000 if large else int(rng.choice((0, 1, 34, 34, 34, 500)))
+    scores = 50_000 if large else int(rng.choice((0, 17, 17, 3, 100)))
     return Person2D(
         id=str(rng.choice(_TEXTS)),
         points=array("f", rng.choice(_NUMBERS, count).astype(np.float32).tobytes()),

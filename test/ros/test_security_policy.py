@@ -1,0 +1,82 @@
+"""The SROS2 policy allows what the nodes do, and nothing else."""
+
+from __future__ import annotations
+
+import time
+import xml.etree.ElementTree as Xml
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from pstmo_ros.detector_node import DetectorNode
+from pstmo_ros.keypoint_player import KeypointPlayer
+from pstmo_ros.lifter_node import LifterNode
+
+FOLDER = Path(__file__).parents[2] / "config" / "security"
+INCLUDE = "{http://www.w3.org/2001/XInclude}include"
+
+Allowed = dict[tuple[str, str], set[str]]
+#: Asked for only under simulated time, or by the transport of images that was chosen.
+SOMETIMES = {"/clock", "/image_raw/compressed"}
+
+
+def allowed(profile: Xml.Element, node: str) -> Allowed:
+    """Return what a profile allows, by kind and direction, with full names."""
+    found: Allowed = defaultdict(set)
+    for part in profile:
+        if part.tag == INCLUDE:
+            for key, names in allowed(
+                Xml.parse(FOLDER / part.attrib["href"]).getroot(), node
+            ).items():
+                found[key] |= names
+            continue
+        (direction,) = part.attrib
+        assert part.attrib[direction] == "ALLOW"
+        for entry in part:
+            assert entry.text and "*" not in entry.text, "no wildcards: each name is given"
+            name = entry.text.replace("~", f"/{node}")
+            found[part.tag, direction].add(name if name.startswith("/") else f"/{name}")
+    return found
+
+
+@pytest.fixture
+def running(ros: None) -> Iterator[Node]:
+    """The nodes, active, and who looks at the graph."""
+    simulated = {"detector": "simulation", "image_transport": "raw"}
+    given = [Parameter(name, value=value) for name, value in simulated.items()]
+    nodes = [LifterNode(), DetectorNode(parameter_overrides=given), KeypointPlayer()]
+    for node in nodes[:2]:
+        assert node.start()
+    observer = Node("observer")
+    spinner = SingleThreadedExecutor()
+    for node in (*nodes, observer):
+        spinner.add_node(node)
+    end = time.monotonic() + 2.0
+    while time.monotonic() < end:
+        spinner.spin_once(timeout_sec=0.05)
+    yield observer
+    spinner.shutdown()
+    for node in (*nodes, observer):
+        node.destroy_node()
+
+
+def test_the_policy_is_what_the_nodes_do(running: Node) -> None:
+    profiles = {p.attrib["node"]: p for p in Xml.parse(FOLDER / "policy.xml").iter("profile")}
+    for name in ("lifter", "detector", "keypoint_player"):
+        done = {
+            ("topics", "publish"): running.get_publisher_names_and_types_by_node(name, "/"),
+            ("topics", "subscribe"): running.get_subscriber_names_and_types_by_node(name, "/"),
+            ("services", "reply"): running.get_service_names_and_types_by_node(name, "/"),
+            ("services", "request"): running.get_client_names_and_types_by_node(name, "/"),
+        }
+        policy = allowed(profiles[name], name)
+        for key, entries in done.items():
+            assert {entry for entry, _ in entries} == policy[key] - SOMETIMES, (name, key)
