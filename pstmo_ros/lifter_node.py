@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from rcl_interfaces.msg import SetParametersResult
@@ -38,8 +38,6 @@ from pstmo_ros.clock_watch import waits_for_clock
 from pstmo_ros.conversions import layout_message, stamp_ns, time_message
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.frames.parameters import FrameParameters
-from pstmo_ros.frames.transforms import Transforms
-from pstmo_ros.frames.waiting_room import WaitingRoom
 from pstmo_ros.keypoint_subscription import KeypointSubscription
 from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
@@ -50,6 +48,7 @@ from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
 from pstmo_ros.run_node import run_node
 from pstmo_ros.stream import Stream
+from pstmo_ros.surroundings import Surroundings
 from pstmo_ros.timed_runtime import TimedRuntime
 
 SILENCE_PERIOD = 0.2
@@ -79,7 +78,7 @@ class LifterNode(GuardedNode):
         self._stream: Stream | None = None
         self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
         self._camera: Camera | None = None
-        self._transforms: Transforms | None = None
+        self._surroundings = Surroundings()
         self._outputs: AllOutputs | None = None
         self._heard_of_camera = b""
         self._keypoints: KeypointSubscription | None = None
@@ -108,8 +107,17 @@ class LifterNode(GuardedNode):
     def _activate(self) -> None:
         own = self._own
         self._layout.publish(layout_message())
-        hear = self._listen_to_tf()
-        self._open_outputs()
+        self._release_on_deactivate.append(self._surroundings.close)
+        hear = self._surroundings.open(
+            self,
+            self.parameters.read(FrameParameters),
+            self._report,
+            lambda message: self._current_stream().frame_of(message),
+            self._on_keypoints,
+        )
+        self._outputs = AllOutputs(self, self.parameters.read(OutputParameters))
+        self._release_on_deactivate.append(self._outputs.close)
+        self._surroundings.see = self._outputs.see
         keypoints = self._keypoints = KeypointSubscription(
             self, own.keypoints_topic, own.qos_reliability, own.qos_depth, hear
         )
@@ -127,47 +135,6 @@ class LifterNode(GuardedNode):
             f"active: {keypoints.topic} ({own.qos_reliability}) -> "
             f"{self._skeletons.topic_name}, {self._marker_arrays.topic_name}"
         )
-
-    def _listen_to_tf(self) -> Callable[[People2D, int, int], None]:
-        """Return what keypoints are handed to: if TF is asked, they wait for it first."""
-        frames = self.parameters.read(FrameParameters)
-        if not (frames.floor_frame or frames.target_frame):
-            return self._on_keypoints
-        transforms = self._transforms = Transforms(self, frames, self._report)
-        self._current_stream().transforms = transforms
-
-        def ready(message: People2D) -> bool:
-            frame_id = self._current_stream().frame_of(message)
-            return transforms.ready(frame_id, stamp_ns(message.header.stamp))
-
-        room = WaitingRoom(self, ready, self._on_keypoints, frames.tf_timeout)
-        self._release_on_deactivate += [self._end_tf, room.close]
-        return room.enter
-
-    def _open_outputs(self) -> None:
-        """Make what is asked for besides skeletons and markers, until deactivation."""
-        made: list[Any] = []
-
-        def publish(kind: type, topic: str, qos: QoSProfile) -> Any:
-            made.append(self.create_publisher(kind, topic, qos))
-            return made[-1]
-
-        def withdraw(publisher: Any) -> None:
-            made.remove(publisher)
-            self.destroy_publisher(publisher)
-
-        own = self.parameters.read(OutputParameters)
-        self._release_on_deactivate.append(lambda: [withdraw(p) for p in list(made)])
-        outputs = self._outputs = AllOutputs(own, publish, withdraw)
-        self._release_on_deactivate.append(outputs.close)
-        self._current_stream().see = outputs.see
-
-    def _end_tf(self) -> None:
-        if self._transforms is not None:
-            self._transforms.close()
-        self._transforms = None
-        if self._stream is not None:
-            self._stream.transforms = None
 
     def _deactivate(self) -> None:
         super()._deactivate()
@@ -307,13 +274,10 @@ class LifterNode(GuardedNode):
             self._forget()
             self._stream = self._new_stream(config)
             self._stream.camera = self._camera
-            self._stream.transforms = self._transforms
-            if self._outputs is not None:
-                self._stream.see = self._outputs.see
 
     def _new_stream(self, config: StreamConfig) -> Stream:
         runtime, warn = cast(Runtime, self._runtime), self.get_logger().warning
-        return Stream(runtime, config, self.drops, warn, self._own.frame_id)
+        return Stream(runtime, config, self.drops, warn, self._own.frame_id, self._surroundings)
 
 
 def main(args: Sequence[str] | None = None) -> int:

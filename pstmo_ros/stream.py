@@ -21,9 +21,9 @@ from pstmo_ros.conversions import (
     skeletons_message,
 )
 from pstmo_ros.drops import DropCounter
-from pstmo_ros.frames.transforms import Transforms
 from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.one_camera import OneCamera
+from pstmo_ros.surroundings import Surroundings
 
 #: What the streaming core counts and a user should hear of.
 _COUNTED = {
@@ -51,6 +51,7 @@ class Stream:
         drops: counts what could not be used.
         warn: takes a sentence for the log.
         frame_id: of skeletons whose keypoints name no frame.
+        surroundings: what is known besides keypoints; by default nothing.
 
     Raises:
         ConfigError: if the settings do not fit the network.
@@ -64,6 +65,7 @@ class Stream:
         drops: DropCounter,
         warn: Callable[[str], object],
         frame_id: str = "",
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.config = config
         self.camera: Camera | None = None
@@ -72,10 +74,7 @@ class Stream:
         self.frame_id = frame_id
         """Of the newest message that was used."""
         self._default_frame_id = frame_id
-        self.transforms: Transforms | None = None
-        """What TF knows, if it is asked."""
-        self.see: Callable[[KeypointFrame], object] = lambda frame: None
-        """Takes what the camera saw, named, before the lens is undone."""
+        self._surroundings = surroundings or Surroundings()
         self._velocities = Velocities()
         self._lifter = StreamLifter(runtime, config)
         self._drops = drops
@@ -113,15 +112,12 @@ class Stream:
             return []
         if frame.ids and not has_ids(message):
             frame = self._named(frame, now)
-        self.see(frame)
+        frame = self._surroundings.complete(frame, self.frame_of(message))
         frame = self._calibrated(frame, now)
         self.frame_id = self.frame_of(message)
         if not self.frame_id:
             self._warn_once(NO_FRAME_ID)
         self._newest = frame.stamp, now
-        if self.transforms is not None:
-            pose = self.transforms.camera_pose(self.frame_id, frame.stamp)
-            frame = replace(frame, pose=pose)
         answers = self._lifter.push(frame)
         for reason, sentence in _COUNTED.items():
             if new := self._lifter.counters[reason] - self._told[reason]:
@@ -134,9 +130,7 @@ class Stream:
         return message.header.frame_id or self._default_frame_id
 
     def _message(self, answer: SkeletonFrame) -> Skeletons3D:
-        frame_id = self.frame_id
-        if self.transforms is not None:
-            answer, frame_id = self.transforms.in_target(answer, frame_id)
+        answer, frame_id = self._surroundings.in_target(answer, self.frame_id)
         velocity = self._velocities.update(answer.ids, answer.stamp, answer.roots.position)
         return skeletons_message(answer, frame_id, velocity)
 

@@ -1,16 +1,16 @@
-"""Parameters of the lifter that name frames of TF."""
+"""Parameters of the lifter on the room: frames of TF and depth images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pstmo_core.settings import check_settings, setting
-from pstmo_ros.parameters import UNCONFIGURED
+from pstmo_ros.parameters import UNCONFIGURED, check_topic
 
 
 @dataclass(frozen=True)
 class FrameParameters:
-    """Frames of TF, in which the camera and the results stand.
+    """Frames of TF, in which the camera and the results stand, and depth images.
 
     Raises:
         ConfigError: if a value is not allowed.
@@ -37,5 +37,22 @@ class FrameParameters:
         change=UNCONFIGURED,
     )
 
+    depth_topic: str = setting(
+        "",
+        "Topic of depth images (16UC1 in mm, 32FC1 in m) that are registered to the colour image: "
+        "people are placed by what they show of the trunk; empty: none.",
+        change=UNCONFIGURED,
+    )
+    depth_tolerance: float = setting(
+        0.04,
+        "How far the stamps of keypoints and depth image may be apart.",
+        low=0.0,
+        high=1.0,
+        unit="s",
+        change=UNCONFIGURED,
+    )
+
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.depth_topic:
+            check_topic(self, "depth_topic")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from pstmo_core.errors import ConfigError
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_ros.msg import Skeletons3D
 from pstmo_ros.outputs.bodies import Bodies, safe_name
 from pstmo_ros.outputs.detections import DetectionOutput
 from pstmo_ros.outputs.frames import FrameOutput
 from pstmo_ros.outputs.hri import HriOutput
-from pstmo_ros.outputs.output import Output, Publish
+from pstmo_ros.outputs.output import Output
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.outputs.people import PeopleOutput
 from pstmo_ros.outputs.points import PointOutput
@@ -23,24 +25,31 @@ class AllOutputs:
     """Tells about people in every form that is asked for.
 
     Args:
+        node: publishes.
         own: what is asked for.
-        publish: makes publishers.
-        withdraw: destroys a publisher.
 
     Raises:
         ConfigError: if what is asked for does not fit together.
         PstmoError: if messages are asked for that are not installed.
     """
 
-    def __init__(
-        self, own: OutputParameters, publish: Publish, withdraw: Callable[[Any], object]
-    ) -> None:
+    def __init__(self, node: Node, own: OutputParameters) -> None:
         if own.publish_hri and own.publish_tf == "off":
             raise ConfigError(
                 "publish_hri needs frames on TF, where REP-155 has the 3D skeletons: set "
                 "publish_tf to links"
             )
+        self._node = node
+        self._publishers: list[Any] = []
         self._outputs: list[Output] = []
+        try:
+            self._make(own)
+        except PstmoError:
+            self.close()
+            raise
+
+    def _make(self, own: OutputParameters) -> None:
+        publish = self._publish
         if own.publish_tf != "off":
             self._outputs.append(FrameOutput(publish, own.publish_tf == "links"))
         if own.publish_poses:
@@ -52,7 +61,15 @@ class AllOutputs:
         if own.publish_detections:
             self._outputs.append(DetectionOutput(publish))
         if own.publish_hri:
-            self._outputs.append(HriOutput(publish, withdraw))
+            self._outputs.append(HriOutput(publish, self._withdraw))
+
+    def _publish(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+        self._publishers.append(self._node.create_publisher(kind, topic, qos))
+        return self._publishers[-1]
+
+    def _withdraw(self, publisher: Any) -> None:
+        self._publishers.remove(publisher)
+        self._node.destroy_publisher(publisher)
 
     def see(self, frame: KeypointFrame) -> None:
         """Take note of what the camera saw, before it is lifted."""
@@ -68,6 +85,9 @@ class AllOutputs:
             output.tell(bodies, names)
 
     def close(self) -> None:
-        """Say that nobody is there any more."""
+        """Say that nobody is there any more, and nothing after that."""
         for output in self._outputs:
             output.close()
+        self._outputs = []
+        for publisher in list(self._publishers):
+            self._withdraw(publisher)

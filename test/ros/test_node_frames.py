@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from pstmo_core.simulation.stage import Stage
@@ -166,3 +168,46 @@ def test_without_the_transform_the_cameras_frame_goes_on_and_it_is_said_once(
     log = capfd.readouterr().err
     assert log.count("TF has no camera in map") == 1
     assert here.lifter.drops.counts["tf"] == 40
+
+
+def depth_image(row: int, encoding: str) -> Image:
+    """Return what a depth camera sees of who walks: half the resolution, holes, a wall behind."""
+    world: np.ndarray = Stage.shipped(1).joints(row / FPS)[0]
+    in_camera = VIEW.to_camera(world)
+    metres = np.full((360, 640), 7.0, np.float32)
+    trunk = VIEW.project(in_camera[[0, 1, 4, 8, 11, 14]]) / 2
+    (left, top), (right, bottom) = trunk.min(0) - 4, trunk.max(0) + 4
+    metres[int(top) : int(bottom), int(left) : int(right)] = in_camera[0, 2] - 0.1
+    metres[::5, ::4] = 0
+    pixels = metres if encoding == "32FC1" else np.rint(metres * 1000).astype(np.uint16)
+    return Image(
+        header=Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera"),
+        height=360, width=640, encoding=encoding, step=pixels.strides[0],
+        data=array("B", pixels.tobytes()),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_a_depth_image_places_people_and_a_late_one_does_not(
+    robot: Callable[..., Robot], encoding: str
+) -> None:
+    here = robot(depth_topic="depth")
+    depth = here.create_publisher(Image, "depth", 10)
+    here.start()
+    here.spin_until(lambda: depth.get_subscription_count() == 1)
+    truth = []
+    for row in range(50):
+        depth.publish(depth_image(row, encoding))
+        here.spin_for(0.02)
+        truth.append(VIEW.to_camera(here.show(row)))
+        here.spin_until(lambda row=row: len(here.answers) > row)
+    assert here.answers[-1].people[0].root_source == Skeleton3D.ROOT_DEPTH
+    off = [root_of(a.people[0]) - t[0] for a, t in zip(here.answers, truth, strict=True)]
+    assert np.median(np.linalg.norm(off[25:], axis=-1)) < 0.15
+    here.show(60)
+    here.spin_until(lambda: len(here.answers) == 51)
+    assert here.lifter.drops.counts["depth"] >= 1
+    wrong = depth_image(61, encoding)
+    wrong.encoding = "rgb8"
+    depth.publish(wrong)
+    here.spin_until(lambda: here.lifter.drops.counts["depth_image"] == 1)

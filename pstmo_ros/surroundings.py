@@ -1,0 +1,92 @@
+"""What the lifter knows besides keypoints: where the camera stands, and how deep the image is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rclpy.node import Node
+
+from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.depth_images import DepthImages
+from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.frames.transforms import Transforms
+from pstmo_ros.frames.waiting_room import WaitingRoom
+from pstmo_ros.msg import People2D
+
+Handle = Callable[[People2D, int, int], None]
+
+
+class Surroundings:
+    """Knows nothing until it is opened, and again when it is closed."""
+
+    def __init__(self) -> None:
+        self.see: Callable[[KeypointFrame], object] = _ignore
+        """Is shown what the camera saw: people with ids, before the lens is undone."""
+        self._transforms: Transforms | None = None
+        self._depth: DepthImages | None = None
+        self._room: WaitingRoom | None = None
+
+    def open(
+        self,
+        node: Node,
+        own: FrameParameters,
+        tell: Callable[[str, str], object],
+        frame_of: Callable[[People2D], str],
+        handle: Handle,
+    ) -> Handle:
+        """Listen to what the parameters name.
+
+        Args:
+            node: listens.
+            own: frames and topics.
+            tell: takes a reason and a sentence on what is missing.
+            frame_of: returns the frame of the camera that saw a message's people.
+            handle: takes messages of keypoints.
+
+        Returns:
+            What takes them instead, and lets them wait for TF where that is needed.
+
+        Raises:
+            PstmoError: if tf2 is needed and not installed.
+        """
+        if own.depth_topic:
+            self._depth = DepthImages(node, own.depth_topic, own.depth_tolerance, tell)
+        if not (own.floor_frame or own.target_frame):
+            return handle
+        transforms = self._transforms = Transforms(node, own, tell)
+
+        def ready(message: People2D) -> bool:
+            return transforms.ready(frame_of(message), stamp_ns(message.header.stamp))
+
+        self._room = WaitingRoom(node, ready, handle, own.tf_timeout)
+        return self._room.enter
+
+    def close(self) -> None:
+        """Listen no more."""
+        for part in (self._room, self._transforms, self._depth):
+            if part is not None:
+                part.close()
+        self._room = self._transforms = self._depth = None
+        self.see = _ignore
+
+    def complete(self, frame: KeypointFrame, frame_id: str) -> KeypointFrame:
+        """Return a frame, as the camera saw it, with what is known of pose and depths."""
+        self.see(frame)
+        if self._depth is not None:
+            frame = replace(frame, depths=self._depth.read(frame))
+        if self._transforms is not None:
+            frame = replace(frame, pose=self._transforms.camera_pose(frame_id, frame.stamp))
+        return frame
+
+    def in_target(self, answer: SkeletonFrame, frame_id: str) -> tuple[SkeletonFrame, str]:
+        """Return skeletons in the frame that is asked for, and the frame that they are in."""
+        if self._transforms is None:
+            return answer, frame_id
+        return self._transforms.in_target(answer, frame_id)
+
+
+def _ignore(frame: KeypointFrame) -> None:
+    del frame
