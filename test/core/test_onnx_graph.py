@@ -14,6 +14,8 @@ pytest.importorskip("onnx", reason="needs onnx")
 
 import onnx
 
+from pstmo_core.detection.base import DetectorError
+from pstmo_core.detection.network_file import open_session
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import RuntimeLoadError, load_runtime, shipped_model
@@ -114,6 +116,8 @@ def test_a_tensor_in_another_file_is_found_wherever_it_hides_and_refused(
     for backend in ("onnxruntime", "openvino"):
         with pytest.raises(RuntimeLoadError, match="'secret' in another file, which is refused"):
             load_runtime(path, backend=backend)
+    with pytest.raises(DetectorError, match="'secret' in another file, which is refused"):
+        open_session(path, threads=1)
 
 
 def test_endless_nesting_is_refused() -> None:
