@@ -1,7 +1,7 @@
 """The joints that detectors do not know, as the layout tables compute them from those they do.
 
 Pelvis, spine, thorax and neck of detector keypoints are weighted sums of shoulders, hips, knees
-and ears (`pstmo_core.keypoints.layout_tables`), the last three 15 to 26 mm from where the motion
+and ears (`pstmo_core.keypoints.layouts.tables`), the last three 15 to 26 mm from where the motion
 capture has them. A network that has only seen the captured ones pays for that on real input; so it
 is shown both kinds.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pstmo_core.data.motion.bodies import transform
-from pstmo_core.keypoints.layout_tables import TABLES
+from pstmo_core.keypoints.layouts.tables import DETECTOR
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 
 _DERIVED = ("hip", "spine", "thorax", "neck_nose")
@@ -27,7 +27,7 @@ def derivation() -> np.ndarray:
     for name in _DERIVED:
         row = JOINT_NAMES.index(name)
         matrix[row] = 0
-        for point, weight in TABLES["coco17"][name][0].items():
+        for point, weight in DETECTOR[name][0].items():
             matrix[row, JOINT_NAMES.index(_STANDS_FOR.get(point, point))] += weight
     return matrix
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pstmo_core import skeleton
 from pstmo_core.errors import PstmoError
-from pstmo_core.keypoints.layout_tables import POINT_NAMES
+from pstmo_core.keypoints.layouts import coco17
 
 #: Median distance of joints from the root: a child's is above, a giant's below (metres).
 BODY_SIZE = (0.15, 1.2)
@@ -68,7 +68,7 @@ MPI_INF_3DHP = JointOrder(
 )  # fmt: skip
 COCO = JointOrder(
     "coco17",
-    POINT_NAMES["coco17"],
+    coco17.POINTS,
     root=None,
     left=(1, 3, 5, 7, 9, 11, 13, 15),
     right=(2, 4, 6, 8, 10, 12, 14, 16),

@@ -1,17 +1,13 @@
-"""Keypoint layouts of detectors and their conversion to the Human3.6M layout.
-
-The names of the points and the weights are in `pstmo_core.keypoints.layout_tables`.
-"""
+"""A keypoint layout and its conversion to the Human3.6M layout."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pstmo_core.errors import LONGEST_QUOTE, PstmoError, quoted
-from pstmo_core.keypoints.layout_tables import POINT_NAMES, TABLES, Table
+from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.layouts.tables import Table
 from pstmo_core.skeleton import JOINT_NAMES
 
 #: A coordinate beyond this many pixels comes from no image; the point counts as not seen.
@@ -108,22 +104,3 @@ class Layout:
                 f"scores have the shape {scores.shape}, but must have {points.shape[:-1]}, "
                 "one for each point"
             )
-
-
-def get_layout(name: str) -> Layout:
-    """Return the layout of this name.
-
-    Raises:
-        LayoutError: if there is none; it lists those there are.
-    """
-    if name in LAYOUTS:
-        return LAYOUTS[name]
-    # The search for the nearest name grows with the square of a name's length.
-    close = difflib.get_close_matches(str(name)[:LONGEST_QUOTE].lower(), LAYOUTS, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    raise LayoutError(f"no layout is named {quoted(name)}: {hint}known are {', '.join(LAYOUTS)}")
-
-
-LAYOUTS: dict[str, Layout] = {
-    name: Layout(name, POINT_NAMES[name], table) for name, table in TABLES.items()
-}

@@ -1,0 +1,39 @@
+"""Keypoint layouts of detectors, one file each, and their conversion to the Human3.6M layout."""
+
+from __future__ import annotations
+
+import difflib
+
+from pstmo_core.errors import LONGEST_QUOTE, quoted
+from pstmo_core.keypoints.layouts.blazepose33 import BLAZEPOSE33
+from pstmo_core.keypoints.layouts.body25 import BODY25
+from pstmo_core.keypoints.layouts.coco17 import COCO17
+from pstmo_core.keypoints.layouts.h36m17 import H36M17
+from pstmo_core.keypoints.layouts.halpe26 import HALPE26
+from pstmo_core.keypoints.layouts.halpe136 import HALPE136
+from pstmo_core.keypoints.layouts.layout import FARTHEST, Layout, LayoutError
+from pstmo_core.keypoints.layouts.openpose18 import OPENPOSE18
+from pstmo_core.keypoints.layouts.wholebody133 import WHOLEBODY133
+
+__all__ = ["FARTHEST", "LAYOUTS", "Layout", "LayoutError", "get_layout"]
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        COCO17, OPENPOSE18, BODY25, HALPE26, BLAZEPOSE33, WHOLEBODY133, HALPE136, H36M17,
+    )
+}  # fmt: skip
+
+
+def get_layout(name: str) -> Layout:
+    """Return the layout of this name.
+
+    Raises:
+        LayoutError: if there is none; it lists those there are.
+    """
+    if name in LAYOUTS:
+        return LAYOUTS[name]
+    # The search for the nearest name grows with the square of a name's length.
+    close = difflib.get_close_matches(str(name)[:LONGEST_QUOTE].lower(), LAYOUTS, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise LayoutError(f"no layout is named {quoted(name)}: {hint}known are {', '.join(LAYOUTS)}")
