@@ -17,7 +17,8 @@ from pstmo_core.lift.jobs import Result
 from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import failures, lift_here, lift_in_processes
 from pstmo_core.lift.ray_jobs import lift_on_ray
-from pstmo_core.lift.settings import FORMATS, LiftSettings, detector_options
+from pstmo_core.lift.settings import FORMATS, MOST_PEOPLE, LiftSettings, detector_options
+from pstmo_core.lift.sources import CAMERA
 from pstmo_core.runtime import BACKENDS, PRECISIONS
 from pstmo_core.streaming.config import StreamConfig
 
@@ -27,8 +28,8 @@ def lift_command(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Videos, folders of images, keypoints (npz, JSON), rosbag2 bags (sqlite3, mcap), "
-            "or the number of a camera.",
+            help="Videos, folders of images, keypoint files of any format in docs/formats.md, "
+            "rosbag2 bags (sqlite3, mcap), or the number or address of a camera.",
             metavar="INPUT...",
         ),
     ],
@@ -65,8 +66,21 @@ def lift_command(
     ] = [],
     focal: Annotated[float, option(StreamConfig, "focal")] = StreamConfig.focal,
     camera_info: Annotated[
-        str, typer.Option(metavar="FILE", help="ROS camera calibration (YAML), likewise.")
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Calibration as camera_calibration, ros2 topic echo or OpenCV write it (YAML); "
+            "with it root positions are estimated, too.",
+        ),
     ] = "",
+    rectified: Annotated[
+        bool | None,
+        typer.Option(
+            "--rectified/--no-rectified",
+            help="Whether images were rectified, so that the calibration's projection matrix "
+            "counts; by default what a bag's topic says by its name, image_rect...",
+        ),
+    ] = None,
     height: Annotated[float, option(StreamConfig, "height")] = StreamConfig.height,
     rotation: Annotated[int, option(StreamConfig, "rotation")] = StreamConfig.rotation,
     look_ahead: Annotated[int, option(StreamConfig, "look_ahead")] = StreamConfig.look_ahead,
@@ -106,7 +120,10 @@ def lift_command(
     precision: Annotated[
         str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
     ] = "fp32",
-    max_people: Annotated[int, option(StreamConfig, "max_people")] = StreamConfig.max_people,
+    max_people: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"People lifted at once; all, up to {MOST_PEOPLE}, by default."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Lift also what is done.")] = False,
 ) -> None:
     """Lift recordings to 3D: files in, files out.
@@ -129,11 +146,10 @@ def lift_command(
         stream=StreamConfig(
             look_ahead=look_ahead, focal=focal, height=height, rotation=rotation,
             tilt=StreamConfig.tilt if tilt is None else tilt,
-            max_people=max_people,
         ),
         camera_info=camera_info, fps=fps, size=size, layout=layout, topic=topic, images=images,
         detector=detector, detector_options=options, threads=threads, backend=backend,
-        precision=precision,
+        precision=precision, rectified=rectified, most_people=max_people,
     )  # fmt: skip
     _refuse(jobs, workers, ray)
     results = _lift(jobs, settings, force, workers, ray)
@@ -141,7 +157,7 @@ def lift_command(
 
 
 def _refuse(jobs: list[Job], workers: int, ray: str) -> None:
-    if any(job.source.isdecimal() for job in jobs) and (workers > 1 or ray or len(jobs) > 1):
+    if any(job.kind == CAMERA for job in jobs) and (workers > 1 or ray or len(jobs) > 1):
         raise PstmoError("a camera is lifted alone, in this process: give no other input")
 
 

@@ -1,34 +1,35 @@
-"""Rosbag2 in and out, without ROS, through the library rosbags."""
+"""Keypoints and images out of rosbag2 bags, without ROS, through the library rosbags."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pstmo_core.atomic_files import atomic_folder
 from pstmo_core.camera import Camera, CameraError, camera_from_info
 from pstmo_core.errors import PstmoError
-from pstmo_core.images import RawImage, decode_compressed, decode_image
+from pstmo_core.images import ImageError, RawImage, decode_compressed, decode_image
 from pstmo_core.keypoints.frame import KeypointError, keypoint_frame
 from pstmo_core.keypoints.layouts import LayoutError, get_layout
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
 from pstmo_core.lift import bag_messages
-from pstmo_core.lift.bag_messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, PEOPLE, SKELETONS
-from pstmo_core.lift.keypoints_from_images import identify
+from pstmo_core.lift.bag_messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, PEOPLE
+from pstmo_core.lift.keypoints_from_images import identify, left_out
 from pstmo_core.lift.recording import ClipBuilder, Recording
+from pstmo_core.lift.settings import MOST_PEOPLE
 from pstmo_core.lift.sources import Frame, Images
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lift_clip import Prediction
 
-STORAGES = ("mcap", "sqlite3")
 _IMAGES = (IMAGE, COMPRESSED_IMAGE)
-_TOPIC = "/skeletons"
 _SECOND = 1_000_000_000
+#: Messages at the beginning of a topic among which one with a stamp is looked for.
+_MOST_UNSTAMPED = 20
 
 
 class BagError(PstmoError):
@@ -54,7 +55,7 @@ def input_topic(path: Path, topic: str = "") -> tuple[str, str]:
     Raises:
         BagError: if the bag is broken, or there is no such topic, or there are several.
     """
-    with _opened(path) as reader:
+    with opened(path) as reader:
         types = {connection.topic: connection.msgtype for connection in reader.connections}
     if topic and topic not in types:
         raise BagError(f"{path}: has no topic {topic}, only {', '.join(sorted(types)) or 'none'}")
@@ -75,10 +76,20 @@ def bag_keypoints(
     topic: str,
     config: StreamConfig,
     progress: Callable[[float], object] | None = None,
+    layout: str | None = None,
+    rectified: bool | None = None,
 ) -> Recording:
     """Read the keypoints of a topic; people without ids are named by the tracker.
 
     Messages that cannot be used are left out, and a note says how many and why.
+
+    Args:
+        path: the bag.
+        topic: of `People2D`.
+        config: `min_score` and `expire` hold for the tracker too.
+        progress: is called with the share that is done.
+        layout: of the points, instead of what the messages say.
+        rectified: whether the points are those of a rectified image; None: not known.
 
     Raises:
         BagError: if the bag is broken, or none of its messages can be used.
@@ -87,107 +98,70 @@ def bag_keypoints(
     tracker: Tracker | None = None
     faults: Counter[str] = Counter()
     frame_id = ""
-    with _opened(path) as reader:
+    with opened(path) as reader:
         total = _count(reader, topic)
-        for read, (_, message) in enumerate(_messages(reader, topic), 1):
-            size = (int(message.width), int(message.height))
+        clock = MessageClock.of(reader, topic)
+        for read, (moment, _, message) in enumerate(_messages(reader, topic), 1):
+            size, named = (int(message.width), int(message.height)), layout or message.layout
             try:
-                ids, points, scores = _people(message, size)
+                ids, points, scores = _people(message, size, named)
                 if builder is None:
-                    builder, frame_id = ClipBuilder(message.layout, size), message.header.frame_id
-                if (builder.layout, builder.size) != (message.layout, size):
+                    builder, frame_id = ClipBuilder(named, size), message.header.frame_id
+                if (builder.layout, builder.size) != (named, size):
                     raise KeypointError("layout or image size change within the topic")
             except (KeypointError, LayoutError) as error:
                 faults[str(error)] += 1
                 continue
-            stamp = _nanoseconds(message.header.stamp)
+            stamp = clock.stamp(message, moment)
             if not all(ids):
                 tracker = tracker or Tracker(TrackerConfig(expire=config.expire))
-                ids = identify(tracker, stamp, points, scores, message.layout, config)
+                ids = identify(tracker, stamp, points, scores, named, config)
             builder.add(stamp, ids, points, scores)
             if progress is not None:
                 progress(read / max(total, 1))
-        camera = _calibration(reader, topic)
-    notes = tuple(f"{count} messages left out: {why}" for why, count in faults.items())
+        camera, hint = _calibration(reader, topic, rectified)
+    notes = (*left_out(faults, "messages"), *clock.notes())
     if builder is None:
         raise BagError(f"{path}: no message of {topic} can be used; {'; '.join(notes) or 'empty'}")
-    return Recording(builder.build(), camera, frame_id, notes)
+    return Recording(builder.build(), camera, frame_id, (*notes, *hint))
 
 
-def bag_images(path: Path, topic: str) -> Images:
+def bag_images(path: Path, topic: str, rectified: bool | None = None) -> Images:
     """Return the images of a topic.
+
+    Args:
+        path: the bag.
+        topic: of images.
+        rectified: whether they are rectified; None: by the topic's name, `image_rect...`.
 
     Raises:
         BagError: if the bag is broken.
     """
-    with _opened(path) as reader:
+    faults = Counter[str]()
+    with opened(path) as reader:
         count = _count(reader, topic)
-        camera = _calibration(reader, topic)
+        camera, hint = _calibration(reader, topic, rectified)
+        clock = MessageClock.of(reader, topic)
         first = next(_messages(reader, topic), None)
 
     def frames() -> Iterator[Frame]:
-        with _opened(path) as opened:
-            for kind, message in _messages(opened, topic):
-                yield _nanoseconds(message.header.stamp), _decoded(kind, message)
+        with opened(path) as reader:
+            for moment, kind, message in _messages(reader, topic):
+                image = _decoded(kind, message, faults)
+                if image is not None:
+                    yield clock.stamp(message, moment), image
 
-    frame_id = first[1].header.frame_id if first else ""
-    return Images(frames, count, camera=camera, frame_id=frame_id)
+    frame_id = first[2].header.frame_id if first else ""
+    notes = (*hint, *clock.notes())
+    return Images(frames, count, camera=camera, frame_id=frame_id, faults=faults, notes=notes)
 
 
-def write_bag(
-    path: Path, lifted: Prediction, storage: str, frame_id: str, look_ahead: int
-) -> list[Path]:
-    """Write skeletons as a bag with one topic, `/skeletons`, a message a frame at its stamp.
-
-    Args:
-        path: the bag's folder, written atomically; a bag of skeletons that this function wrote
-            before is replaced, and nothing else.
-        lifted: the skeletons.
-        storage: one of `STORAGES`.
-        frame_id: the camera's optical frame.
-        look_ahead: nanoseconds by which the newest input that was used is later.
+def messages_store() -> Any:
+    """Return the types of messages that bags hold.
 
     Raises:
         BagError: if rosbags is not installed.
-        OutputError: if something else is there.
     """
-    store = _typestore()
-    from rosbags.rosbag2 import StoragePlugin, Writer
-
-    plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
-    stamps = lifted.stamps
-    newest = newest_stamps(stamps, look_ahead).tolist()
-    with (
-        atomic_folder(path, is_skeleton_bag) as partial,
-        Writer(partial, version=8, storage_plugin=plugin) as writer,
-    ):
-        connection = writer.add_connection(_TOPIC, SKELETONS, typestore=store)
-        for row in np.sort(np.unique(stamps, return_index=True)[1]).tolist():
-            message = _skeletons(store.types, lifted, row, newest[row], frame_id)
-            data = store.serialize_cdr(message, SKELETONS)
-            writer.write(connection, int(stamps[row]), data)
-    return [path]
-
-
-def is_skeleton_bag(folder: Path) -> bool:
-    """Tell a bag as `write_bag` writes it, with nothing else in its folder, from other folders."""
-    try:
-        with _opened(folder) as reader:
-            topics = {(connection.topic, connection.msgtype) for connection in reader.connections}
-    except BagError:
-        return False
-    suffixes = sorted(entry.suffix for entry in folder.iterdir())
-    return topics == {(_TOPIC, SKELETONS)} and suffixes in ([".db3", ".yaml"], [".mcap", ".yaml"])
-
-
-def newest_stamps(stamps: np.ndarray, look_ahead: int) -> np.ndarray:
-    """Return the stamp (F,) of the newest input that each frame (F,) had to wait for."""
-    newest = np.maximum.accumulate(stamps)
-    rows = np.searchsorted(newest, stamps + look_ahead)
-    return newest[np.minimum(rows, len(stamps) - 1)]
-
-
-def _typestore() -> Any:
     try:
         return bag_messages.typestore()
     except ImportError as error:
@@ -195,9 +169,9 @@ def _typestore() -> Any:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
     """Open a bag; whatever its libraries raise on damage becomes one sentence."""
-    store = _typestore()
+    store = messages_store()
     from rosbags.highlevel import AnyReader
 
     try:
@@ -220,92 +194,130 @@ def _count(reader: Any, topic: str) -> int:
     return sum(connection.msgcount for connection in _connections(reader, topic))
 
 
-def _messages(reader: Any, topic: str) -> Iterator[tuple[str, Any]]:
+def _messages(reader: Any, topic: str) -> Iterator[tuple[int, str, Any]]:
+    """Go through the messages of a topic: when each was recorded, its type, and itself."""
     connections = _connections(reader, topic)
     if not connections:
         return
-    for connection, _, data in reader.messages(connections):
-        yield connection.msgtype, reader.deserialize(data, connection.msgtype)
+    for connection, moment, data in reader.messages(connections):
+        yield moment, connection.msgtype, reader.deserialize(data, connection.msgtype)
 
 
-def _calibration(reader: Any, topic: str) -> Camera | None:
-    """Return the camera's calibration from the topic beside this one, or the bag's only one."""
+@dataclass
+class MessageClock:
+    """The stamps of a topic's messages; of those without one, from the time of recording."""
+
+    offset: int
+    """Nanoseconds from the time of recording to the stamp, of the first message that has one."""
+    without: int = 0
+    """How many of the messages that were looked at have none."""
+
+    @classmethod
+    def of(cls, reader: Any, topic: str) -> MessageClock:
+        """Look for the first message that has a stamp, among those at the beginning."""
+        offset = None
+        clock = cls(0)
+        for moment, _, message in itertools.islice(_messages(reader, topic), _MOST_UNSTAMPED):
+            stamp = _nanoseconds(message.header.stamp)
+            clock.without += not stamp
+            if stamp and offset is None:
+                offset = stamp - moment
+        clock.offset = offset or 0
+        return clock
+
+    def stamp(self, message: Any, moment: int) -> int:
+        """Return a message's stamp in nanoseconds, given when it was recorded."""
+        own = _nanoseconds(message.header.stamp)
+        self.without += not own
+        return own or moment + self.offset
+
+    def notes(self) -> tuple[str, ...]:
+        """Say how many messages had no stamp."""
+        if not self.without:
+            return ()
+        return (
+            "messages without a stamp (0): the time at which they were recorded was taken instead",
+        )
+
+
+def _calibration(
+    reader: Any, topic: str, rectified: bool | None
+) -> tuple[Camera | None, tuple[str, ...]]:
+    """Return the camera's calibration from the topic beside this one, or the bag's only one.
+
+    With it goes what a user should hear of whether images are rectified.
+    """
     topics = sorted({c.topic for c in reader.connections if c.msgtype == CAMERA_INFO})
     beside = f"{topic.rsplit('/', 1)[0]}/camera_info"
     if beside not in topics and len(topics) != 1:
-        return None
+        return None, ()
     first = next(_messages(reader, beside if beside in topics else topics[0]), None)
     if first is None:
-        return None
+        return None, ()
+    straight = is_rectified(topic) if rectified is None else rectified
     try:
-        return camera_from_info(first[1])
+        camera = camera_from_info(first[2], straight)
     except CameraError:
-        return None  # drivers of cameras that were not calibrated send zeros
+        return None, ()  # drivers of cameras that were not calibrated send zeros
+    hint: tuple[str, ...] = ()
+    if rectified is None and straight:
+        hint = (f"{topic} was taken as rectified, by its name (--no-rectified if it is not)",)
+    elif rectified is None and any(camera.distortion):
+        others = sorted({c.topic for c in reader.connections if is_rectified(c.topic)})
+        if others:
+            hint = (f"if the keypoints are those of {others[0]}, give --rectified",)
+    return camera, hint
 
 
-def _people(message: Any, size: tuple[int, int]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+def is_rectified(topic: str) -> bool:
+    """Tell by its name a topic of rectified images, as image_proc names them."""
+    return any(part.startswith("image_rect") for part in topic.split("/"))
+
+
+def _people(
+    message: Any, size: tuple[int, int], layout: str
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Return ids, points (P, J, 2) and scores (P, J) of a message.
 
     Raises:
         KeypointError, LayoutError: if they do not fit together.
     """
-    joints = len(get_layout(message.layout).joint_names)
+    joints = len(get_layout(layout).joint_names)
     people = message.people
+    if len(people) > MOST_PEOPLE:
+        raise KeypointError(f"holds {len(people)} people, but at most {MOST_PEOPLE} are read")
     lengths = {(len(person.points), len(person.scores) or joints) for person in people}
     if lengths - {(2 * joints, joints)}:
-        raise KeypointError(f"a person has not the {joints} points of the layout {message.layout}")
+        raise KeypointError(f"a person has not the {joints} points of the layout {layout}")
     points = np.array([p.points for p in people], np.float32).reshape(-1, joints, 2)
     sure = np.ones(joints, np.float32)
     scores = [p.scores if len(p.scores) else sure for p in people]
     seen = np.array(scores, np.float32).reshape(-1, joints)
     ids = tuple(p.id for p in people)
-    if all(ids):  # the check is the core's, which also finds ids that are there twice
-        keypoint_frame(0, ids, points, seen, size, message.layout)
+    # The check is the core's, which also finds ids that are there twice.
+    named = ids if all(ids) else tuple(map(str, range(len(ids))))
+    keypoint_frame(0, named, points, seen, size, layout)
     return ids, points, seen
 
 
-def _decoded(kind: str, message: Any) -> np.ndarray:
-    if kind == COMPRESSED_IMAGE:
-        return decode_compressed(message.data, message.format)
-    raw = RawImage(
-        message.data,
-        int(message.width),
-        int(message.height),
-        message.encoding,
-        int(message.step),
-        bool(message.is_bigendian),
-    )
-    return decode_image(raw)
+def _decoded(kind: str, message: Any, faults: Counter[str]) -> np.ndarray | None:
+    """Return an image, None if it cannot be decoded, which is counted."""
+    try:
+        if kind == COMPRESSED_IMAGE:
+            return decode_compressed(message.data, message.format)
+        raw = RawImage(
+            message.data,
+            int(message.width),
+            int(message.height),
+            message.encoding,
+            int(message.step),
+            bool(message.is_bigendian),
+        )
+        return decode_image(raw)
+    except ImageError as error:
+        faults[str(error)] += 1
+        return None
 
 
 def _nanoseconds(stamp: Any) -> int:
     return int(stamp.sec) * _SECOND + int(stamp.nanosec)
-
-
-def _skeletons(types: Any, lifted: Prediction, row: int, newest: int, frame_id: str) -> Any:
-    time = types["builtin_interfaces/msg/Time"]
-    stamp = int(lifted.stamps[row])
-    return types[SKELETONS](
-        header=types["std_msgs/msg/Header"](
-            stamp=time(sec=stamp // _SECOND, nanosec=stamp % _SECOND), frame_id=frame_id
-        ),
-        newest_stamp=time(sec=newest // _SECOND, nanosec=newest % _SECOND),
-        layout="h36m17",
-        people=[_skeleton(types, lifted, skeleton) for skeleton in lifted.rows(row)],
-    )
-
-
-def _skeleton(types: Any, lifted: Prediction, row: int) -> Any:
-    bodies = lifted.bodies
-    x, y, z = bodies.roots[row].tolist()
-    return types["pstmo_ros/msg/Skeleton3D"](
-        id=lifted.ids[int(lifted.people[row])],
-        joints=bodies.joints[row].reshape(-1),
-        confidence=bodies.confidence[row],
-        sigma=bodies.sigma[row] if lifted.says_sigma else np.zeros(0, np.float32),
-        observed=float(bodies.observed[row]),
-        root=types["geometry_msgs/msg/Point"](x=x, y=y, z=z),
-        root_source=int(bodies.root_source[row]),
-        root_covariance=bodies.root_covariance[row].reshape(-1),
-        velocity=types["geometry_msgs/msg/Vector3"](x=np.nan, y=np.nan, z=np.nan),
-    )

@@ -17,14 +17,16 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip, load_keypoints, save_clip
 from pstmo_core.keypoints.sightings import Sightings
-from pstmo_core.lift import bags, outputs, sources
+from pstmo_core.lift import outputs, sources
 from pstmo_core.lift.calibration import load_camera_info, pinhole
+from pstmo_core.lift.crowd import people_at_once
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
 from pstmo_core.lift.ledger import Ledger
 from pstmo_core.lift.opening import Progress, open_source
 from pstmo_core.lift.plan import OVERLAY, Job
 from pstmo_core.lift.recording import Recording
-from pstmo_core.lift.settings import LiftSettings
+from pstmo_core.lift.settings import MOST_PEOPLE, LiftSettings
+from pstmo_core.lift.skeleton_bags import write_bag
 from pstmo_core.lift.sources import Images
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.streaming.lift_clip import Prediction, lift_clip
@@ -98,7 +100,11 @@ def _lift(
     return Result(
         job,
         tuple(map(str, paths)),
-        notes=(*recording.notes, *_accuracy(recording.clip, lifted)),
+        notes=(
+            *recording.notes,
+            *_losses(lifted.counters, settings),
+            *_accuracy(recording.clip, lifted),
+        ),
         frames=len(recording.clip),
         people=len(recording.clip.ids),
         runtime=runtime.describe(),
@@ -123,7 +129,7 @@ def lift_recording(
     """Lift keypoints with the settings' camera, or the recording's; return it with that camera."""
     clip, camera = recording.clip, recording.camera
     if settings.camera_info:
-        camera = load_camera_info(settings.camera_info)
+        camera = load_camera_info(settings.camera_info, bool(settings.rectified))
     elif settings.stream.focal:
         camera = pinhole(settings.stream.focal, clip.width, clip.height)
 
@@ -131,8 +137,21 @@ def lift_recording(
         if progress is not None:
             progress(frames / len(clip))
 
-    lifted = lift_clip(clip, runtime, settings.stream, tell, camera=camera)
+    most = settings.most_people or min(people_at_once(clip, settings.stream.expire), MOST_PEOPLE)
+    config = dataclasses.replace(settings.stream, max_people=max(1, most))
+    lifted = lift_clip(clip, runtime, config, tell, camera=camera)
     return dataclasses.replace(recording, camera=camera), lifted
+
+
+def _losses(counters: dict[str, int], settings: LiftSettings) -> tuple[str, ...]:
+    """Say what the streaming core did not lift, and why."""
+    most = settings.most_people or MOST_PEOPLE
+    reasons = {
+        "too_many_people": f"skeletons not lifted: more than {most} people at once (--max-people)",
+        "repeated": "frames not lifted: their stamps had been there already",
+        "late": "frames not lifted: older than others by more than may be put in order",
+    }
+    return tuple(f"{counters[name]} {why}" for name, why in reasons.items() if counters.get(name))
 
 
 def _found_keypoints(
@@ -177,7 +196,7 @@ def write_outputs(
     if settings.bag:
         look_ahead = round(settings.stream.look_ahead * runtime.config.step * _SECOND)
         base = Path(job.base)
-        paths += bags.write_bag(base, lifted, settings.bag, recording.frame_id, look_ahead)
+        paths += write_bag(base, lifted, settings.bag, recording.frame_id, look_ahead)
     if settings.overlay:
         from pstmo_core.lift.overlay import write_overlay
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
 from pstmo_core.detection.base import Detector
+from pstmo_core.keypoints.frame import placeholders
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
 from pstmo_core.lift.recording import ClipBuilder, Recording
 from pstmo_core.lift.sources import Images, SourceError
 from pstmo_core.streaming.config import StreamConfig
+
+#: Reasons for which images or messages were left out that a user is told.
+_MOST_REASONS = 3
 
 
 def keypoints_from_images(
@@ -31,21 +36,15 @@ def keypoints_from_images(
         progress: is called with the share that is done, where that is known.
 
     Raises:
-        SourceError: if there are no images, or they differ in size.
+        SourceError: if there are no images, or half of them cannot be used.
     """
     detector.reset()
     tracker = Tracker(TrackerConfig(expire=config.expire))
     builder: ClipBuilder | None = None
     try:
-        for stamp, image in images.frames():
+        for stamp, image in images.of_one_size():
             size = (image.shape[1], image.shape[0])
             builder = builder or ClipBuilder(detector.layout, size)
-            if size != builder.size:
-                raise SourceError(
-                    f"{name}: image {len(builder)} has {size[0]} x {size[1]} pixels, but those "
-                    f"before it have {builder.size[0]} x {builder.size[1]}: images of one camera "
-                    "are of one size"
-                )
             found = detector.detect(image)
             ids = identify(tracker, stamp, found.points, found.scores, detector.layout, config)
             builder.add(stamp, ids, found.points, found.scores)
@@ -54,10 +53,19 @@ def keypoints_from_images(
     except KeyboardInterrupt:
         if not images.live or builder is None:
             raise
+    lost = left_out(images.faults, "images")
     if builder is None:
-        raise SourceError(f"{name}: no image in it can be decoded; copy or record it again")
+        why = "; ".join(lost) or "copy or record it again"
+        raise SourceError(f"{name}: no image in it can be decoded: {why}")
+    if images.faults.total() >= len(builder):
+        raise SourceError(f"{name}: half of the images or more cannot be used: {'; '.join(lost)}")
     clip = builder.build()
-    notes = (*_notes(images, len(clip), clip.ids), f"keypoints by {detector.describe()}")
+    notes = (
+        *images.notes,
+        *lost,
+        *_notes(images, len(clip), clip.ids),
+        f"keypoints by {detector.describe()}",
+    )
     return Recording(clip, images.camera, images.frame_id, notes)
 
 
@@ -70,12 +78,22 @@ def identify(
     config: StreamConfig,
 ) -> tuple[str, ...]:
     """Name the people of one image: points (P, J, 2) and scores (P, J) of some layout."""
+    scores = np.where(placeholders(points), np.float32(0), scores)
     joints, seen = get_layout(layout).convert(points, scores)
     return tracker.identify(stamp, joints, seen >= max(config.min_score, 1e-6))
 
 
+def left_out(faults: Counter[str], what: str) -> tuple[str, ...]:
+    """Return a sentence for each reason for which something was left out, the first few."""
+    common = faults.most_common(_MOST_REASONS)
+    rest = faults.total() - sum(count for _, count in common)
+    sentences = [f"{count} {what} left out: {why}" for why, count in common]
+    return (*sentences, *([f"{rest} further {what} left out"] if rest else []))
+
+
 def _notes(images: Images, frames: int, ids: tuple[str, ...]) -> tuple[str, ...]:
     notes = []
+    frames += images.faults.total()
     if not images.live and images.count and frames < images.count - max(2, images.count // 50):
         notes.append(
             f"only {frames} of {images.count} images could be decoded: the file is truncated or "

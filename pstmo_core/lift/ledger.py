@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pstmo_core.atomic_files import OutputError, atomic_file, check_output
-from pstmo_core.lift.bags import is_skeleton_bag
 from pstmo_core.lift.outputs import is_output
 from pstmo_core.lift.settings import LiftSettings
+from pstmo_core.lift.skeleton_bags import is_skeleton_bag
 
 _ANOTHER = "name another output"
 

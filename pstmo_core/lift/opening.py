@@ -58,8 +58,10 @@ def _bag(source: str, settings: LiftSettings) -> Images | Keypoints:
     path = Path(source)
     topic, message = bags.input_topic(path, settings.topic)
     if message != PEOPLE:
-        return bags.bag_images(path, topic)
-    return lambda progress: bags.bag_keypoints(path, topic, settings.stream, progress)
+        return bags.bag_images(path, topic, settings.rectified)
+    return lambda progress: bags.bag_keypoints(
+        path, topic, settings.stream, progress, settings.layout, settings.rectified
+    )
 
 
 _OPEN: dict[str, Callable[[str, LiftSettings], Images | Keypoints]] = {

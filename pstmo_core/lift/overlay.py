@@ -24,7 +24,7 @@ def write_overlay(
         from pstmo_core.drawing.clip_video import render_video
     except ImportError as error:
         raise PstmoError(str(error)) from error
-    shown = None if images is None else (image for _, image in images.frames())
+    shown = None if images is None else (image for _, image in images.of_one_size())
     with atomic_file(path) as partial:
         drawn = clip if isinstance(clip, Clip) else clip.dense()
         render_video(

@@ -11,6 +11,7 @@ from pstmo_core.atomic_files import refuse_inputs
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift import bags, sources
 from pstmo_core.lift.settings import BAGS, FORMATS
+from pstmo_core.lift.skeleton_bags import is_skeleton_bag
 
 #: Bytes of a file's name, which most file systems allow.
 LONGEST_NAME = 255
@@ -94,7 +95,7 @@ def check(jobs: list[Job], formats: Iterable[str]) -> None:
     for job in jobs:
         for path in job.outputs(formats, overlay=True):
             refuse_inputs(path, read)
-            if path == Path(job.base) and path.exists() and not bags.is_skeleton_bag(path):
+            if path == Path(job.base) and path.exists() and not is_skeleton_bag(path):
                 raise LiftError(f"{path}: is there and is no bag of skeletons; name another output")
             if len(path.name.encode()) > LONGEST_NAME:
                 raise LiftError(f"{path.name}: is too long a name for a file; name another output")
@@ -136,4 +137,6 @@ def _stem(source: str) -> str:
     path = Path(source)
     if source.isdecimal():
         return f"camera{source}"
+    if "://" in source:
+        return "stream"
     return path.stem if path.is_file() else path.resolve().name

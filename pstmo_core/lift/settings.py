@@ -16,6 +16,8 @@ from pstmo_core.streaming.config import StreamConfig
 
 #: Kinds of output by the suffix that asks for them; bags are folders.
 FORMATS = {".npz": "npz", ".json": "json", ".bvh": "bvh", ".mcap": "mcap", ".db3": "sqlite3"}
+#: People of a message or lifted at once; the nodes look at as many.
+MOST_PEOPLE = 256
 #: Those of them that are folders.
 BAGS = frozenset({"mcap", "sqlite3"})
 
@@ -37,6 +39,11 @@ class LiftSettings:
     stream: StreamConfig = field(default_factory=StreamConfig)
     camera_info: str = ""
     """Path of a calibration."""
+    rectified: bool | None = None
+    """Whether images were rectified: the calibration's projection matrix counts. None: by the name
+    of a bag's topic."""
+    most_people: int | None = None
+    """People lifted at once; None: as many as there are, up to `MOST_PEOPLE`."""
     fps: float | None = None
     """Overrules what the input says."""
     size: tuple[int, int] | None = None
@@ -65,6 +72,10 @@ class LiftSettings:
             )
         if set(self.formats) >= BAGS:
             raise ConfigError("a bag is either mcap or sqlite3: ask for one of them")
+        if self.most_people is not None and not 0 < self.most_people <= MOST_PEOPLE:
+            raise ConfigError(
+                f"max_people is {self.most_people}, but must be between 1 and {MOST_PEOPLE}"
+            )
         if self.camera_info and self.stream.focal:
             raise ConfigError("the calibration says the focal length: leave out --focal")
         if self.fps is not None and not 0 < self.fps < 1e4:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,7 +52,7 @@ class Images:
     """Images of one camera. They are read again each time that `frames` is called."""
 
     frames: Callable[[], Iterator[Frame]]
-    """Raises SourceError where an image cannot be read."""
+    """Images that cannot be decoded are left out and counted in `faults`."""
     count: int | None = None
     """Number of images that the input claims to have; None where it is not known."""
     live: bool = False
@@ -60,6 +61,22 @@ class Images:
     """The calibration that came with them, if one did."""
     frame_id: str = ""
     """Name of the camera's optical frame, where the input is a bag."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Why images were left out in the last pass, with their number."""
+    notes: tuple[str, ...] = ()
+    """What a user should hear of: sentences."""
+
+    def of_one_size(self) -> Iterator[Frame]:
+        """Go through the images that are as large as the first; others count as `faults`."""
+        self.faults.clear()
+        first = None
+        for stamp, image in self.frames():
+            height, width = image.shape[:2]
+            first = first or (width, height)
+            if (width, height) == first:
+                yield stamp, image
+            else:
+                self.faults[f"of {width} x {height} pixels, not {first[0]} x {first[1]}"] += 1
 
 
 def kind_of(source: str) -> str:
@@ -147,15 +164,17 @@ def folder_images(folder: Path, fps: float | None) -> Images:
         raise SourceError(f"{folder}: images do not say when they were taken, give --fps")
     cv2 = _opencv()
     files = image_files(folder)
+    faults = Counter[str]()
 
     def frames() -> Iterator[Frame]:
         for index, file in enumerate(files):
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise SourceError(f"{file}: is no image that can be read; remove or replace it")
-            yield round(index * 1e9 / fps), image
+                faults[f"{file.name} is no image that can be read"] += 1
+            else:
+                yield round(index * 1e9 / fps), image
 
-    return Images(frames, len(files))
+    return Images(frames, len(files), faults=faults)
 
 
 def video_images(path: Path, fps: float | None) -> Images:

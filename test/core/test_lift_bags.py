@@ -26,7 +26,9 @@ from pstmo_core.lift.bag_messages import (
     SKELETONS,
     typestore,
 )
-from pstmo_core.lift.bags import newest_stamps
+from pstmo_core.lift.bags import bag_keypoints, is_rectified
+from pstmo_core.lift.crowd import people_at_once
+from pstmo_core.lift.skeleton_bags import newest_stamps
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
@@ -214,3 +216,134 @@ def test_a_bag_without_anything_to_lift_names_its_topics(tmp_path: Path, pstmo: 
     write_messages(tmp_path / "bag", "mcap", {"/camera_info": (CAMERA_INFO, info)})
     code, _, err = pstmo("lift", tmp_path / "bag", "-o", tmp_path / "out")
     assert code == 2 and "neither keypoints" in err and "/camera_info" in err
+
+
+def test_messages_without_stamps_are_lifted_by_the_time_of_recording(
+    clip: Clip, tmp_path: Path, pstmo: Command
+) -> None:
+    lifted = []
+    for name, every in (("none", 0), ("some", 10), ("all", 1)):
+        messages = [people_message(clip, row) for row in range(len(clip))]
+        plugin = StoragePlugin.MCAP
+        with Writer(tmp_path / name, version=8, storage_plugin=plugin) as writer:
+            connection = writer.add_connection("/keypoints", PEOPLE, typestore=STORE)
+            for row, message in enumerate(messages):
+                moment = int(clip.stamps[row]) + 5_000_000_000  # of another clock
+                if every and row % every == 0:
+                    message.header.stamp.sec = message.header.stamp.nanosec = 0
+                writer.write(connection, moment, STORE.serialize_cdr(message, PEOPLE))
+        code, out, err = pstmo("lift", tmp_path / name, "-o", tmp_path / f"{name}.npz")
+        assert code == 0, err
+        assert ("without a stamp" in out) == (name != "none")
+        with np.load(tmp_path / f"{name}.npz") as file:
+            lifted.append((file["joints"], file["stamps"]))
+    for joints, _ in lifted[1:]:
+        np.testing.assert_allclose(joints, lifted[0][0], atol=1e-4)
+    np.testing.assert_allclose(lifted[1][1], lifted[0][1], atol=1e-5)
+
+
+def test_images_that_cannot_be_decoded_are_left_out_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pstmo: Command
+) -> None:
+    cv2 = pytest.importorskip("cv2", reason="images need OpenCV")
+    from truth_detector import VIEW, TruthDetector, film
+
+    from pstmo_core.lift import jobs
+
+    images, in_camera = film(1, 20)
+    packed = [
+        TYPES[COMPRESSED_IMAGE](
+            header=header(START + 40_000_000 * index), format="png",
+            data=cv2.imencode(".png", image)[1].reshape(-1),
+        )
+        for index, image in enumerate(images)
+    ]  # fmt: skip
+    packed[3].data = np.zeros(0, np.uint8)
+    packed[7].data = packed[7].data[:40]
+    packed[9].data = cv2.imencode(".png", images[9][:50])[1].reshape(-1)
+    write_messages(tmp_path / "bag", "mcap", {"/image": (COMPRESSED_IMAGE, packed)})
+    detector = TruthDetector(np.delete(VIEW.project(in_camera), [3, 7, 9], axis=0))
+    monkeypatch.setattr(jobs, "_detector", lambda settings: detector)
+    arguments = ("lift", tmp_path / "bag", "-o", tmp_path / "out.npz", "--overlay")
+    code, out, err = pstmo(*arguments)
+    assert code == 0, err
+    assert "17 frames" in out and out.count("1 images left out") + out.count("2 images") >= 2
+    with np.load(tmp_path / "out.npz") as file:
+        assert np.isfinite(file["joints"]).all()
+    for message in packed[:12]:
+        message.data = np.zeros(0, np.uint8)
+    write_messages(tmp_path / "worse", "mcap", {"/image": (COMPRESSED_IMAGE, packed)})
+    code, _, err = pstmo("lift", tmp_path / "worse", "-o", tmp_path / "out2.npz")
+    assert code == 2 and "half of the images or more" in err
+
+
+def test_rectified_images_are_those_of_the_projection_matrix(
+    clip: Clip, tmp_path: Path, pstmo: Command
+) -> None:
+    lens = camera_info(clip.width, clip.height, 800.0)
+    lens.d = np.array([-0.3, 0.1, 0.0, 0.0, 0.0])
+    lens.p = np.array([1000.0, 0, clip.width / 2, 0, 0, 1000.0, clip.height / 2, 0, 0, 0, 1, 0])
+    ideal = camera_info(clip.width, clip.height, 1000.0)
+    messages = [people_message(clip, row) for row in range(40)]
+    roots = []
+    for name, info, options in (
+        ("ideal", ideal, ()), ("lens", lens, ("--rectified",)), ("raw", lens, ()),
+    ):  # fmt: skip
+        topics = {"/keypoints": (PEOPLE, messages), "/camera_info": (CAMERA_INFO, [info])}
+        if name == "raw":
+            topics["/camera/image_rect_color"] = (CAMERA_INFO, [])
+        write_messages(tmp_path / name, "mcap", topics)
+        code, out, err = pstmo("lift", tmp_path / name, "-o", tmp_path / f"{name}.npz", *options)
+        assert code == 0, err
+        assert ("give --rectified" in out) == (name == "raw")
+        with np.load(tmp_path / f"{name}.npz") as file:
+            roots.append(file["roots"])
+    np.testing.assert_array_equal(roots[0], roots[1])
+    assert np.nanmax(np.abs(roots[0] - roots[2])) > 0.05
+    assert is_rectified("/camera/image_rect_color/compressed") and not is_rectified("/image_raw")
+
+
+def test_a_layout_is_given_for_messages_that_name_none(
+    clip: Clip, tmp_path: Path, pstmo: Command
+) -> None:
+    messages = [people_message(clip, row) for row in range(20)]
+    for message in messages:
+        message.layout = ""
+    write_messages(tmp_path / "bag", "mcap", {"/keypoints": (PEOPLE, messages)})
+    arguments = ("lift", tmp_path / "bag", "-o", tmp_path / "out.npz")
+    code, _, err = pstmo(*arguments)
+    assert code == 2 and "no layout is named ''" in err
+    assert pstmo(*arguments, "--layout", clip.layout)[0] == 0
+
+
+def test_passers_by_cost_what_they_are_seen_and_all_of_a_crowd_are_lifted(
+    clip: Clip, tmp_path: Path, pstmo: Command
+) -> None:
+    messages = []
+    for row in range(600):
+        message = people_message(clip, row % len(clip))
+        message.header = header(START + row * 33_333_333)
+        message.people = message.people[:1]
+        message.people[0].id = f"passer{row // 20}"
+        messages.append(message)
+    write_messages(tmp_path / "bag", "mcap", {"/keypoints": (PEOPLE, messages)})
+    recording = bag_keypoints(tmp_path / "bag", "/keypoints", StreamConfig())
+    assert len(recording.clip.ids) == 30 and recording.clip.points.shape == (600, 17, 2)
+    assert people_at_once(recording.clip, 1.0) == 3
+    code, _, err = pstmo("lift", tmp_path / "bag", "-o", tmp_path / "out", "--format", "npz,json")
+    assert code == 0, err
+    with np.load(tmp_path / "out.npz") as file:
+        known = np.isfinite(file["joints"]).all((-2, -1))
+    assert known.sum(1).tolist() == [1] * 600 and known.sum(0).tolist() == [20] * 30
+
+    crowd = people_message(clip, 0)
+    crowd.people = [dataclasses.replace(crowd.people[0], id=f"p{i}") for i in range(20)]
+    crowds = [dataclasses.replace(crowd, header=header(START + i * 40_000_000)) for i in range(9)]
+    write_messages(tmp_path / "crowd", "mcap", {"/keypoints": (PEOPLE, crowds)})
+    arguments = ("lift", tmp_path / "crowd", "-o", tmp_path / "crowd.npz")
+    code, out, _ = pstmo(*arguments)
+    assert code == 0 and "not lifted" not in out
+    with np.load(tmp_path / "crowd.npz") as file:
+        assert np.isfinite(file["joints"]).all()
+    code, out, _ = pstmo(*arguments, "--max-people", 16)
+    assert code == 0 and "36 skeletons not lifted: more than 16 people at once" in out

@@ -102,8 +102,8 @@ def test_a_folder_of_images_is_a_video(
     with np.load(tmp_path / "out.npz") as file:
         np.testing.assert_array_equal(file["joints"], expected.joints)
     (folder / "frame5.png").write_bytes(b"noise")
-    code, _, err = pstmo("lift", folder, "-o", tmp_path / "out.npz", "--fps", FPS)
-    assert code == 2 and "frame5.png: is no image" in err
+    code, out, _ = pstmo("lift", folder, "-o", tmp_path / "out.npz", "--fps", FPS)
+    assert code == 0 and "1 images left out: frame5.png is no image that can be read" in out
 
 
 def test_a_truncated_video_is_lifted_as_far_as_it_goes_and_says_so(
@@ -147,11 +147,15 @@ def test_ctrl_c_ends_a_cameras_images_and_keeps_them(filmed: Film) -> None:
         keypoints_from_images(Images(interrupted), detector(), StreamConfig(), "a.mp4")
 
 
-def test_images_of_two_sizes_are_refused(filmed: Film) -> None:
-    images = images_of([filmed[0][0], filmed[0][1][:100]])
+def test_images_of_another_size_are_left_out_and_half_of_them_refused(filmed: Film) -> None:
+    small = filmed[0][1][:100]
     detector = TruthDetector(VIEW.project(filmed[1]))
-    with pytest.raises(SourceError, match="image 1 has 320 x 100 pixels"):
-        keypoints_from_images(images, detector, StreamConfig(), "mixed")
+    images = images_of([filmed[0][0], small, filmed[0][2]])
+    recording = keypoints_from_images(images, detector, StreamConfig(), "mixed")
+    assert len(recording.clip) == 2
+    assert "1 images left out: of 320 x 100 pixels, not 320 x 240" in recording.notes
+    with pytest.raises(SourceError, match="half of the images or more"):
+        keypoints_from_images(images_of([filmed[0][0], small]), detector, StreamConfig(), "mixed")
 
 
 def test_memory_does_not_grow_with_the_images(filmed: Film) -> None:
