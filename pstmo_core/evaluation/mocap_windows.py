@@ -24,7 +24,7 @@ from pstmo_core.data.motion.windows import Clips
 from pstmo_core.evaluation import metrics
 from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.stmo import STMO
-from pstmo_core.skeleton import ROOT
+from pstmo_core.skeleton import JOINT_NAMES, ROOT
 
 _SEED = 20_260
 #: What the windows can be grouped by.
@@ -39,6 +39,8 @@ class Scores:
     mpjpe: float
     n_mpjpe: float
     p_mpjpe: float
+    knees: float
+    """Mean error of the knees' angles, degrees."""
     covered: float | None = None
     """Share of joints nearer to the truth than 2.5 sigma, 0.9 if sigma is true; None without."""
 
@@ -48,7 +50,21 @@ class Scores:
         measures = (metrics.mpjpe, metrics.n_mpjpe, metrics.p_mpjpe)
         poses = predicted[..., :3]
         mpjpe, n_mpjpe, p_mpjpe = (float(m(poses, truth).mean() * 1e3) for m in measures)
-        return cls(len(truth), mpjpe, n_mpjpe, p_mpjpe, coverage(predicted, truth))
+        knees = float(np.abs(knee_angles(poses) - knee_angles(truth)).mean())
+        return cls(len(truth), mpjpe, n_mpjpe, p_mpjpe, knees, coverage(predicted, truth))
+
+
+def knee_angles(poses: np.ndarray) -> np.ndarray:
+    """Return the angles (N, 2) of right and left knee in degrees, 180 where the leg is straight."""
+    hip, knee, ankle = (
+        poses[:, [JOINT_NAMES.index(side + name) for side in "rl"]]
+        for name in ("hip", "knee", "ankle")
+    )
+    thigh, shin = hip - knee, ankle - knee
+    lengths = np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shin, axis=-1)
+    cosine = (thigh * shin).sum(-1) / np.maximum(lengths, 1e-9)
+    angles: np.ndarray = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    return angles
 
 
 def coverage(predicted: np.ndarray, truth: np.ndarray) -> float | None:

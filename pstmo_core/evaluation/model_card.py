@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from pstmo_core.data.motion.detector_noise import DetectorNoise
-from pstmo_core.data.motion.virtual_cameras import CameraRange
+from pstmo_core.data.motion.virtual_cameras import EXTREME, CameraRange
 from pstmo_core.evaluation.mocap_windows import Evaluation
 from pstmo_core.model.checkpoints import load_weights
 
@@ -38,6 +38,8 @@ CONDITIONS = {
     ),
     "raised camera": Condition(cameras=_RAISED),
     "raised camera, gravity known": Condition(gravity_known=True, cameras=_RAISED),
+    "extreme cameras": Condition(cameras=EXTREME),
+    "extreme cameras, gravity known": Condition(gravity_known=True, cameras=EXTREME),
 }
 #: Frames after the lifted one whose errors make the curve of error against delay.
 LOOK_AHEADS = (0, 1, 2, 4, 8, 13)
@@ -87,14 +89,15 @@ def measure(
 
 
 def tables(report: dict[str, Any]) -> str:
-    """Return the measurements as a Markdown table, errors in millimetres."""
+    """Return the measurements as a Markdown table, errors in millimetres and degrees."""
     by = report["by"]
     lines = [
-        f"| input | look-ahead | {by} | MPJPE | N-MPJPE | P-MPJPE | within 2.5 sigma | windows |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| input | look-ahead | {by} | MPJPE | N-MPJPE | P-MPJPE | knees | within 2.5 sigma "
+        "| windows |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in report["rows"]:
-        errors = " | ".join(f"{row[name]:.1f}" for name in ("mpjpe", "n_mpjpe", "p_mpjpe"))
+        errors = " | ".join(f"{row[name]:.1f}" for name in ("mpjpe", "n_mpjpe", "p_mpjpe", "knees"))
         covered = "" if row["covered"] is None else f"{row['covered']:.1%}"
         lines.append(
             f"| {row['input']} | {row['look_ahead']} | {row[by]} | {errors} | {covered} "
