@@ -40,6 +40,16 @@ _GROUPS: dict[tuple[str, ...], float] = {
 }
 
 
+#: Deviation in degrees of the turn of a part of the body about the joint that it hangs on.
+_TURNS: dict[tuple[str, ...], float] = {
+    tuple(name for name in JOINT_NAMES if JOINT_NAMES.index(name) not in (ROOT, *LOWER_BODY)): 18.0,
+    ("rknee", "rankle"): 15.0,
+    ("lknee", "lankle"): 15.0,
+    ("relbow", "rwrist"): 20.0,
+    ("lelbow", "lwrist"): 20.0,
+}
+
+
 #: A product with joints (17, 3) gives bone vectors, joint less parent; zero for the root.
 _TO_BONES = np.eye(JOINTS, dtype=np.float32)
 _TO_BONES[range(JOINTS), np.maximum(PARENTS, 0)] -= 1
@@ -105,6 +115,32 @@ def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
     joined = above + transform(lower, to_joints * legs @ to_bones + from_root, None)
     possible = _upright(upper) & _upright(lower)
     return torch.where(possible[:, None, None, None], joined, lower)
+
+
+def vary_poses(poses: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn upper body, arms and legs of the chosen (B,) windows (B, F, 17, 3) a little.
+
+    Each turns as one, by the same rotation all the time: people bend, reach and stand in more ways
+    than a few were captured in.
+    """
+    batch, device = poses.shape[0], poses.device
+    turns = torch.eye(3, device=device).repeat(batch, JOINTS, 1, 1)
+    for names, deviation in _TURNS.items():
+        vectors = torch.randn(batch, 3, generator=generator, device=device)
+        vectors *= math.radians(deviation) * chosen[:, None]
+        rows = [JOINT_NAMES.index(name) for name in names]
+        turns[:, rows] = _rotations(vectors)[:, None] @ turns[:, rows]
+    to_bones, to_joints, from_root = _matrices(device)
+    bones = transform(poses, to_bones, None).transpose(1, 2) @ turns.mT
+    return transform(bones.transpose(1, 2), to_joints, None) + transform(poses, from_root, None)
+
+
+def _rotations(vectors: Tensor) -> Tensor:
+    """Rotation vectors (B, 3) in radians to matrices (B, 3, 3)."""
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    crosses = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(-1, 3, 3)
+    return torch.linalg.matrix_exp(crosses)
 
 
 def transform(poses: Tensor, joints: Tensor | None, axes: Tensor | None) -> Tensor:

@@ -51,7 +51,7 @@ class DetectorErrors:
     """Probability that a joint is not seen for a stretch."""
     flicker: float = 0.04
     """Largest probability that a joint in a frame is not seen."""
-    legs_hidden: float = 0.07
+    legs_hidden: float = 0.16
     """Share of windows without legs, or without anything below the chest."""
     certain: float = 0.2
     """Share of windows whose scores say nothing."""

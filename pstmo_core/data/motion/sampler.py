@@ -38,6 +38,8 @@ class SamplerConfig:
     """Strength of varied limb proportions and stature; 0 leaves bodies as captured."""
     join_share: float = 0.5
     """Share of windows whose upper and lower bodies come from different clips."""
+    vary_poses: float = 0.0
+    """Share of windows whose upper bodies, arms and legs are turned a little."""
     known_camera_share: float = 0.5
     """Share of windows whose focal length the input knows; the others assume one."""
     derived_share: float = 0.5
@@ -122,6 +124,10 @@ class Sampler:
         joined = int(count * config.join_share)
         if joined:
             world[:joined] = bodies.join_halves(self._windows(joined, frames), world[:joined])
+        if config.vary_poses:
+            world = bodies.vary_poses(
+                world, self._uniform(count) < config.vary_poses, self.generator
+            )
         if config.mirror:
             world = bodies.mirror(world, self._uniform(count) < 0.5)
         if config.proportions > 0:
