@@ -129,6 +129,12 @@ def windows(runtime: Runtime, count: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
+def same(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> None:
+    """Positions within a tolerance in metres, the logs of sigma within four times the number."""
+    np.testing.assert_allclose(ours[..., :3], theirs[..., :3], atol=tolerance)
+    np.testing.assert_allclose(ours[..., 3:], theirs[..., 3:], atol=4 * tolerance)
+
+
 CHOICES = [("openvino", "fp32", 1e-5), ("openvino", "bf16", 0.05),
            ("torch", "fp32", 1e-5), ("torch", "bf16", 0.05)]  # fmt: skip
 
@@ -148,16 +154,14 @@ def test_all_backends_compute_the_same_and_take_one_anothers_rows(
     nothing = np.empty((0, shipped.kept_width), np.float32)
     index = np.arange(shipped.config.frames)[None]
     for frame in (None, 20):
-        np.testing.assert_allclose(
-            runtime.lift(frames, frame), shipped.lift(frames, frame), atol=tolerance
-        )
+        same(runtime.lift(frames, frame), shipped.lift(frames, frame), tolerance)
         _, rows = shipped.step(frames[0], nothing, index, frame)
         theirs, new = runtime.step(frames[0, -1:], rows[:-1], index, frame)
         again, none_new = runtime.step(
             frames[0, :0], np.concatenate([rows[:-1], new]), index, frame
         )
-        np.testing.assert_allclose(theirs, shipped.lift(frames[:1], frame), atol=tolerance)
-        np.testing.assert_allclose(again, theirs, atol=tolerance)
+        same(theirs, shipped.lift(frames[:1], frame), tolerance)
+        same(again, theirs, tolerance)
         assert none_new.shape == (0, shipped.kept_width)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pstmo_core.encoding import encode_pixels
+from pstmo_core.encoding import camera_poses, encode_pixels
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
@@ -63,9 +63,9 @@ def lift_offline(
     seen = np.ones(windows.shape[:-1], np.float32)
     encoded = encode_pixels(windows, seen, size, 0.0, model.encoding)
     index = model.frames - 1 - config.look_ahead
-    joints = runtime.lift(encoded, None if index == model.target else index)
+    joints = runtime.lift(encoded, None if index == model.target else index)[..., :3]
     joints[:, 0] = 0
-    return joints
+    return camera_poses(joints, encoded[:, index], None) if model.encoding == "view" else joints
 
 
 @pytest.mark.parametrize("fps", [15, 25, 30, 50, 60])

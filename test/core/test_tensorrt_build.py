@@ -12,9 +12,10 @@ from types import SimpleNamespace
 import fake_tensorrt
 import pytest
 
+from pstmo_core.encoding import input_shape
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import ModelConfig
-from pstmo_core.runtime import shipped_model
+from pstmo_core.runtime import Runtime, shipped_model
 from pstmo_core.runtime.tensorrt.build import (
     EngineConfig,
     build_apart,
@@ -47,14 +48,20 @@ GENERATIONS = {
     ],
 )
 def test_each_generation_of_tensorrt_gets_the_flags_that_it_knows(
-    version: str, precision: str, network: int, builder: list[int], monkeypatch: pytest.MonkeyPatch
+    version: str,
+    precision: str,
+    network: int,
+    builder: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    shipped: Runtime,
 ) -> None:
     _become(version, monkeypatch)
     plan = build_engine(fake_tensorrt, engine_graph(MODEL), EngineConfig(precision, people=4))
     header = json.loads(plan.split(b"\n", 1)[0])
     assert header["network_flags"] == network
     assert header["builder_flags"] == builder  # and never TF32
-    assert header["shapes"] == {"frames": [[people, 27, 18, 3] for people in (1, 1, 4)]}
+    window = [27, *input_shape(shipped.config.encoding)]
+    assert header["shapes"] == {"frames": [[people, *window] for people in (1, 1, 4)]}
 
 
 def test_tensorrt_11_says_why_it_builds_no_fp16(monkeypatch: pytest.MonkeyPatch) -> None:

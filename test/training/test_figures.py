@@ -13,6 +13,7 @@ from command import Command
 torch = pytest.importorskip("torch", reason="figures need torch")
 pytest.importorskip("matplotlib", reason="figures need Matplotlib")
 
+from pstmo_core.encoding import camera_poses  # noqa: E402
 from pstmo_core.figures.attention_maps import (  # noqa: E402
     attention_weights,
     lifter_maps,
@@ -23,7 +24,6 @@ from pstmo_core.figures.reconstruction import reconstruct  # noqa: E402
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path  # noqa: E402
 from pstmo_core.model.attention import SelfAttention  # noqa: E402
 from pstmo_core.model.checkpoints import load_weights, save_weights  # noqa: E402
-from pstmo_core.model.config import ModelConfig  # noqa: E402
 from pstmo_core.model.masked import MaskedConfig, MaskedSTMO  # noqa: E402
 from pstmo_core.model.masking import Masking, Masks  # noqa: E402
 from pstmo_core.runtime import Runtime, shipped_model  # noqa: E402
@@ -46,7 +46,12 @@ def lifted(clip: Clip, shipped: Runtime) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def window(clip: Clip) -> ClipWindow:
-    return cut_window(clip, ModelConfig())
+    return cut_window(clip, load_weights(WEIGHTS).config)
+
+
+@pytest.fixture(scope="module")
+def stage_one_window(clip: Clip) -> ClipWindow:
+    return cut_window(clip, MaskedConfig())
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +86,11 @@ def test_the_weights_times_the_values_are_what_the_attention_module_gives() -> N
 def test_every_row_of_attention_sums_to_one_and_names_the_frames_that_it_stands_for(
     window: ClipWindow,
 ) -> None:
-    maps = lifter_maps(load_weights(WEIGHTS), window.frames)
+    network = load_weights(WEIGHTS)
+    maps, heads = lifter_maps(network, window.frames), network.config.heads
     assert [(one.part, one.layer, one.weights.shape) for one in maps] == [
-        *(("tem", layer, (8, 27, 27)) for layer in range(3)),
-        *(("mofa", layer, (8, 27 // 3**layer, 27 // 3**layer)) for layer in range(3)),
+        *(("tem", layer, (heads, 27, 27)) for layer in range(3)),
+        *(("mofa", layer, (heads, 27 // 3**layer, 27 // 3**layer)) for layer in range(3)),
     ]
     for one in maps:
         np.testing.assert_allclose(one.weights.sum(-1), 1, atol=1e-5)
@@ -99,10 +105,10 @@ def test_looking_inside_leaves_no_hooks_behind(window: ClipWindow) -> None:
 
 
 def test_in_stage_one_tem_sees_the_visible_frames_and_the_decoder_has_them_first(
-    masked: MaskedSTMO, window: ClipWindow
+    masked: MaskedSTMO, stage_one_window: ClipWindow
 ) -> None:
     masks = draw()
-    tem, _, decoder = masked_maps(masked, window.frames, masks)
+    tem, _, decoder = masked_maps(masked, stage_one_window.frames, masks)
     hidden = masks.temporal[0].numpy()
     np.testing.assert_array_equal(tem.frames, np.flatnonzero(~hidden))
     assert tem.weights.shape == (4, 6, 6) and decoder.weights.shape == (4, 27, 27)
@@ -118,19 +124,21 @@ def test_the_network_makes_of_the_window_what_the_live_lifter_makes_of_the_clip(
 ) -> None:
     network = load_weights(WEIGHTS)
     window = cut_window(clip, network.config, person, frame)
-    ours = network(torch.as_tensor(window.frames))[1][0].numpy()
+    ours = network(torch.as_tensor(window.frames))[1][0].numpy()[..., :3]
+    if network.config.encoding == "view":
+        ours = camera_poses(ours, window.frames[0, network.config.target], None)
     theirs = lifted[frame, clip.ids.index(person)]
     np.testing.assert_allclose(ours[1:], theirs[1:], atol=1e-4)  # the lifter sets the pelvis to 0
 
 
-def test_a_restored_pose_is_drawn_where_the_input_was(window: ClipWindow) -> None:
+def test_a_restored_pose_is_drawn_where_the_input_was(stage_one_window: ClipWindow) -> None:
     class Perfect:
         config = MaskedConfig()
 
         def __call__(self, frames: torch.Tensor, *_: object) -> torch.Tensor:
             return frames[:, :, :17, :2]
 
-    result = reconstruct(Perfect(), window, draw())  # type: ignore[arg-type]
+    result = reconstruct(Perfect(), stage_one_window, draw())  # type: ignore[arg-type]
     assert np.nanmax(result.distances()) < 0.01
     assert "hidden frames 0.0 px" in result.summary()
 
