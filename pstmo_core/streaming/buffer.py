@@ -29,6 +29,7 @@ class StreamBuffer:
         self._ups = np.empty((rows, 3), np.float32)
         self._places = np.empty(rows, np.int64)
         self._points = np.zeros((rows, slots, JOINTS, 2), np.float32)
+        self._velocities = np.zeros((rows, slots, JOINTS, 2), np.float32)
         self._scores = np.empty((rows, slots, JOINTS), np.float32)
         self._seen = np.empty((rows, slots, JOINTS), bool)
         self._present = np.empty((rows, slots), bool)
@@ -63,6 +64,11 @@ class StreamBuffer:
     def points(self) -> np.ndarray:
         """(N, slots, 17, 2) pixels, 0 where not seen; a view."""
         return self._points[self._start : self._end]
+
+    @property
+    def velocities(self) -> np.ndarray:
+        """(N, slots, 17, 2) pixels a second, 0 where nothing is known of it; a view."""
+        return self._velocities[self._start : self._end]
 
     @property
     def scores(self) -> np.ndarray:
@@ -108,9 +114,25 @@ class StreamBuffer:
             place -= 1
         return place
 
-    def put(self, row: int, slots: np.ndarray, points: np.ndarray, scores: np.ndarray) -> None:
-        """Store people of a frame: (P,) slots, (P, 17, 2) pixels, (P, 17) scores."""
+    def put(
+        self,
+        row: int,
+        slots: np.ndarray,
+        points: np.ndarray,
+        scores: np.ndarray,
+        velocities: np.ndarray | None = None,
+    ) -> None:
+        """Store people of a frame.
+
+        Args:
+            row: that of the frame.
+            slots: (P,), the people's.
+            points: (P, 17, 2) pixels.
+            scores: (P, 17), 0 where not seen.
+            velocities: (P, 17, 2) pixels a second.
+        """
         row += self._start
+        self._velocities[row][slots] = 0 if velocities is None else velocities
         seen = scores > 0
         self._scores[row][slots] = scores
         self._seen[row][slots] = seen
@@ -133,7 +155,7 @@ class StreamBuffer:
         if not count:
             return
         for array in (
-            self._stamps, self._sizes, self._ups, self._places, self._points, self._scores,
-            self._seen, self._present,
+            self._stamps, self._sizes, self._ups, self._places, self._points, self._velocities,
+            self._scores, self._seen, self._present,
         ):  # fmt: skip
             array[to : to + count] = array[first:last]

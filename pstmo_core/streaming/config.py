@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -129,6 +130,68 @@ class StreamConfig:
         "mounted turned. Results are in the frame of the camera as it is.",
         choices=ROTATIONS,
     )
+    unswap: float = setting(
+        1.0,
+        "Longest time for which left and right of the arms or the legs, mixed up by the detector, "
+        "are put right; 0 leaves them as they are.",
+        low=0.0,
+        high=60.0,
+        unit="s",
+    )
+    outlier: float = setting(
+        0.25,
+        "A keypoint farther than this from where it is expected, beyond what the fastest motion "
+        "explains, is left out of its frame; 0 trusts all.",
+        low=0.0,
+        high=10.0,
+        unit="body sizes",
+    )
+    keypoint_cutoff: float = setting(
+        3.0,
+        "Cut-off frequency of the One-Euro filter for keypoints at rest: lower is calmer and "
+        "later; 0 turns the filter off.",
+        low=0.0,
+        high=100.0,
+        unit="Hz",
+    )
+    keypoint_beta: float = setting(
+        0.5,
+        "By how much it grows with the speed, for each body size a second.",
+        low=0.0,
+        high=100.0,
+        unit="Hz",
+    )
+    joint_cutoff: float = setting(
+        3.0,
+        "Cut-off frequency of the same filter for 3D joints relative to the pelvis; 0 turns it "
+        "off.",
+        low=0.0,
+        high=100.0,
+        unit="Hz",
+    )
+    joint_beta: float = setting(
+        0.5,
+        "By how much it grows with the speed, for each half metre a second.",
+        low=0.0,
+        high=100.0,
+        unit="Hz",
+    )
+    carry: float = setting(
+        0.2,
+        "How long a joint that is not seen any more is assumed to move on as it did; after that "
+        "the network estimates it from the others.",
+        low=0.0,
+        high=10.0,
+        unit="s",
+    )
+    bridge: float = setting(
+        0.25,
+        "How long a person that the detector misses is answered as if still there, with "
+        "confidence 0.",
+        low=0.0,
+        high=10.0,
+        unit="s",
+    )
 
     @property
     def level(self) -> CameraPose | None:
@@ -149,3 +212,10 @@ class StreamConfig:
             raise ConfigError(
                 f"reset is {self.reset} s, but must not be below reorder ({self.reorder} s)"
             )
+
+
+#: Settings with which keypoints are lifted as they come and skeletons given as they are lifted.
+PLAIN: dict[str, Any] = {
+    "unswap": 0.0, "outlier": 0.0, "keypoint_cutoff": 0.0, "joint_cutoff": 0.0, "carry": 0.0,
+    "bridge": 0.0,
+}  # fmt: skip

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pstmo_core.streaming.one_euro import advance
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -22,15 +24,23 @@ class Grid:
     """Nanoseconds by which a frame may miss its moment and still be taken as it is."""
     max_gap: int
     """Longest time between two sightings of a joint that is interpolated, nanoseconds."""
+    carry: int = 0
+    """How long a joint moves on after its last sighting, nanoseconds."""
 
     @classmethod
     def of(
-        cls, frames: int, step: float, look_ahead: int, tolerance: float, max_gap: float
+        cls,
+        frames: int,
+        step: float,
+        look_ahead: int,
+        tolerance: float,
+        max_gap: float,
+        carry: float = 0.0,
     ) -> Grid:
         """Lay out F moments, `step` seconds apart, `look_ahead` of them after the target."""
         step_ns = round(step * 1e9)
         offsets = (np.arange(frames, dtype=np.int64) - (frames - 1 - look_ahead)) * step_ns
-        return cls(offsets, round(tolerance * 1e9), round(max_gap * 1e9))
+        return cls(offsets, *(round(seconds * 1e9) for seconds in (tolerance, max_gap, carry)))
 
 
 @dataclass(frozen=True)
@@ -81,13 +91,15 @@ def sample(
     slots: np.ndarray,
     target: int,
     grid: Grid,
+    velocities: np.ndarray | None = None,
 ) -> Samples:
     """Find people's keypoints in the window round a target frame.
 
     A moment takes the person's nearest frame if that lies within the tolerance. Joints that it
     lacks, and moments without such a frame, are interpolated linearly between the joint's last
     sighting before and first sighting after, if these are no further apart than `max_gap`, with the
-    lower of both scores. Moments before a person's first frame and after the last repeat that
+    lower of both scores. A joint without a later sighting moves on from its last one for `carry`,
+    while its score fades. Moments before a person's first frame and after the last repeat that
     frame.
 
     Args:
@@ -98,13 +110,16 @@ def sample(
         slots: (P,) which of the S people are meant; they must be present in the target frame.
         target: stamp of the target frame, nanoseconds.
         grid: the window's layout.
+        velocities: (N, S, 17, 2) pixels a second, how joints move on; None: not at all.
     """
+    velocities = np.zeros_like(points) if velocities is None else velocities
     moments = target + grid.offsets
     inside = _inside(stamps, present.take(slots, axis=1), moments)
     # What is older cannot reach into the window: a long ring is not searched in vain.
-    reach = max(grid.tolerance, grid.max_gap)
+    reach = max(grid.tolerance, grid.max_gap, grid.carry)
     skip = max(0, int(stamps.searchsorted(moments[0] - reach)) - 1)
     stamps, points, scores = stamps[skip:], points[skip:], scores[skip:]
+    velocities = velocities[skip:]
     seen = scores.take(slots, axis=1) > 0
 
     before, after = _sightings(seen, stamps, inside)
@@ -121,11 +136,12 @@ def sample(
             stamps,
             points,
             scores,
+            velocities,
             np.where(taken, own, before[other]),
             np.where(taken, own, after[other]),
             inside[other],
             slots[person],
-            grid.max_gap,
+            grid,
         )
         bridged = certain > 0
         changed = ~near[other] | (bridged != taken).any(-1)
@@ -184,32 +200,37 @@ def _interpolate(
     stamps: np.ndarray,
     points: np.ndarray,
     scores: np.ndarray,
+    velocities: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
     moments: np.ndarray,
     slots: np.ndarray,
-    max_gap: int,
+    grid: Grid,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where joints (M, J) are at the moments (M,), pixels (M, J, 2), and their scores (M, J).
 
     `before` and `after` are rows of `stamps` and `points`, the same one for a joint that stands
     where that row says, and -1 or N for none. What is not known is 0.
     """
-    possible = (before >= 0) & (after < len(stamps))
+    earlier, later = before >= 0, after < len(stamps)
     begin = stamps.take(before, mode="clip")
     gap = stamps.take(after, mode="clip") - begin
-    known = possible & (gap <= max_gap)
-    weight = ((moments[:, None] - begin) / np.maximum(gap, 1)).astype(np.float32)
+    passed = moments[:, None] - begin
+    known = earlier & later & (gap <= grid.max_gap)
+    weight = (passed / np.maximum(gap, 1)).astype(np.float32)
     _, people, joints, _ = points.shape
-    flat = points.reshape(-1, 2)
-    first = slots[:, None] * joints + np.arange(joints)
-    start = flat.take(before * (people * joints) + first, axis=0, mode="clip")
-    step = flat.take(after * (people * joints) + first, axis=0, mode="clip") - start
+    flat, first = points.reshape(-1, 2), slots[:, None] * joints + np.arange(joints)
+    begins, ends = (row * (people * joints) + first for row in (before, after))
+    start = flat.take(begins, axis=0, mode="clip")
+    step = flat.take(ends, axis=0, mode="clip") - start
     places = start + weight[..., None] * step
     places[~known] = 0
-    ends = (
-        scores.reshape(-1).take(row * (people * joints) + first, mode="clip")
-        for row in (before, after)
-    )
-    certain: np.ndarray = np.minimum(*ends) * known
+    score = scores.reshape(-1).take(begins, mode="clip")
+    certain = np.minimum(score, scores.reshape(-1).take(ends, mode="clip")) * known
+    carried = earlier & ~later & (passed < grid.carry)
+    if carried.any():
+        velocity = velocities.reshape(-1, 2).take(begins[carried], axis=0)
+        age = passed[carried].astype(np.float32)
+        places[carried] = advance(start[carried], velocity, age / np.float32(1e9))[0]
+        certain[carried] = score[carried] * (1 - age / np.float32(grid.carry))
     return places, certain

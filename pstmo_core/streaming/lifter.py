@@ -20,10 +20,12 @@ from pstmo_core.streaming.buffer import StreamBuffer
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import KeptRows, Windows
 from pstmo_core.streaming.grid import Grid, Samples, sample
+from pstmo_core.streaming.joint_filter import JointFilter
 from pstmo_core.streaming.people import People
 from pstmo_core.streaming.placing import Placing
 from pstmo_core.streaming.root import Roots
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+from pstmo_core.streaming.steadying import Steadier
 
 #: Most frames that `StreamLifter.push_all` takes at once.
 MOST_AT_ONCE = 64
@@ -36,11 +38,15 @@ class _Due:
     stamp: int
     newest: int
     ids: tuple[str, ...]
+    slots: np.ndarray
+    visits: np.ndarray
     windows: Windows | None
     confidence: np.ndarray
     observed: np.ndarray
     rays: np.ndarray | None
-    """(P, 17, 2) of the frame's own keypoints, if the camera is calibrated."""
+    """(P, 17, 2) of people's last keypoints up to the frame, if the camera is calibrated."""
+    weights: np.ndarray
+    """(P, 17), the scores of those keypoints."""
     turns: np.ndarray | None = None
     """(P, 3, 3), the camera's frame to that of the network's answers; None: they are the same."""
     pose: CameraPose | None = None
@@ -80,13 +86,18 @@ class StreamLifter:
         self.config = config
         self.counters: Counter[str] = Counter()
         self._grid = Grid.of(
-            model.frames, model.step, config.look_ahead, config.tolerance, config.max_gap
-        )
-        span = (model.frames - 1) * model.step + max(config.reorder, config.max_gap)
+            model.frames, model.step, config.look_ahead, config.tolerance, config.max_gap,
+            config.carry,
+        )  # fmt: skip
+        span = (model.frames - 1) * model.step
+        span += max(config.reorder, config.max_gap, config.carry, config.bridge)
         capacity = int(span * config.max_rate) + 3
         self._buffer = StreamBuffer(capacity, config.max_people, spare=MOST_AT_ONCE)
         places = capacity + 1 + MOST_AT_ONCE
         self._kept = KeptRows(places * config.max_people, runtime.kept_width)
+        steadying = config.unswap or config.outlier or config.keypoint_cutoff
+        self._steadier = Steadier(config, self._buffer, places) if steadying else None
+        self._calm = JointFilter(config.max_people, config.joint_cutoff, config.joint_beta)
         self._level = config.level
         self._index = model.frames - 1 - config.look_ahead
         self._frame = None if self._index == model.target else self._index
@@ -120,7 +131,15 @@ class StreamLifter:
         differ by rounding (below 1e-5 m).
         """
         assert len(frames) <= MOST_AT_ONCE, "places of the buffer would be taken twice"
-        return self._answer([due for frame in frames for due in self._plan(frame)])
+        answers: list[SkeletonFrame] = []
+        due: list[_Due] = []
+        for frame in frames:
+            if self._newest is not None and frame.stamp < self._newest:
+                # A late frame changes rows that the windows planned so far are made of.
+                answers += self._answer(due)
+                due = []
+            due += self._plan(frame)
+        return answers + self._answer(due)
 
     def flush(self) -> list[SkeletonFrame]:
         """Answer all frames that wait: the stream has ended, what would follow is repeated."""
@@ -144,7 +163,7 @@ class StreamLifter:
         """Forget everybody and every frame."""
         self._buffer.clear()
         self._views.clear()
-        self._people = People(self.config.max_people)
+        self._people.clear()
         self._newest = self._answered = None
 
     def _plan(self, frame: KeypointFrame) -> list[_Due]:
@@ -184,7 +203,10 @@ class StreamLifter:
         absent = self._people.absent(before=limit)
         due = self._plan_up_to(limit) if absent else []
         for name in absent:
-            self._buffer.clear_slot(self._people.leave(name))
+            slot = self._people.leave(name)
+            self._buffer.clear_slot(slot)
+            if self._steadier is not None:
+                self._steadier.forget(slot)
         self.counters["expired"] += len(absent)
         return due
 
@@ -195,8 +217,6 @@ class StreamLifter:
             return
         if frame.pose is not None or frame.depths is not None:
             self._views[frame.stamp] = frame
-        first_number = int(self._buffer.places[row]) * self.config.max_people
-        self._kept.forget(slice(first_number, first_number + self.config.max_people))
         scores = np.where(frame.scores >= self.config.min_score, frame.scores, np.float32(0))
         enough = ((scores > 0).sum(-1) >= self.config.min_joints).tolist()
         self.counters["too_few_joints"] += enough.count(False)
@@ -210,8 +230,17 @@ class StreamLifter:
         points = frame.points
         if len(rows) < len(slots):
             points, scores = points[rows], scores[rows]
-        self._buffer.put(row, taken, points, scores)
+        for changed in self._put(row, taken, points, scores):
+            number = int(self._buffer.places[changed]) * self.config.max_people
+            self._kept.forget(slice(number, number + self.config.max_people))
         self._people.see(taken, frame.stamp)
+
+    def _put(self, row: int, slots: np.ndarray, points: np.ndarray, scores: np.ndarray) -> range:
+        """Store people of a new row, made steady; return the rows that are new or have changed."""
+        if self._steadier is not None:
+            return self._steadier.put(row, slots, points, scores)
+        self._buffer.put(row, slots, points, scores)
+        return range(row, row + 1)
 
     def _plan_up_to(self, limit: int | None) -> list[_Due]:
         """Find the windows of waiting frames with stamps up to a limit, or of all of them."""
@@ -228,24 +257,39 @@ class StreamLifter:
 
     def _due(self, row: int) -> _Due:
         assert self._newest is not None
-        buffer = self._buffer
-        (slots,) = buffer.present[row].nonzero()
+        buffer, people = self._buffer, self._people
+        slots, sighting = self._there(row)
         stamp, scores = int(buffer.stamps[row]), buffer.scores[row, slots]
+        ids, visits, weights = (
+            people.names_of(slots), people.visits(slots), buffer.scores[sighting, slots]
+        )  # fmt: skip
         if not len(slots):
-            return _Due(stamp, self._newest, (), None, scores, scores[:, 0], None)
+            return _Due(
+                stamp, self._newest, ids, slots, visits, None, scores, scores[:, 0], None, weights
+            )
         samples = sample(
-            buffer.stamps, buffer.points, buffer.scores, buffer.present, slots, stamp, self._grid
-        )
+            buffer.stamps, buffer.points, buffer.scores, buffer.present, slots, stamp, self._grid,
+            buffer.velocities,
+        )  # fmt: skip
         size = buffer.sizes[row].copy()
         if (buffer.sizes != size).any():
             samples = self._kept_apart(samples, slots, size)
-        ids, windows = self._people.names_of(slots), self._windows(samples, slots, row)
-        rays = (buffer.points[row, slots] - size / 2) / self._focal if self._focal else None
+        windows = self._windows(samples, slots, row)
+        rays = (buffer.points[sighting, slots] - size / 2) / self._focal if self._focal else None
         pose, depths = self._view(stamp, ids)
         turns = self._turns(samples, slots, row)
         return _Due(
-            stamp, self._newest, ids, windows, scores, samples.observed, rays, turns, pose, depths
-        )
+            stamp, self._newest, ids, slots, visits, windows, scores, samples.observed, rays,
+            weights, turns, pose, depths,
+        )  # fmt: skip
+
+    def _there(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find who is in a row, or was within `bridge`: slots (P,) and the rows of that (P,)."""
+        buffer = self._buffer
+        oldest = int(buffer.stamps.searchsorted(buffer.stamps[row] - _ns(self.config.bridge)))
+        present = buffer.present[oldest : row + 1]
+        slots = np.flatnonzero(present.any(0))
+        return slots, row - present[::-1, slots].argmax(0)
 
     def _view(
         self, stamp: int, ids: tuple[str, ...]
@@ -254,7 +298,11 @@ class StreamLifter:
         frame = self._views.get(stamp)
         if frame is None or frame.depths is None:
             return None if frame is None else frame.pose, None
-        return frame.pose, frame.depths[[frame.ids.index(name) for name in ids]]
+        depths = np.full((len(ids), JOINTS), np.nan)  # of those who are only bridged
+        for row, name in enumerate(ids):
+            if name in frame.ids:
+                depths[row] = frame.depths[frame.ids.index(name)]
+        return frame.pose, depths
 
     def _turns(self, samples: Samples, slots: np.ndarray, row: int) -> np.ndarray | None:
         """Say how the frame is turned in which the network sees a target frame's people."""
@@ -315,8 +363,9 @@ class StreamLifter:
     def _skeletons(self, due: _Due, lifted: np.ndarray) -> SkeletonFrame:
         """Make the skeletons of a frame of what the network gave for its people (P, 17, C)."""
         joints = lifted[..., :3] if due.turns is None else lifted[..., :3] @ due.turns
+        joints = self._calm.filter(due.stamp, due.slots, due.visits, joints)
         joints, roots = self._placing.place(
-            due.stamp, due.ids, joints, due.rays, due.confidence, due.pose, due.depths
+            due.stamp, due.ids, joints, due.rays, due.weights, due.pose, due.depths
         )
         sigma = np.exp(lifted[..., 3]) if self.runtime.config.sigma else None
         return SkeletonFrame(

@@ -14,6 +14,8 @@ class People:
         self._free = list(range(slots - 1, -1, -1))
         self._slots: dict[str, int] = {}
         self._last_seen = np.full(slots, _NEVER)
+        self._visits = np.zeros(slots, np.int64)
+        self._visit = 0
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -23,13 +25,19 @@ class People:
     def slot_of(self, name: str) -> int | None:
         """Return the slot of an id, a new one if it has none, None if all are taken."""
         if name not in self._slots and self._free:
-            self._slots[name] = self._free.pop()
+            slot = self._slots[name] = self._free.pop()
+            self._visit += 1
+            self._visits[slot] = self._visit
         return self._slots.get(name)
 
     def names_of(self, slots: np.ndarray) -> tuple[str, ...]:
         """Return the ids in given slots."""
         owner = {slot: name for name, slot in self._slots.items()}
         return tuple(owner[slot] for slot in slots.tolist())
+
+    def visits(self, slots: np.ndarray) -> np.ndarray:
+        """Return numbers (P,) that tell the people in given slots from others before and after."""
+        return self._visits[slots]
 
     def see(self, slots: np.ndarray, stamp: int) -> None:
         """Note that the people in some slots were seen."""
@@ -39,6 +47,11 @@ class People:
         """Return the ids of people last seen before a stamp."""
         last_seen = self._last_seen.tolist()
         return [name for name, slot in self._slots.items() if last_seen[slot] < before]
+
+    def clear(self) -> None:
+        """Everybody leaves."""
+        for name in self.ids:
+            self.leave(name)
 
     def leave(self, name: str) -> int:
         """Take back the slot of an id and return it."""

@@ -1,0 +1,203 @@
+"""Keypoints made steady before they are lifted: swaps undone, outliers left out, jitter filtered.
+
+Every joint of everybody is followed from frame to frame (`pstmo_core.streaming.one_euro`). What is
+known after a frame is kept with it, so that a frame that comes late is followed from the frame
+before it, and the later ones again from there: the result depends on the frames, not on the order
+of their coming.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pstmo_core.skeleton import JOINTS
+from pstmo_core.streaming import one_euro, swaps
+from pstmo_core.streaming.buffer import StreamBuffer
+from pstmo_core.streaming.config import StreamConfig
+
+_NEVER = np.iinfo(np.int64).min
+#: Seconds after which a joint that comes back is followed from where it is then.
+_MEMORY = 0.5
+#: Seconds within which the motion until then says which limb is left.
+_SURE = 0.15
+#: How fast a joint may move without being an outlier, in sizes of the person a second.
+_FASTEST = 10.0
+#: Cut-off in Hz by which joints are followed where the keypoints themselves are not filtered.
+_FOLLOWING = 3.0
+
+_TRACK = np.dtype([
+    ("points", np.float32, 2), ("velocity", np.float32, 2), ("reported", np.float32, 2),
+    ("stamp", np.int64),
+])  # fmt: skip
+
+
+class Steadier:
+    """Makes the keypoints in a buffer steady, row by row.
+
+    Args:
+        config: the settings.
+        buffer: where the keypoints go.
+        places: number of the buffer's places.
+    """
+
+    def __init__(self, config: StreamConfig, buffer: StreamBuffer, places: int) -> None:
+        self._config = config
+        self._buffer = buffer
+        slots = config.max_people
+        self._points = np.zeros((places, slots, JOINTS, 2), np.float32)
+        self._scores = np.zeros((places, slots, JOINTS), np.float32)
+        self._tracks = np.zeros((places, slots, JOINTS), _TRACK)
+        self._swapped = np.full((places, slots, len(swaps.LIMBS)), _NEVER)
+        """Since when arms and legs have been exchanged, nanoseconds."""
+
+    def put(self, row: int, slots: np.ndarray, points: np.ndarray, scores: np.ndarray) -> range:
+        """Take in people of a new row of the buffer, as `StreamBuffer.put`.
+
+        Returns:
+            The rows whose keypoints are new or have changed.
+        """
+        buffer = self._buffer
+        place = buffer.places[row]
+        self._scores[place] = 0
+        self._scores[place, slots] = scores
+        self._points[place, slots] = points
+        changed = range(row, len(buffer))
+        for each in changed:
+            self._steady(each)
+        return changed
+
+    def forget(self, slot: int) -> None:
+        """Forget the person in a slot."""
+        self._scores[:, slot] = 0
+        self._tracks["stamp"][:, slot] = _NEVER
+        self._swapped[:, slot] = _NEVER
+
+    def _steady(self, row: int) -> None:
+        buffer = self._buffer
+        place = buffer.places[row]
+        if row and (buffer.sizes[row] == buffer.sizes[row - 1]).all():
+            before = buffer.places[row - 1]
+            self._tracks[place], self._swapped[place] = self._tracks[before], self._swapped[before]
+        else:
+            self._tracks["stamp"][place] = _NEVER
+            self._swapped[place] = _NEVER
+        (slots,) = self._scores[place].any(-1).nonzero()
+        if not len(slots):
+            return
+        tracks, swapped, points, scores = follow(
+            self._tracks[place, slots],
+            self._swapped[place, slots],
+            int(buffer.stamps[row]),
+            self._points[place, slots],
+            self._scores[place, slots],
+            self._config,
+        )
+        self._tracks[place, slots], self._swapped[place, slots] = tracks, swapped
+        buffer.put(row, slots, points, scores, tracks["velocity"])
+
+
+def follow(
+    tracks: np.ndarray,
+    swapped: np.ndarray,
+    stamp: int,
+    points: np.ndarray,
+    scores: np.ndarray,
+    config: StreamConfig,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Follow the joints of P people into the next frame.
+
+    Args:
+        tracks: (P, 17) of `_TRACK`, as they were after the frame before.
+        swapped: (P, 2) int64, since when arms and legs have been exchanged.
+        stamp: nanoseconds, of the next frame.
+        points: (P, 17, 2) pixels in it.
+        scores: (P, 17), 0 where not seen.
+        config: the settings.
+
+    Returns:
+        The next tracks and `swapped`, and the keypoints made steady with their scores.
+    """
+    age = _age(tracks["stamp"], stamp)
+    expected, velocity = one_euro.advance(tracks["points"], tracks["velocity"], np.minimum(age, 9))
+    seen = scores > 0
+    size = _size(np.where(np.isinf(age)[..., None], points, expected), seen | np.isfinite(age))
+    if config.unswap:
+        order, swapped, restarted = _unswap(
+            points, seen, expected, age, size, swapped, stamp, config.unswap
+        )
+        person = np.arange(len(points))[:, None]
+        points, scores, seen = (values[person, order] for values in (points, scores, seen))
+        age[restarted] = np.inf
+    outlying = np.zeros_like(seen)
+    if config.outlier:
+        outlying = seen & _outlying(points, expected, tracks["reported"], age, size, config.outlier)
+    tracks = tracks.copy()
+    tracks["reported"][seen] = points[seen]
+    taken = seen & ~outlying
+    cutoff = one_euro.adaptive_cutoff(
+        velocity, size[:, None], config.keypoint_cutoff or _FOLLOWING, config.keypoint_beta
+    ).astype(np.float32)
+    filtered, velocity = one_euro.correct(expected, velocity, points, age, cutoff)
+    tracks["points"][taken], tracks["velocity"][taken] = filtered[taken], velocity[taken]
+    tracks["stamp"][taken] = stamp
+    if config.keypoint_cutoff:
+        points = np.where(taken[..., None], filtered, points)
+    return tracks, swapped, points, np.where(outlying, np.float32(0), scores)
+
+
+def _age(stamps: np.ndarray, now: int) -> np.ndarray:
+    """Return how many seconds ago stamps were, infinite where that is too long or never."""
+    known = stamps != _NEVER
+    age = (now - np.where(known, stamps, now)) / 1e9
+    return np.where(known & (age <= _MEMORY), np.maximum(age, 1e-6), np.inf).astype(np.float32)
+
+
+def _size(points: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return how large people (P,) are: the RMS distance of known joints from their middle."""
+    weight = known[..., None] / np.maximum(known.sum(-1), 1)[:, None, None].astype(np.float32)
+    centre = (points * weight).sum(1, keepdims=True)
+    squares = ((points - centre) ** 2 * weight).sum((1, 2))
+    return np.maximum(np.sqrt(squares), 1).astype(np.float32)
+
+
+def _outlying(
+    points: np.ndarray,
+    expected: np.ndarray,
+    reported: np.ndarray,
+    age: np.ndarray,
+    size: np.ndarray,
+    limit: float,
+) -> np.ndarray:
+    """Say which keypoints (P, 17) are far from where they are expected, for the first time.
+
+    A second one at the same place is no outlier: there the joint is.
+    """
+    reach = (limit + _FASTEST * np.minimum(age, _MEMORY)) * size[:, None]
+    far = np.linalg.norm(points - expected, axis=-1) > reach
+    alone = np.linalg.norm(points - reported, axis=-1) > reach
+    return far & alone & np.isfinite(age)
+
+
+def _unswap(
+    points: np.ndarray,
+    seen: np.ndarray,
+    expected: np.ndarray,
+    age: np.ndarray,
+    size: np.ndarray,
+    swapped: np.ndarray,
+    stamp: int,
+    longest: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find exchanged limbs.
+
+    Returns:
+        The order (P, 17) of joints that undoes it, since when each limb has been exchanged (P, 2),
+        and the joints (P, 17) of limbs that have been so for too long: those are as reported.
+    """
+    held = swapped != _NEVER
+    count, unclear = swaps.exchanged_joints(points, seen, expected, age <= _SURE, size, held)
+    overdue = held & (stamp - np.where(held, swapped, stamp) > longest * 1e9)
+    count = np.where(overdue, 0, count)
+    lasts = ((count > 0) | (held & unclear)) & ~overdue
+    since = np.where(lasts, np.where(held, swapped, stamp), _NEVER)
+    return swaps.exchange_order(count), since, swaps.of_limbs(overdue)

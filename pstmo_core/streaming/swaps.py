@@ -1,0 +1,88 @@
+"""Left and right mixed up by a detector, recognised by how the limbs moved until then."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pstmo_core.skeleton import JOINT_NAMES, JOINTS
+
+#: The limbs that change sides together: arms and legs, three pairs each from the trunk outward.
+LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+_RIGHT = np.array([[JOINT_NAMES.index("r" + name) for name in limb] for limb in LIMBS])
+_LEFT = np.array([[JOINT_NAMES.index("l" + name) for name in limb] for limb in LIMBS])
+#: Pairs that lie nearer than this share of the person's size tell nothing.
+_APART = 0.12
+
+
+def exchanged_joints(
+    points: np.ndarray,
+    seen: np.ndarray,
+    expected: np.ndarray,
+    followed: np.ndarray,
+    size: np.ndarray,
+    held: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the limbs whose left and right have changed places.
+
+    The outer joints of a limb may be exchanged alone. They are if, exchanged back, they lie nearer
+    to where left and right are expected, by more than half of what an exchange of both would make.
+    Detectors mostly mix up the whole body: arms and legs go by one another where one of them is
+    in doubt, and while an exchange lasts, any gain is enough.
+
+    Args:
+        points: (P, 17, 2) pixels.
+        seen: (P, 17) bool.
+        expected: (P, 17, 2) pixels, where the joints should be now.
+        followed: (P, 17) bool, whether that is known.
+        size: (P,) pixels, how large people are.
+        held: (P, 2) bool, whether arms and legs were exchanged up to now.
+
+    Returns:
+        How many joints of arms and legs (P, 2), counted from the end, have changed sides, and
+        whether that cannot be told (P, 2).
+    """
+    both = seen & followed
+    usable = both[:, _RIGHT] & both[:, _LEFT]
+    scale = size[:, None, None] ** 2
+
+    def squares(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return np.where(usable, ((first - second) ** 2).sum(-1) / scale, 0)
+
+    right, left = points[:, _RIGHT], points[:, _LEFT]
+    right_there, left_there = expected[:, _RIGHT], expected[:, _LEFT]
+    as_is = squares(right, right_there) + squares(left, left_there)
+    other = squares(right, left_there) + squares(left, right_there)
+    apart = squares(right_there, left_there)
+    # A pair that fits neither way has an outlier in it, and that tells nothing.
+    usable &= (np.minimum(as_is, other) < apart) | held[..., None]
+    gain = np.clip(as_is - other, -2 * apart, 2 * apart)
+    gain = np.cumsum(np.where(usable, gain, 0)[..., ::-1], -1)
+    apart = np.cumsum(np.where(usable, apart, 0)[..., ::-1], -1)
+    least = np.cumsum(usable[..., ::-1], -1) * _APART**2
+    best = gain.argmax(-1)[..., None]
+    gain, apart, least = (np.take_along_axis(v, best, -1)[..., 0] for v in (gain, apart, least))
+    clear = apart > least
+    certain = clear & (gain > apart)
+    other_certain, other_not = certain[:, ::-1], (clear & (gain < -apart))[:, ::-1]
+    lenient = other_certain | (held & ~other_not)
+    found = clear & (gain > np.where(lenient, 0, apart))
+    along = ~clear & other_certain
+    count = np.where(found, best[..., 0] + 1, np.where(along, len(LIMBS[0]), 0))
+    return count, ~clear & ~other_not
+
+
+def exchange_order(joints: np.ndarray) -> np.ndarray:
+    """Return the order (P, 17) of joints that undoes an exchange of so many joints (P, 2)."""
+    order = np.tile(np.arange(JOINTS), (len(joints), 1))
+    swap = np.arange(3) >= 3 - joints[..., None]
+    order[:, _RIGHT] = np.where(swap, _LEFT, _RIGHT)
+    order[:, _LEFT] = np.where(swap, _RIGHT, _LEFT)
+    return order
+
+
+def of_limbs(limbs: np.ndarray) -> np.ndarray:
+    """Return which joints (P, 17) belong to chosen limbs (P, 2) bool."""
+    chosen = np.zeros((len(limbs), JOINTS), bool)
+    for limb in range(len(LIMBS)):
+        chosen[:, np.concatenate([_RIGHT[limb], _LEFT[limb]])] = limbs[:, limb, None]
+    return chosen
