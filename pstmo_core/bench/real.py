@@ -18,6 +18,8 @@ from pstmo_core.streaming.lift_clip import lift_clip
 #: Accelerations are second differences over this time: over a frame of 1/60 s they would be noise.
 ACCELERATION_STEP = 1 / 30
 OWN_3D = "its own 3D"
+#: Frames; a lag beyond it is not looked for.
+_FARTHEST_LAG = 15
 
 _AT = {name: column for column, name in enumerate(JUDGED)}
 _HIPS = [_AT["rhip"], _AT["lhip"]]
@@ -40,6 +42,8 @@ class Measures:
     """mm: mean second difference from frame to frame."""
     acceleration_error: float
     """m/s², over `ACCELERATION_STEP`."""
+    lag: float
+    """ms by which the motion of the answer is behind that of the reference; NaN if unclear."""
     knee_angle_error: float
     """Degrees."""
     elbow_angle_error: float
@@ -57,7 +61,10 @@ class Measures:
     def mean(cls, parts: Sequence[Measures]) -> Measures:
         """Average the measures of views; counts of frames are added up."""
         values = np.array([list(vars(part).values()) for part in parts])
-        totals = dict(zip(vars(parts[0]), values.mean(0).tolist(), strict=True))
+        known = np.isfinite(values)
+        sums = np.where(known, values, 0).sum(0)
+        means = np.where(known.any(0), sums / np.maximum(known.sum(0), 1), np.nan)
+        totals = dict(zip(vars(parts[0]), means.tolist(), strict=True))
         for name in ("swaps", "swaps_followed", "unanswered"):
             totals[name] *= len(parts)
         return cls(**totals)
@@ -172,6 +179,7 @@ def measure(answer: np.ndarray, view: View, keypoints: Clip) -> Measures:
         p_mpjpe=_mean(p_mpjpe(*pair)) * 1e3,
         jitter=_mean(_second_difference(answer, 1)) * 1e3,
         acceleration_error=_mean(acceleration),
+        lag=_lag(answer, reference) / view.fps * 1e3,
         knee_angle_error=angles["knee"],
         elbow_angle_error=angles["elbow"],
         swaps=float(_exchanged(*_as_rays(view, keypoints)).sum()),
@@ -200,6 +208,27 @@ def _second_difference(joints: np.ndarray, stride: int) -> np.ndarray:
     """Return (n, 12): the length of each joint's second difference over a stride of frames."""
     ends = joints[2 * stride :] + joints[: -2 * stride]
     return np.linalg.norm(ends - 2 * joints[stride:-stride], axis=-1)
+
+
+def _lag(answer: np.ndarray, reference: np.ndarray) -> float:
+    """Return by how many frames one motion follows the other: the shift at which they fit best.
+
+    What a joint is off throughout does not count.
+    """
+    shifts = range(-_FARTHEST_LAG, _FARTHEST_LAG + 1)
+    inner = reference[_FARTHEST_LAG:-_FARTHEST_LAG]
+    if len(inner) < 2 * _FARTHEST_LAG:
+        return float("nan")
+    misfits = []
+    for shift in shifts:
+        first = _FARTHEST_LAG + shift
+        error = answer[first : first + len(inner)] - inner
+        misfits.append(float(np.nanmean(np.nanvar(error, axis=0))))
+    best = int(np.argmin(misfits))
+    if not 0 < best < len(shifts) - 1:
+        return float("nan")
+    before, there, after = misfits[best - 1 : best + 2]
+    return shifts[best] + (before - after) / 2 / (before + after - 2 * there)
 
 
 def _angle_error(answer: np.ndarray, reference: np.ndarray, joints: tuple[str, ...]) -> float:

@@ -12,8 +12,7 @@ from pstmo_core.bench.report import table
 
 _HEADER = (
     "keypoints", "answer", "MPJPE", "N-MPJPE", "P-MPJPE", "jitter", "acceleration error",
-    "knee", "elbow", "swaps", "followed", "unanswered",
-    "within 2.5 sigma",
+    "lag", "knee", "elbow", "swaps", "followed", "unanswered", "within 2.5 sigma",
 )  # fmt: skip
 
 
@@ -24,8 +23,9 @@ def markdown(rows: Sequence[Row], command: str, network: str, changed: str = "")
         "Skeletons from detectors' keypoints against a 3D reference of several calibrated cameras: "
         "the means over a recording's views. Twelve joints (shoulders to ankles), middle of the "
         "hips aligned. MPJPE, after the best scale (N-) and after Procrustes (P-), in mm; jitter: "
-        "mean second difference, mm a frame; acceleration error: over 1/30 s, m/s²; knee and elbow "
-        "angle error, degrees. Swaps: frames in which the keypoints have left and right of the "
+        "mean second difference, mm a frame; acceleration error: over 1/30 s, m/s²; lag: by how "
+        "much the answer's motion is behind the reference's, ms; knee and elbow angle error, "
+        "degrees. Swaps: frames in which the keypoints have left and right of the "
         "arms or of the legs exchanged; followed: frames in which the answer has; unanswered: "
         "frames without all twelve joints; within 2.5 sigma: joints as near to the reference as "
         "nine of ten are to be. `reference, projected` are keypoints without any error: what "
@@ -36,7 +36,14 @@ def markdown(rows: Sequence[Row], command: str, network: str, changed: str = "")
     for recording in dict.fromkeys(row.recording for row in rows):
         own = [row for row in rows if row.recording == recording]
         views = max(len(row.views) for row in own)
-        parts += [f"## {recording} ({views} views)", table(_HEADER, [_cells(row) for row in own])]
+        whole = [_cells(row) for row in own if "," not in row.answer]
+        alone = [_cells(row) for row in own if "," in row.answer]
+        parts += [f"## {recording} ({views} views)", table(_HEADER, whole)]
+        if alone:
+            parts += [
+                "Nothing made steady, and each part of it alone (docs/steadying.md):",
+                table(_HEADER, alone),
+            ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -64,6 +71,7 @@ def _cells(row: Row) -> list[str]:
         *(f"{value:.0f}" for value in (mean.mpjpe, mean.n_mpjpe, mean.p_mpjpe)),
         f"{mean.jitter:.1f}",
         f"{mean.acceleration_error:.1f}",
+        f"{mean.lag:.0f}" if np.isfinite(mean.lag) else "",
         f"{mean.knee_angle_error:.1f}",
         f"{mean.elbow_angle_error:.1f}",
         *(f"{value:.0f}" for value in (mean.swaps, mean.swaps_followed, mean.unanswered)),

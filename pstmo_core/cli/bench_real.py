@@ -12,8 +12,8 @@ import typer
 
 from pstmo_core.cli.app import LIST, numbers, words
 from pstmo_core.cli.bench import commands
-from pstmo_core.errors import ConfigError
-from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.cli.stream_settings import SettingsOption, stream_settings
+from pstmo_core.streaming.config import PLAIN, StreamConfig
 
 
 @commands.command()
@@ -28,14 +28,15 @@ def real(
     model: Annotated[
         str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
     ] = "",
-    setting: Annotated[
-        list[str],
+    setting: SettingsOption = [],
+    parts: Annotated[
+        bool,
         typer.Option(
-            "--set",
-            metavar="NAME=VALUE,...",
-            help="Parameters of the node's stream other than their defaults, e.g. max_gap=0.2",
+            "--parts",
+            help="Also measure, with the first look-ahead, keypoints lifted as they come and each "
+            "part of what makes them steady alone.",
         ),
-    ] = [],
+    ] = False,
     calibrated: Annotated[
         bool, typer.Option("--calibrated", help="Tell the lifter the cameras' calibration.")
     ] = False,
@@ -66,6 +67,8 @@ def real(
     changed = stream_settings(setting)
     ahead = [str(frames) for frames in numbers("--look-ahead", look_ahead, least=0)]
     configs = {word: StreamConfig(**{"look_ahead": int(word)} | changed) for word in ahead}
+    if parts:
+        configs |= alone(int(ahead[0]), changed)
     total = count_rows(recordings, len(configs))
     measured = measure_all(recordings, runtime, configs, calibrated, gravity)
     rows = list(tqdm(measured, "rows", total, delay=2))
@@ -73,7 +76,7 @@ def real(
     options = [("--look-ahead", ",".join(ahead))] if ahead != ["0", "13"] else []
     options += [("--model", model)] if model else []
     options += [("--set", each) for each in setting]
-    flags = ["--calibrated"] * calibrated + ["--gravity"] * gravity
+    flags = ["--parts"] * parts + ["--calibrated"] * calibrated + ["--gravity"] * gravity
     command = shlex.join(["pstmo", "bench", "real", str(folder), *sum(options, ()), *flags])
     text = markdown(rows, command, Path(model or shipped_model()).name, told)
     typer.echo(text)
@@ -87,25 +90,11 @@ def real(
         typer.echo(path)
 
 
-_BOOLEANS = {"true": True, "false": False}
-
-
-def stream_settings(assignments: list[str]) -> dict[str, Any]:
-    """Read settings of the stream from texts NAME=VALUE.
-
-    Raises:
-        ConfigError: if one is not known, or its value is of another kind.
-    """
-    defaults = {field.name: field.default for field in dataclasses.fields(StreamConfig)}
-    values: dict[str, Any] = {}
-    for text in assignments:
-        name, _, value = text.partition("=")
-        if name not in defaults:
-            raise ConfigError(f"no setting of the stream is {name!r}: {', '.join(defaults)}")
-        kind: type = type(defaults[name])
-        try:
-            values[name] = _BOOLEANS[value.lower()] if kind is bool else kind(value)
-        except (ValueError, KeyError) as error:
-            must = {bool: "true or false", int: "a whole number"}.get(kind, "a number")
-            raise ConfigError(f"{name} is {value!r}, but must be {must}") from error
-    return values
+def alone(look_ahead: int, changed: dict[str, Any]) -> dict[str, StreamConfig]:
+    """Return settings by name: nothing made steady, and each part of it alone."""
+    chosen = {"look_ahead": look_ahead} | changed
+    steady = dataclasses.asdict(StreamConfig(**chosen))
+    configs = {f"{look_ahead}, nothing": StreamConfig(**chosen | PLAIN)}
+    for name in PLAIN:
+        configs[f"{look_ahead}, {name}"] = StreamConfig(**chosen | PLAIN | {name: steady[name]})
+    return configs

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from pstmo_core.cli.app import LIST, app, report, words
 from pstmo_core.cli.options import option
+from pstmo_core.cli.stream_settings import SettingsOption, stream_settings
 from pstmo_core.detection.options import DEFAULT_KIND, KINDS
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.jobs import Result
@@ -124,6 +125,7 @@ def lift_command(
         int | None,
         typer.Option(min=1, help=f"People lifted at once; all, up to {MOST_PEOPLE}, by default."),
     ] = None,
+    setting: SettingsOption = [],
     force: Annotated[bool, typer.Option("--force", help="Lift also what is done.")] = False,
 ) -> None:
     """Lift recordings to 3D: files in, files out.
@@ -144,8 +146,10 @@ def lift_command(
     settings = LiftSettings(
         formats=kinds, overlay=overlay, model=model,
         stream=StreamConfig(
-            look_ahead=look_ahead, focal=focal, height=height, rotation=rotation,
-            tilt=StreamConfig.tilt if tilt is None else tilt,
+            **{
+                "look_ahead": look_ahead, "focal": focal, "height": height, "rotation": rotation,
+                "tilt": StreamConfig.tilt if tilt is None else tilt,
+            } | stream_settings(words(setting))
         ),
         camera_info=camera_info, fps=fps, size=size, layout=layout, topic=topic, images=images,
         detector=detector, detector_options=options, threads=threads, backend=backend,

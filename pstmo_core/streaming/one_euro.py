@@ -2,9 +2,8 @@
 
 As in Casiez, Roussel and Vogel (CHI 2012) the cut-off frequency grows with the speed. Unlike there
 the point's velocity is part of what is filtered (a critically damped g-h filter), so that a steady
-motion is followed without lag: on real video half the lag at equal jitter
-(docs/benchmarks/real.md). Everything is in seconds, so that any frame rate and irregular stamps
-are filtered alike.
+motion is followed without lag. Everything is in seconds, so that any frame rate and irregular
+stamps are filtered alike.
 """
 
 from __future__ import annotations

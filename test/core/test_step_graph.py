@@ -123,7 +123,7 @@ def test_people_seen_by_a_turned_camera_are_lifted_as_the_full_forward_says(
     turning: Runtime,
 ) -> None:
     """Gravity known and not, people away from the image's centre, hips not seen."""
-    config = StreamConfig(look_ahead=5, min_joints=4)
+    config = StreamConfig(look_ahead=5, min_joints=4, **PLAIN)
     lifter, plain = StreamLifter(turning, config), PlainStream(config)
     up = CameraPose.from_up(np.array([0.3, -0.9, -0.2]))
     compared = 0
