@@ -38,6 +38,11 @@ _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
+def _load(kind: str, options: DetectorOptions) -> Detector:
+    """Load a detector that adapts to the machine's speed."""
+    return load_detector(kind, options, time.perf_counter)
+
+
 class DetectorNode(GuardedNode):
     """Subscribes to images while active; publishes People2D, without ids, at the images' stamps.
 
@@ -53,7 +58,7 @@ class DetectorNode(GuardedNode):
     """
 
     def __init__(
-        self, load: Callable[[str, DetectorOptions], Detector] = load_detector, **options: Any
+        self, load: Callable[[str, DetectorOptions], Detector] = _load, **options: Any
     ) -> None:
         super().__init__("detector", **options)
         self._load = load

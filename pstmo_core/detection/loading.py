@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pstmo_core.detection.base import Detector, DetectorError
 from pstmo_core.detection.options import DEFAULT_KIND, KINDS, DetectorOptions
 from pstmo_core.detection.turned import TurnedDetector
 from pstmo_core.errors import ConfigError
 
 
-def load_detector(kind: str = DEFAULT_KIND, options: DetectorOptions | None = None) -> Detector:
+def load_detector(
+    kind: str = DEFAULT_KIND,
+    options: DetectorOptions | None = None,
+    clock: Callable[[], float] | None = None,
+) -> Detector:
     """Load a detector.
 
     Args:
@@ -17,6 +23,8 @@ def load_detector(kind: str = DEFAULT_KIND, options: DetectorOptions | None = No
             pose network that the options describe; `simulation`: for the virtual camera's images
             only.
         options: files and what they expect; by default all defaults.
+        clock: returns seconds. With one, movenet adapts its input's size to the machine's speed;
+            without, the same images give the same keypoints on every machine.
 
     Raises:
         DetectorError: if a library or file is missing or cannot be used; says where to get it.
@@ -26,7 +34,7 @@ def load_detector(kind: str = DEFAULT_KIND, options: DetectorOptions | None = No
         raise ConfigError(f"there is no detector {kind!r}: known are {', '.join(KINDS)}")
     options = options or DetectorOptions()
     try:
-        detector = _load(kind, options)
+        detector = _load(kind, options, clock)
     except ImportError as error:
         if error.name != "cv2":
             raise
@@ -36,11 +44,11 @@ def load_detector(kind: str = DEFAULT_KIND, options: DetectorOptions | None = No
     return TurnedDetector(detector, options.rotation) if options.rotation else detector
 
 
-def _load(kind: str, options: DetectorOptions) -> Detector:
+def _load(kind: str, options: DetectorOptions, clock: Callable[[], float] | None) -> Detector:
     if kind == "movenet":
         from pstmo_core.detection.movenet import MovenetDetector
 
-        return MovenetDetector(options)
+        return MovenetDetector(options, clock)
     if kind == "blazepose":
         from pstmo_core.detection.blazepose import BlazeposeDetector
 

@@ -8,13 +8,14 @@ who was followed is lost or two have become one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pstmo_core.detection.base import Detections
-from pstmo_core.detection.multipose import Found, Multipose
+from pstmo_core.detection.multipose import SIZES, Found, Multipose
 from pstmo_core.detection.options import DetectorOptions
 from pstmo_core.detection.same_person import SAME, likeness, without_repeats
 from pstmo_core.detection.search_plan import SearchPlan, View
@@ -28,6 +29,8 @@ _CONFIRMED = 0.3
 _PATIENCE = 3
 #: Longest side of a person, in pixels of the search, from which on it should find the person.
 _VISIBLE = 96
+#: Seconds that a search may take, and the input's longest side at which its time is taken.
+_LONGEST_SEARCH, _TRIAL = 0.1, 256
 _FOR = "coco17, for real people (rendered ones: detector simulation)"
 
 
@@ -77,7 +80,7 @@ class MovenetDetector:
 
     layout = "coco17"
 
-    def __init__(self, options: DetectorOptions) -> None:
+    def __init__(self, options: DetectorOptions, clock: Callable[[], float] | None = None) -> None:
         threads = options.detector_threads
         self._multipose = Multipose(threads)
         self._single: SinglePose | None = None
@@ -91,6 +94,8 @@ class MovenetDetector:
             every=options.search_every if options.refine else 1,
             tiles=options.search_tiles if options.refine else 1,
         )
+        if clock is not None:
+            self._plan.largest = self._largest_in_time(clock)
         self._people = _People.nobody()
 
     def reset(self) -> None:
@@ -117,6 +122,17 @@ class MovenetDetector:
         if self._single is None:
             return f"MoveNet multipose on ONNX Runtime, {_FOR}"
         return f"MoveNet multipose, each person again by {self._name}, on ONNX Runtime, {_FOR}"
+
+    def _largest_in_time(self, clock: Callable[[], float]) -> int:
+        """Return the largest input size with which a search takes no longer than it may."""
+        image = np.zeros((_TRIAL * 3 // 4, _TRIAL, 3), np.uint8)
+        times = []
+        for _ in range(3):
+            began = clock()
+            self._multipose.search(image, _TRIAL, self._least)
+            times.append(clock() - began)
+        able = _TRIAL * (_LONGEST_SEARCH / max(min(times), 1e-6)) ** 0.5
+        return max((size for size in SIZES if size <= able), default=SIZES[0])
 
     def _follow(self, image: np.ndarray, view: View, single: SinglePose) -> None:
         before = len(self._people)

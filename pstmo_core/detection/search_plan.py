@@ -84,7 +84,12 @@ class SearchPlan:
         self._searches += due or not len(people)
         tiles = tile_parts(height, width, self._across(size))
         if turn % 2 and tiles:
-            return View(due, tiles[turn // 2 % len(tiles)], self._size or _USUAL, new_camera)
+            return View(
+                due,
+                tiles[turn // 2 % len(tiles)],
+                self._size or min(_USUAL, self.largest),
+                new_camera,
+            )
         return View(due, (0, 0, height, width), size, new_camera)
 
     def _size_for(self, people: np.ndarray, longest: int) -> int:

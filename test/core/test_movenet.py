@@ -157,6 +157,19 @@ def test_the_input_is_larger_for_smaller_people_and_never_above_the_limit() -> N
     assert fixed.size == 288
 
 
+@pytest.mark.parametrize(("seconds", "largest"), [(0.02, 512), (0.1, 256), (5.0, 192)])
+def test_a_slow_machine_searches_smaller_images(seconds: float, largest: int) -> None:
+    now = -seconds
+
+    def clock() -> float:
+        nonlocal now
+        now += seconds
+        return now
+
+    detector = load_detector("movenet", DetectorOptions(), clock)
+    assert detector._plan.largest == largest
+
+
 # Who is who
 
 
