@@ -79,6 +79,7 @@ class CameraNode(Node):
     def destroy_node(self) -> None:
         """End the thread before the node."""
         self._ended.set()
+        self._answered.set()
         self._worker.join(5.0)
         super().destroy_node()
 

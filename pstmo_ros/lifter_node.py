@@ -53,6 +53,8 @@ from pstmo_ros.timed_runtime import TimedRuntime
 
 SILENCE_PERIOD = 0.2
 """Seconds between two looks whether people have left while no message came."""
+_QUIET = 5.0
+"""Seconds between two lines of the log on calibrations."""
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
@@ -81,6 +83,7 @@ class LifterNode(GuardedNode):
         self._surroundings = Surroundings()
         self._outputs: AllOutputs | None = None
         self._heard_of_camera = b""
+        self._said_calibrated = -_QUIET
         self._keypoints: KeypointSubscription | None = None
         self._changed = False
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -192,6 +195,10 @@ class LifterNode(GuardedNode):
         self._current_stream().camera = self._camera
 
     def _say_calibrated(self, camera: Camera, assumed: bool) -> None:
+        now = time.monotonic()
+        if now - self._said_calibrated < _QUIET:  # two cameras may tell theirs in turns
+            return
+        self._said_calibrated = now
         lens = f"{camera.width} x {camera.height} pixels, focal length {camera.focal[0]:.1f}"
         if assumed:
             self.get_logger().warning(
