@@ -90,7 +90,7 @@ class VideoRecorder(Node):
             points = np.array([person.points for person in message.people], np.float32)
             scores = np.array([person.scores for person in message.people], np.float32)
             builder.add(stamp, ids, points.reshape(-1, columns, 2), scores.reshape(-1, columns))
-        return builder.build()
+        return builder.build().dense()
 
     def joints_of(self, clip: Clip) -> np.ndarray:
         """Return the skeletons in the clip's frames (F, P, 17, 3), NaN where there is none."""
