@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pstmo_core.camera import Camera, CameraError
-from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.keypoints.frame import KeypointFrame, resized
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.robot.velocity import Velocities
 from pstmo_core.runtime.base import Runtime
@@ -84,6 +84,8 @@ class Stream:
         self._tracker = Tracker(
             TrackerConfig(expire=config.expire, reset=config.reset, people=config.max_people)
         )
+        self._size: tuple[int, int] | None = None
+        """Width and height in pixels of the first image: the scale of everything in the stream."""
         self._told: Counter[str] = Counter()
         self._warned: set[str] = set()
         self._newest: tuple[int, int] | None = None
@@ -110,6 +112,9 @@ class Stream:
             self._tell(fault.reason, f"dropped: {fault.sentence}", now, fault.amount)
         if frame is None or not self._admits(message, now):
             return []
+        # A camera that changes its resolution sees the same people.
+        self._size = self._size or (frame.width, frame.height)
+        frame = resized(frame, self._size)
         if frame.ids and not has_ids(message):
             frame = self._named(frame, now)
         frame = self._surroundings.complete(frame, self.frame_of(message))

@@ -14,6 +14,7 @@ from pstmo_ros.depth_images import DepthImages
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.frames.transforms import Transforms
 from pstmo_ros.frames.waiting_room import WaitingRoom
+from pstmo_ros.imu_gravity import ImuGravity
 from pstmo_ros.msg import People2D
 
 Handle = Callable[[People2D, int, int], None]
@@ -26,6 +27,7 @@ class Surroundings:
         self.see: Callable[[KeypointFrame], object] = _ignore
         """Is shown what the camera saw: people with ids, before the lens is undone."""
         self._transforms: Transforms | None = None
+        self._imu: ImuGravity | None = None
         self._depth: DepthImages | None = None
         self._room: WaitingRoom | None = None
 
@@ -54,9 +56,11 @@ class Surroundings:
         """
         if own.depth_topic:
             self._depth = DepthImages(node, own.depth_topic, own.depth_tolerance, tell)
-        if not (own.floor_frame or own.target_frame):
+        if not (own.floor_frame or own.target_frame or own.imu_topic):
             return handle
         transforms = self._transforms = Transforms(node, own, tell)
+        if own.imu_topic:
+            self._imu = ImuGravity(node, own.imu_topic, transforms)
 
         def ready(message: People2D) -> bool:
             return transforms.ready(frame_of(message), stamp_ns(message.header.stamp))
@@ -66,10 +70,10 @@ class Surroundings:
 
     def close(self) -> None:
         """Listen no more."""
-        for part in (self._room, self._transforms, self._depth):
+        for part in (self._room, self._imu, self._transforms, self._depth):
             if part is not None:
                 part.close()
-        self._room = self._transforms = self._depth = None
+        self._room = self._imu = self._transforms = self._depth = None
         self.see = _ignore
 
     def complete(self, frame: KeypointFrame, frame_id: str) -> KeypointFrame:
@@ -77,9 +81,12 @@ class Surroundings:
         self.see(frame)
         if self._depth is not None:
             frame = replace(frame, depths=self._depth.read(frame))
+        pose = None
         if self._transforms is not None:
-            frame = replace(frame, pose=self._transforms.camera_pose(frame_id, frame.stamp))
-        return frame
+            pose = self._transforms.camera_pose(frame_id, frame.stamp)
+        if self._imu is not None and pose is None:
+            pose = self._imu.camera_pose(frame_id, frame.stamp)
+        return replace(frame, pose=pose)
 
     def in_target(self, answer: SkeletonFrame, frame_id: str) -> tuple[SkeletonFrame, str]:
         """Return skeletons in the frame that is asked for, and the frame that they are in."""

@@ -115,3 +115,18 @@ def placeholders(points: np.ndarray) -> np.ndarray:
         (...,) bool.
     """
     return np.asarray((points <= 0).all(-1))
+
+
+def resized(frame: KeypointFrame, size: tuple[int, int]) -> KeypointFrame:
+    """Return a frame as of an image of another size, if that shows the same; else as it is.
+
+    Args:
+        frame: the people in an image.
+        size: width and height in pixels of an image of the same camera.
+    """
+    width, height = size
+    scale = width / frame.width
+    if size == (frame.width, frame.height) or abs(height - scale * frame.height) > 1:
+        return frame
+    points = frame.points * np.float32(scale)
+    return replace(frame, points=points, width=width, height=height, focal=frame.focal * scale)

@@ -37,6 +37,12 @@ class FrameParameters:
         change=UNCONFIGURED,
     )
 
+    imu_topic: str = setting(
+        "",
+        "Topic of an IMU (sensor_msgs/Imu) from which the network learns where up is, where no "
+        "floor_frame says it; TF knows how the IMU is turned to the camera. Empty: none.",
+        change=UNCONFIGURED,
+    )
     depth_topic: str = setting(
         "",
         "Topic of depth images (16UC1 in mm, 32FC1 in m) that are registered to the colour image: "
@@ -54,5 +60,6 @@ class FrameParameters:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if self.depth_topic:
-            check_topic(self, "depth_topic")
+        for name in ("imu_topic", "depth_topic"):
+            if getattr(self, name):
+                check_topic(self, name)

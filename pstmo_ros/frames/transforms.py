@@ -38,7 +38,7 @@ class Transforms:
             import tf2_ros
         except ImportError as error:
             raise PstmoError(
-                "floor_frame and target_frame need tf2, which is not installed: apt install "
+                "floor_frame, target_frame and imu_topic need tf2, which is not installed: apt install "
                 "ros-$ROS_DISTRO-tf2-ros-py"
             ) from error
         self._missing = tf2_ros.TransformException
@@ -75,6 +75,13 @@ class Transforms:
             return answer, frame_id
         found = self._look_up(target, frame_id, answer.stamp, "results stay in the camera's frame")
         return (answer, frame_id) if found is None else (answer.in_axes(*found), target)
+
+    def rotation(self, target: str, source: str, stamp: int) -> np.ndarray | None:
+        """Return the rotation (3, 3) of a frame to another; None, and a word, if TF has none."""
+        if target == source:
+            return np.eye(3)
+        found = self._look_up(target, source, stamp, "where up is remains unknown")
+        return None if found is None else found[0]
 
     def _look_up(
         self, target: str, source: str, stamp: int, otherwise: str

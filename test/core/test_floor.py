@@ -9,6 +9,7 @@ from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.depth_root import sample_depth
 from pstmo_core.room.floor import ANKLE_HEIGHT, Floor
+from pstmo_core.room.gravity import GravityFilter
 from pstmo_core.room.root_fusion import STATURE_SPREAD, RootFusion, RootSource
 from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.runtime import Runtime
@@ -187,3 +188,16 @@ def test_depth_is_read_on_the_body_not_beside_it_nor_in_holes() -> None:
     np.testing.assert_allclose(depths[0], 2.0, atol=1e-6)
     assert np.isnan(depths[1]).all()
     assert np.isnan(sample_depth(np.zeros_like(image), points, (640, 480), 0.001)).all()
+
+
+def test_up_is_felt_at_rest_and_through_shocks_and_soon_forgotten() -> None:
+    gravity, up = GravityFilter(), np.array([0.0, -0.8, 0.6])
+    assert gravity.up(0) is None
+    rng = np.random.default_rng(2)
+    for row in range(400):
+        felt = 9.81 * up + rng.normal(0, 0.2, 3) + (20.0 * (row % 20 == 0), 0.0, 0.0)
+        gravity.update(row * 5_000_000, felt)
+    found = gravity.up(400 * 5_000_000)
+    assert found is not None
+    assert np.degrees(np.arccos(found @ up)) < 1.5
+    assert gravity.up(10**11) is None

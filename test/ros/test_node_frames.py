@@ -18,11 +18,15 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, Imu
 from std_msgs.msg import Header
 
+from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
+from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.conversions import floats, stamp_ns, time_message
 from pstmo_ros.frames.static_frame import publish_static_frame, transform_message
 from pstmo_ros.lifter_node import LifterNode
@@ -211,3 +215,35 @@ def test_a_depth_image_places_people_and_a_late_one_does_not(
     wrong.encoding = "rgb8"
     depth.publish(wrong)
     here.spin_until(lambda: here.lifter.drops.counts["depth_image"] == 1)
+
+
+def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(
+    robot: Callable[..., Robot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poses = []
+    push = StreamLifter.push
+
+    def watch(self: StreamLifter, frame: KeypointFrame) -> list[SkeletonFrame]:
+        poses.append(frame.pose)
+        return push(self, frame)
+
+    monkeypatch.setattr(StreamLifter, "push", watch)
+    here = robot(imu_topic="imu")
+    imu = here.create_publisher(Imu, "imu", 100)
+    turn = CameraPose(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.zeros(3))
+    publish_static_frame(here, "imu_link", "camera", turn)
+    here.start()
+    here.spin_until(lambda: imu.get_subscription_count() == 1)
+    here.spin_for(0.3)
+    felt = 9.81 * turn.rotation @ VIEW.pose.up
+    for row in range(10):
+        message = Imu(header=Header(stamp=time_message(BASE + row * 40_000_000)))
+        message.header.frame_id = "imu_link"
+        acceleration = message.linear_acceleration
+        acceleration.x, acceleration.y, acceleration.z = felt.tolist()
+        imu.publish(message)
+        here.spin_for(0.02)
+        here.show(row)
+        here.spin_until(lambda row=row: len(here.answers) > row)
+    assert poses[-1] is not None and not poses[-1].knows_floor
+    np.testing.assert_allclose(poses[-1].up, VIEW.pose.up, atol=1e-6)

@@ -13,9 +13,9 @@ from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_ros.conversions import keypoints_message
+from pstmo_ros.conversions import floats, keypoints_message
 from pstmo_ros.drops import DropCounter
-from pstmo_ros.msg import People2D, Skeleton3D
+from pstmo_ros.msg import People2D, Skeleton3D, Skeletons3D
 from pstmo_ros.stream import Stream
 
 SECOND = 1_000_000_000
@@ -180,3 +180,27 @@ def _refuse(name: str, *rest: object) -> object:
     if name.partition(".")[0] in ("scipy", "cv2", "onnxruntime"):
         raise AssertionError(f"{name} was imported")
     return _IMPORT(name, *rest)
+
+
+def test_a_camera_that_changes_its_resolution_sees_the_same_people(
+    runtime: Runtime, clip: Clip, told: list[str]
+) -> None:
+    def lift(change: int) -> list[Skeletons3D]:
+        stream = Stream(runtime, StreamConfig(focal=900.0), DropCounter(), told.append)
+        answers = []
+        for index in range(40):
+            message = frame(clip, index)
+            for person in message.people:
+                person.id = ""
+            if index >= change:
+                message.width, message.height = message.width // 2, message.height // 2
+                for person in message.people:
+                    person.points = floats(np.asarray(person.points) / 2)
+            answers += stream.take(message, "", now=index)
+        return answers
+
+    for steady, changed in zip(lift(100), lift(20), strict=True):
+        assert [p.id for p in changed.people] == [p.id for p in steady.people]
+        for one, other in zip(steady.people, changed.people, strict=True):
+            np.testing.assert_allclose(other.joints, one.joints, atol=1e-3)
+    assert not told

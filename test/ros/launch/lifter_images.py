@@ -91,8 +91,8 @@ def root_of(skeleton: Skeleton3D) -> np.ndarray:
 
 
 def is_placed(skeleton: Skeleton3D) -> bool:
-    """Return whether a skeleton's place was found from the floor, of which TF tells."""
-    return skeleton.root_source == Skeleton3D.ROOT_FLOOR
+    """Return whether a skeleton's place is known."""
+    return skeleton.root_source != Skeleton3D.ROOT_NONE
 
 
 def projected(people: list[Skeleton3D]) -> np.ndarray:
@@ -137,6 +137,8 @@ class TestWhileItRuns(unittest.TestCase):
         placed = {stamp for stamp in answers if all(map(is_placed, answers[stamp].people))}
         calibrated = [stamp for stamp in answers if stamp >= min(placed, default=0)]
         self.assertGreater(len(placed), 0.9 * len(calibrated))
+        sources = {person.root_source for stamp in placed for person in answers[stamp].people}
+        self.assertIn(Skeleton3D.ROOT_FLOOR, sources)  # of which the virtual camera tells TF
         for stamp in sorted(placed & heard.truth.keys() & heard.keypoints.keys()):
             whole = [np.mean(p.scores) > 0.9 for p in heard.true_keypoints[stamp].people]
             seen += sum(whole)
