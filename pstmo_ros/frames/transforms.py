@@ -38,8 +38,8 @@ class Transforms:
             import tf2_ros
         except ImportError as error:
             raise PstmoError(
-                "floor_frame, target_frame and imu_topic need tf2, which is not installed: apt install "
-                "ros-$ROS_DISTRO-tf2-ros-py"
+                "floor_frame, target_frame and imu_topic need tf2, which is not installed: apt "
+                "install ros-$ROS_DISTRO-tf2-ros-py"
             ) from error
         self._missing = tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()
