@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -157,7 +158,7 @@ def _images(options: argparse.Namespace) -> list[Path]:
         "another process: camera, detector and lifter run in one process, whose CPU share and "
         "memory are given (the camera decodes JPEG). The images, 640 x 480, are the shipped real "
         f"video's, {options.seconds:g} s a line. Threads are the detector's; the lifter has "
-        f"{options.threads}. Detector: {results[0]['detector']}. {_caption()}\n\n"
+        f"{options.threads}. Detector: {results[0]['detector']}. {_caption()}{_busy()}\n\n"
         f"{images_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --images`.\n"
     )
     return write_report(options.output, "latency_images", _facts() | {"results": results}, text)
@@ -183,6 +184,16 @@ def _facts() -> dict[str, object]:
 
 def _caption() -> str:
     return f"Machine: {describe_machine()}; {_rmw()}; Python {machine()['python']}."
+
+
+def _busy() -> str:
+    """Say so where other work took the machine's cores: that the measured process waits."""
+    if os.getloadavg()[0] <= 2 * (os.cpu_count() or 1):
+        return ""
+    return (
+        " The machine was overloaded by other work: of these figures only the CPU milliseconds an "
+        "image hold elsewhere."
+    )
 
 
 def _rmw() -> str:
