@@ -164,7 +164,8 @@ def main(
         f"{SETTLED:g} s left out. Cameras are 0.6 to 2.2 m high; keypoints are off by 1 % of a "
         "person's height. The\nlargest step is how far a place jumped between two frames, the "
         "person's own movement\ntaken off. A covariance that is right has 95 % of the errors in "
-        "its 95 % region. By\n`scripts/measure_floor.py`.\n\n"
+        "its 95 % region. By\n"
+        f"`scripts/measure_floor.py --clips {clips}`.\n\n"
     )
     output.write_text(text + "\n".join(lines) + "\n")
 
