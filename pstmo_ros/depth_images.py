@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
+from pstmo_core.errors import quoted
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.room.depth_root import sample_depth
 from pstmo_ros.conversions import stamp_ns
@@ -66,7 +67,7 @@ class DepthImages:
         if known is None:
             self._tell(
                 "depth_image",
-                f"a depth image is encoded as {message.encoding}, but must be one of "
+                f"a depth image is encoded as {quoted(message.encoding)}, but must be one of "
                 f"{', '.join(_ENCODINGS)}",
             )
             return

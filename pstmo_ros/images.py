@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+from pstmo_core.errors import quoted
 from pstmo_core.images import (
     ENCODINGS,
     ImageError,
@@ -94,9 +95,9 @@ def bridge_image(bridge: Any, message: Image) -> np.ndarray:
     try:
         return np.asarray(bridge.imgmsg_to_cv2(message, "bgr8"))
     except Exception as error:  # CvBridgeError, and NumPy's for data that are too short
-        raise ImageError(f"cv_bridge cannot decode an image in {message.encoding}: {error}") from (
-            error
-        )
+        raise ImageError(
+            f"cv_bridge cannot decode an image in {quoted(message.encoding)}: {error}"
+        ) from (error)
 
 
 @functools.cache

@@ -25,6 +25,7 @@ from pstmo_core.camera import Camera, CameraError
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import Clip, ClipError
 from pstmo_core.keypoints.layouts import LAYOUTS, get_layout
+from pstmo_core.keypoints.npz.bounded import read_plain_npz
 from pstmo_core.room.camera_pose import CameraPose
 
 #: The joints that are judged: those that all layouts have and that mean the same in all.
@@ -84,9 +85,7 @@ def load_view(path: Path) -> View:
         RecordingError: as `load_recordings`.
     """
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            fields = {name: file[name] for name in file.files}
-        return _view(path.stem, fields)
+        return _view(path.stem, read_plain_npz(path))
     except RecordingError as error:
         raise RecordingError(f"{path}: {error}") from error
     except KeyError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.npz.bounded import MOST_BYTES, require_size
 from pstmo_core.skeleton import JOINT_NAMES
 
 SPLITS = ("train", "val", "test")
@@ -89,6 +90,8 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
     if split is not None and split not in SPLITS:
         raise MocapError(f"split is {split!r}, but must be one of {SPLITS}")
     try:
+        with Path(path).open("rb") as opened:
+            require_size(opened, MOST_BYTES)
         with np.load(path, allow_pickle=False) as file:
             names = tuple(str(name) for name in file["joint_names"])
             if names != JOINT_NAMES:
