@@ -12,6 +12,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
+from pstmo_core.detection.multipose import SIZES
 from pstmo_core.drawing.clip_video import render_animation, render_video
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import save_clip
@@ -84,13 +85,15 @@ def _listen(
 def _commands(source: str, in_step: bool) -> list[list[str]]:
     """Return what runs camera, detector and lifter: `ros2 launch` where it is installed."""
     waits = {"wait_for_keypoints": in_step, "wait_for_subscribers": LISTENERS}
+    # Nobody hurries the detector in a video: on a slow machine too it sees people well.
+    sees = {"input_size": SIZES[-1]} if in_step else {}
     if launch_is_there():
-        given = [f"camera:={source}", *(f"{k}:={json.dumps(v)}" for k, v in waits.items())]
+        given = [f"camera:={source}", *(f"{k}:={json.dumps(v)}" for k, v in (waits | sees).items())]
         commands = [["ros2", "launch", "pstmo_ros", "lifter.launch.py", *given]]
     else:
         own = {"source": source, **waits}
         camera = [word for k, v in own.items() for word in ("-p", f"{k}:={json.dumps(v)}")]
-        command = node_command("image_lifter", {"autostart": True})
+        command = node_command("image_lifter", {"autostart": True, **sees})
         at = command.index("--ros-args")
         commands = [[*command[:at], CAMERA + shlex.join(camera), *command[at:]]]
     print("starts: " + " ".join(commands[0]), flush=True)
