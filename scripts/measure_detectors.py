@@ -137,8 +137,8 @@ def main(
         "the height from shoulders to ankles. 3D is the shipped network's at look-ahead 0 with no "
         "filter. CPU time is of one thread, decoding not counted. "
         f"Machine: {describe_machine()}.\n\n{table(_HEADER, rows)}\n\n"
-        "Measured by `python scripts/measure_detectors.py RECORDINGS VIDEOS --thunder FILE`, whose help says "
-        "where these come from.\n"
+        "Measured by `python scripts/measure_detectors.py RECORDINGS VIDEOS --thunder FILE`, whose "
+        "help says where these come from.\n"
     )
     for path in write_report(output, "detectors", machine() | {"results": figures}, text):
         print(path)
