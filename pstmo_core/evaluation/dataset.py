@@ -143,8 +143,9 @@ def _infer(
         frames = torch.cat([frames, data.encode(data.flip(windows), name)])
     all_frames, target = network(frames)
     poses = (target if protocol.look_ahead is None else all_frames[:, place])[..., :3]
-    if name == "view":
-        poses = poses @ turns_of(frames[:, place])
+    turns = turns_of(frames[:, place], name)
+    if turns is not None:
+        poses = poses @ turns
     if protocol.flip:
         plain, mirrored = poses.chunk(2)
         poses = (plain + data.flip_poses(mirrored)) / 2

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.virtual_cameras import EXTREME, CameraRange
+from pstmo_core.encoding import get_encoding
 from pstmo_core.evaluation.mocap_windows import Evaluation
 from pstmo_core.model.checkpoints import load_weights
 
@@ -66,7 +67,8 @@ def measure(
     look_aheads = [n for n in LOOK_AHEADS if n <= model.target]
     labels = ["centre, by MOFA", *map(str, look_aheads)]
     rows = []
-    shown = {n: c for n, c in CONDITIONS.items() if model.encoding == "view" or not c.gravity_known}
+    told_gravity = get_encoding(model.encoding).turned
+    shown = {n: c for n, c in CONDITIONS.items() if told_gravity or not c.gravity_known}
     for name, condition in tqdm(shown.items(), unit="condition", delay=2):
         evaluation = Evaluation(
             mocap, split, model, torch.device("cpu"), windows=windows, by=by,

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pstmo_core.encoding import ENCODINGS
 from pstmo_core.errors import ConfigError, quoted
 
 CONFIG_VERSION = 1
@@ -25,7 +26,6 @@ STRIDES: dict[int, tuple[int, ...]] = {
 WIDEST, DEEPEST = 1 << 14, 64
 """Largest widths and numbers of layers that a file can ask for: memory is taken for them before the
 weights are looked at. The paper's networks have 512 and 4."""
-ENCODINGS = ("screen", "person", "view")
 ANCHORS = ("centre", "first")
 SEMS = ("mlp", "fc", "transformer")
 
@@ -70,7 +70,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _require(self.frames in STRIDES, "frames", self.frames, f"one of {list(STRIDES)}")
-        _require(self.encoding in ENCODINGS, "encoding", self.encoding, f"one of {ENCODINGS}")
+        _require(
+            self.encoding in ENCODINGS, "encoding", self.encoding, f"one of {tuple(ENCODINGS)}"
+        )
         _require(self.mofa_anchor in ANCHORS, "mofa_anchor", self.mofa_anchor, f"one of {ANCHORS}")
         _require(self.sem in SEMS, "sem", self.sem, f"one of {SEMS}")
         for name in ("width", "feedforward", "heads", "sem_width", "sem_blocks"):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pstmo_core.encoding import input_shape
+from pstmo_core.encoding import get_encoding, input_shape
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.sem import build_sem
@@ -121,8 +121,9 @@ class MaskedSTMO(nn.Module):
 
     def _hide_joints(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Replace masked joints by the spatial padding embedding (equation 4)."""
-        if self.config.encoding == "view":  # what is not seen is as good as masked
-            mask = mask | (frames[:, :, :JOINTS, 2] <= 0)
+        encoding = get_encoding(self.config.encoding)
+        if encoding.embeds_unseen:  # what is not seen is as good as masked
+            mask = mask | ~encoding.seen(frames, torch)
         mask = functional.pad(mask, (0, frames.shape[2] - JOINTS))
         return torch.where(mask[..., None], self.spatial_padding, frames)
 
@@ -148,10 +149,8 @@ def reconstruction_target(frames: Tensor, encoding: str) -> tuple[Tensor, Tensor
         The poses (B, F, 17, 2), and (B, F, 17) with 1.0 where a joint was seen and so counts, else
         0.0. The encoding `screen` cannot say so; there all joints count.
     """
-    joints = frames[:, :, :JOINTS]
-    if encoding == "screen":
-        return joints[..., :2], torch.ones_like(joints[..., 0])
-    return joints[..., :2], (joints[..., 2] > 0).to(joints.dtype)
+    seen = get_encoding(encoding).seen(frames, torch)
+    return frames[:, :, :JOINTS, :2], seen.to(frames.dtype)
 
 
 def _per_sample(mask: Mask, name: str, shape: tuple[int, ...], device: torch.device) -> Tensor:

@@ -27,7 +27,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.encoding import input_shape
+from pstmo_core.encoding import get_encoding
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.mofa import MOFA, TargetFrame
 from pstmo_core.model.sem import build_sem
@@ -79,8 +79,9 @@ class STMO(nn.Module):
         super().__init__()
         self.config = config
         shape = (config.width, config.feedforward, config.heads, config.dropout)
-        channels = input_shape(config.encoding)[1]
-        self.unseen = UnseenJoints(channels) if config.encoding == "view" else nn.Identity()
+        encoding = get_encoding(config.encoding)
+        embeds = encoding.embeds_unseen
+        self.unseen = UnseenJoints(encoding.shape[1]) if embeds else nn.Identity()
         self.sem = build_sem(config)
         self.tem = TEM(config.frames, config.layers, *shape) if config.layers else nn.Identity()
         self.mofa = (

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from pstmo_core.encoding import encode_pixels, pixel_turns
+from pstmo_core.encoding import encode_pixels, get_encoding, pixel_turns
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.rotation import upright_axes, upright_frame
@@ -306,7 +306,7 @@ class StreamLifter:
 
     def _turns(self, samples: Samples, slots: np.ndarray, row: int) -> np.ndarray | None:
         """Say how the frame is turned in which the network sees a target frame's people."""
-        if self.runtime.config.encoding != "view":
+        if not get_encoding(self.runtime.config.encoding).turned:
             return None
         buffer = self._buffer
         points, scores = samples.at(self._index, buffer.points, buffer.scores, slots)

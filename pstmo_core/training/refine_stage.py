@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.data.sequences.windows import SequenceWindows, Windows
+from pstmo_core.encoding import get_encoding
 from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation.dataset import spread
 from pstmo_core.evaluation.refining import check_refinable, on_rays
@@ -52,10 +53,10 @@ class Refining:
                 f"model is {config.model}, but {config.lifter} holds {self._lifter.config}: "
                 "configure the same"
             )
-        if config.model.encoding == "view":
+        if get_encoding(config.model.encoding).turned:
             raise ConfigError(
-                "the refine module works in the camera's frame, and networks of the encoding view "
-                "do not: train a lifter of encoding person or screen"
+                "the refine module works in the camera's frame, and networks of the encoding "
+                f"{config.model.encoding} do not: train a lifter of encoding person or screen"
             )
         rows = spread(validation.targets(), config.validation_windows)
         self._windows = validation.cut(rows, config.dataset.tds, config.model.frames)

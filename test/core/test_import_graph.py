@@ -24,7 +24,7 @@ LAYER = {
     if name != "pstmo_ros"
 }
 #: What `Lifter` on ONNX Runtime may import, besides the loose files.
-LIVE = ("keypoints", "room", "streaming", "runtime", "model.config")
+LIVE = ("encoding", "keypoints", "room", "streaming", "runtime", "model.config")
 #: Who needs these is training, measuring or drawing for a paper; the product is not.
 WORKSHOP = {"bench", "figures", "experiments", "training"}
 ROS = {"rclpy", "pstmo_ros", "sensor_msgs", "std_msgs", "geometry_msgs", "launch", "tf2_ros"}

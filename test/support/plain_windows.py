@@ -67,7 +67,7 @@ class PlainStream:
         index = model.frames - 1 - self.config.look_ahead
         joints = runtime.lift(frames, None if index == model.target else index)[..., :3]
         joints[:, 0] = 0
-        return camera_poses(joints, frames[:, index], up) if model.encoding == "view" else joints
+        return camera_poses(joints, frames[:, index], up, model.encoding)
 
 
 def window(

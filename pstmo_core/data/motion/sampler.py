@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pstmo_core import encoding
 from pstmo_core.data.motion import bodies, detector_errors, detector_noise, joint_definitions
 from pstmo_core.data.motion.detector_errors import DetectorErrors
 from pstmo_core.data.motion.detector_joints import derive
@@ -20,8 +19,9 @@ from pstmo_core.data.motion.virtual_cameras import (
     rays,
 )
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.encoding import ASSUMED_FOCAL, get_encoding
 from pstmo_core.model.config import ModelConfig
-from pstmo_core.skeleton import JOINTS, ROOT
+from pstmo_core.skeleton import ROOT
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Sampler:
 
     def _up(self, cameras: Cameras) -> Tensor:
         """The up vectors (B, 3), a degree or two off as a sensor's are; 0 where not known."""
-        if self.model.encoding != "view":
+        if not get_encoding(self.model.encoding).turned:
             return torch.zeros_like(cameras.up)
         noise = torch.randn(cameras.up.shape, generator=self.generator, device=cameras.up.device)
         known = self._uniform(len(noise))[:, None] < self.config.known_gravity_share
@@ -190,18 +190,10 @@ def encode(
     Returns:
         Frames (B, F, rows, channels), and the truth in the frame that the encoding means.
     """
-    if model.encoding == "screen":
-        size = cameras.size[:, None, None]
-        pixels = seen_rays * cameras.focal[:, None, None, None] + size / 2
-        filled = torch.where(scores[..., None] > 0, pixels, size / 2)
-        return encoding.screen(filled, size[..., 0], size[..., 1], torch), poses
-    scale = torch.where(
-        known, torch.ones_like(cameras.focal), cameras.focal / encoding.ASSUMED_FOCAL
-    )
-    seen_rays = seen_rays * scale[:, None, None, None]
-    if model.encoding == "person":
-        return encoding.person(seen_rays, (scores > 0).float(), torch), poses
+    encoding, size = get_encoding(model.encoding), cameras.size[:, None, None]
+    pixels = seen_rays * cameras.focal[:, None, None, None] + size / 2
+    focal = torch.where(known, cameras.focal, torch.full_like(cameras.focal, ASSUMED_FOCAL))
     up = up[:, None].expand(*seen_rays.shape[:2], 3)
-    frames = encoding.view(seen_rays, scores, up, torch)
-    turns = encoding.view_turns(frames[:, :, JOINTS, :2], up, torch)
-    return frames, poses @ turns.mT
+    frames = encoding.encode(pixels, scores, size, focal[:, None, None, None], size / 2, up, torch)
+    turns = encoding.turns(frames, up, torch)
+    return frames, poses if turns is None else poses @ turns.mT

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstmo_core import encoding
 from pstmo_core.data.sequences.pose_dataset import (
     H36M,
     DatasetError,
@@ -16,8 +15,8 @@ from pstmo_core.data.sequences.pose_dataset import (
     PoseDataset,
     PoseSequence,
 )
+from pstmo_core.encoding import ASSUMED_FOCAL, get_encoding
 from pstmo_core.keypoints.frame import MIN_SCORE
-from pstmo_core.skeleton import JOINTS
 
 
 @dataclass(frozen=True)
@@ -172,15 +171,18 @@ class SequenceWindows:
         Raises:
             DatasetError: if the encoding does not suit the joints.
         """
-        if name == "screen":
-            size = windows.size[:, None, None]
-            return encoding.screen(windows.keypoints, size[..., 0], size[..., 1], torch)
         self.check_encoding(name)
-        rays = (windows.keypoints - windows.centre[:, None, None]) / windows.focal[:, None, None]
-        if name == "person":
-            return encoding.person(rays, windows.seen, torch)
-        up = rays.new_zeros(*rays.shape[:2], 3)  # gravity is not known of these data
-        return encoding.view(rays, windows.seen, up, torch)
+        encoding, keypoints, seen = get_encoding(name), windows.keypoints, windows.seen
+        up = keypoints.new_zeros(*keypoints.shape[:2], 3)  # gravity is not known of these data
+        return encoding.encode(
+            keypoints,
+            seen if encoding.tells_unseen else torch.ones_like(seen),
+            windows.size[:, None, None],
+            windows.focal[:, None, None],
+            windows.centre[:, None, None],
+            up,
+            torch,
+        )
 
     def truth(self, windows: Windows, frames: Tensor, name: str) -> Tensor:
         """Return what a network is to give for encoded windows, in the frame that it answers in.
@@ -189,7 +191,8 @@ class SequenceWindows:
         """
         if windows.poses is None:
             return frames.new_zeros(*frames.shape[:2], 0, 3)
-        return windows.poses @ turns_of(frames).mT if name == "view" else windows.poses
+        turns = turns_of(frames, name)
+        return windows.poses if turns is None else windows.poses @ turns.mT
 
     def check_encoding(self, name: str) -> None:
         """Refuse an encoding that does not suit the joints.
@@ -197,17 +200,18 @@ class SequenceWindows:
         Raises:
             DatasetError: saying which does.
         """
-        if name != "screen" and self.keypoint_order is not H36M:
+        if get_encoding(name).tells_unseen and self.keypoint_order is not H36M:
             raise DatasetError(
                 f"the encoding {name!r} needs Human3.6M's joints, but the keypoints are "
                 f"{self.keypoint_order.name}: use model.encoding=screen"
             )
 
 
-def turns_of(frames: Tensor) -> Tensor:
-    """Return the rotations (..., 3, 3) of `view_turns` for encoded frames (..., 19, 3)."""
-    centre = frames[..., JOINTS, :2]
-    return encoding.view_turns(centre, torch.zeros_like(frames[..., 0, :]), torch)
+def turns_of(frames: Tensor, name: str) -> Tensor | None:
+    """Return the rotations of `Encoding.turns` for encoded frames of which gravity is not known."""
+    up = frames.new_zeros(*frames.shape[:-2], 3)
+    turns: Tensor | None = get_encoding(name).turns(frames, up, torch)
+    return turns
 
 
 def _swap(points: Tensor, order: JointOrder) -> Tensor:
@@ -218,7 +222,7 @@ def _swap(points: Tensor, order: JointOrder) -> Tensor:
 def _intrinsics(sequence: PoseSequence) -> np.ndarray:
     if sequence.intrinsics is not None:
         return sequence.intrinsics
-    focal = encoding.ASSUMED_FOCAL * max(sequence.width, sequence.height)
+    focal = ASSUMED_FOCAL * max(sequence.width, sequence.height)
     return np.array([focal, focal, sequence.width / 2, sequence.height / 2])
 
 
