@@ -26,6 +26,7 @@ from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import RUNNING
+from pstmo_ros.people_merger import MergerParameters
 from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +40,7 @@ NODES: dict[str, tuple[type[Any], ...]] = FILES | {
     "camera": (CameraParameters,),
     "virtual_camera": (VirtualCameraParameters,),
     "demo_recorder": (RecorderParameters,),
+    "people_merger": (MergerParameters,),
 }
 WIDTH = 96
 

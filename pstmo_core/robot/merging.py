@@ -1,0 +1,200 @@
+"""People whom several cameras see are one person each: matched by place, fused by covariance.
+
+Every camera's lifter tells of its own people, under its own ids, in one frame that all share. Who
+stands where a known person should be now is that person. A person keeps the id while one camera
+after the other sees them, and for a while when none does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+#: Seconds for which what a camera told of a person counts.
+_FRESH = 0.3
+#: Seconds for which a person whom no camera sees is expected back.
+_MEMORY = 2.0
+#: Farther than this nobody is the same person, metres; nor beyond this many deviations.
+_REACH, _DEVIATIONS = 1.2, 3.5
+#: How unsure a place becomes with time: metres a second.
+_DRIFT = 0.7
+#: Seconds over which a velocity is taken.
+_VELOCITY_TIME = 0.4
+#: A binding to a camera's id ends where the two are farther apart than this, metres.
+_TORN = 1.8
+#: One network lifts for all cameras, so they err alike in part: a fused covariance is no smaller
+#: than this share of the best camera's.
+_LEAST_SHARE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """What one camera tells of one person."""
+
+    stamp: int
+    """Nanoseconds."""
+    name: str
+    """The camera's own id of the person."""
+    place: np.ndarray
+    """(3,) metres in the shared frame."""
+    covariance: np.ndarray
+    """(3, 3) square metres."""
+    joints: np.ndarray
+    """(17, 3) metres relative to the pelvis, along the axes of the shared frame."""
+    confidence: np.ndarray
+    """(17,), 0 to 1."""
+
+
+@dataclass(eq=False)
+class _Person:
+    name: str
+    place: np.ndarray
+    stamp: int
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    sightings: dict[str, Sighting] = field(default_factory=dict)
+    """The newest of each camera."""
+
+    def expected(self, stamp: int) -> np.ndarray:
+        passed = np.clip((stamp - self.stamp) / 1e9, 0.0, _MEMORY)
+        moved: np.ndarray = self.place + self.velocity * _VELOCITY_TIME * (
+            1 - np.exp(-passed / _VELOCITY_TIME)
+        )
+        return moved
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """A person as all cameras together see them."""
+
+    name: str
+    place: np.ndarray
+    """(3,) metres."""
+    covariance: np.ndarray
+    """(3, 3) square metres."""
+    joints: np.ndarray
+    """(17, 3) metres relative to the pelvis."""
+    confidence: np.ndarray
+    """(17,)"""
+    cameras: tuple[str, ...]
+    """Who sees the person now."""
+
+
+class Merger:
+    """Merges what cameras tell. Stamps of all cameras are of one clock.
+
+    Args:
+        people: that are kept at most; further ones are left out.
+    """
+
+    def __init__(self, people: int = 64) -> None:
+        self._most = people
+        self._people: list[_Person] = []
+        self._given = 0
+
+    def take(self, camera: str, stamp: int, sightings: list[Sighting]) -> list[Merged]:
+        """Take in a camera's frame and return everybody at its stamp."""
+        self._forget(stamp)
+        self._match(camera, stamp, sightings)
+        return [self._fuse(person, stamp) for person in self._people if _fresh(person, stamp)]
+
+    def _forget(self, stamp: int) -> None:
+        if any(person.stamp - stamp > _MEMORY * 1e9 for person in self._people):
+            self._people = []  # time jumped back
+        self._people = [p for p in self._people if stamp - p.stamp <= _MEMORY * 1e9]
+
+    def _match(self, camera: str, stamp: int, sightings: list[Sighting]) -> None:
+        """Bind sightings to people: known ids first, then the nearest pairs, then new people."""
+        left = list(sightings)
+        bound = {p.sightings[camera].name: p for p in self._people if camera in p.sightings}
+        for sighting in sightings:
+            person = bound.get(sighting.name)
+            if person is None:
+                continue
+            if np.linalg.norm(person.expected(stamp) - sighting.place) > _TORN:
+                del person.sightings[camera]
+                continue
+            self._see(person, camera, sighting)
+            left.remove(sighting)
+        pairs = sorted(
+            (
+                (_deviations(person, sighting, stamp), row, at)
+                for row, sighting in enumerate(left)
+                for at, person in enumerate(self._people)
+                if not _sees(person, camera, stamp)
+            ),
+            key=lambda pair: pair[0],
+        )
+        matched: set[int] = set()
+        taken: set[int] = set()
+        for deviations, row, at in pairs:
+            if deviations < _DEVIATIONS and row not in matched and at not in taken:
+                matched.add(row)
+                taken.add(at)
+                self._see(self._people[at], camera, left[row])
+        for row, sighting in enumerate(left):
+            if row not in matched and len(self._people) < self._most:
+                self._given += 1
+                person = _Person(f"b{self._given}", sighting.place, sighting.stamp)
+                person.sightings[camera] = sighting
+                self._people.append(person)
+
+    def _see(self, person: _Person, camera: str, sighting: Sighting) -> None:
+        person.sightings[camera] = sighting
+        passed = (sighting.stamp - person.stamp) / 1e9
+        place = self._fuse(person, sighting.stamp).place
+        if passed > 0:
+            gain = 1 - np.exp(-passed / _VELOCITY_TIME)
+            person.velocity = person.velocity + gain * (
+                (place - person.place) / passed - person.velocity
+            )
+            person.place, person.stamp = place, sighting.stamp
+
+    def _fuse(self, person: _Person, stamp: int) -> Merged:
+        """Weigh a person's fresh sightings by covariance, each carried on to a stamp."""
+        fresh = {c: s for c, s in person.sightings.items() if _age(s, stamp) <= _FRESH}
+        fresh = fresh or person.sightings
+        weights, places, joints = np.zeros((3, 3)), np.zeros(3), np.zeros((17, 3))
+        trust, total = np.zeros(17), 0.0
+        best = np.inf
+        for sighting in fresh.values():
+            age = _age(sighting, stamp)
+            covariance = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
+            weight = np.linalg.inv(covariance)
+            weights += weight
+            places += weight @ (sighting.place + person.velocity * age)
+            share = 1 / np.trace(covariance)
+            joints += share * sighting.joints
+            trust = np.maximum(trust, sighting.confidence)
+            total += share
+            best = min(best, float(np.trace(covariance)))
+        covariance = np.linalg.inv(weights)
+        size = float(np.trace(covariance))
+        covariance = covariance * max(1.0, _LEAST_SHARE * best / size)
+        place = np.linalg.solve(weights, places)
+        return Merged(person.name, place, covariance, joints / total, trust, tuple(sorted(fresh)))
+
+
+def _age(sighting: Sighting, stamp: int) -> float:
+    return max(0.0, (stamp - sighting.stamp) / 1e9)
+
+
+def _fresh(person: _Person, stamp: int) -> bool:
+    return any(_age(s, stamp) <= _FRESH for s in person.sightings.values())
+
+
+def _sees(person: _Person, camera: str, stamp: int) -> bool:
+    """Say whether a camera sees a person already."""
+    sighting = person.sightings.get(camera)
+    return sighting is not None and _age(sighting, stamp) <= _FRESH
+
+
+def _deviations(person: _Person, sighting: Sighting, stamp: int) -> float:
+    """Return how many deviations a sighting is off a person; infinite beyond reach."""
+    off = sighting.place - person.expected(stamp)
+    if np.linalg.norm(off) > _REACH:
+        return float("inf")
+    newest = max(person.sightings.values(), key=lambda s: s.stamp, default=sighting)
+    spread = (0.1 + _DRIFT * max(0.0, (stamp - person.stamp) / 1e9)) ** 2
+    covariance = sighting.covariance + newest.covariance + spread * np.eye(3)
+    return float(np.sqrt(off @ np.linalg.solve(covariance, off)))

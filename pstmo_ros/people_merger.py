@@ -1,0 +1,161 @@
+"""The node that makes one person of what several cameras' lifters tell of the same."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rclpy
+from geometry_msgs.msg import Point, Vector3
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from pstmo_core.errors import ConfigError
+from pstmo_core.robot.merging import Merged, Merger, Sighting
+from pstmo_core.robot.velocity import Velocities
+from pstmo_core.settings import check_settings, setting
+from pstmo_ros.conversions import SKELETON_LAYOUT, floats, joints_of, stamp_ns
+from pstmo_ros.drops import DropCounter
+from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
+from pstmo_ros.msg import Skeleton3D, Skeletons3D
+from pstmo_ros.parameters import NEVER, Parameters
+from pstmo_ros.run_node import run_node
+
+_QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
+
+
+@dataclass(frozen=True)
+class MergerParameters:
+    """What is merged.
+
+    Raises:
+        ConfigError: if a value is not allowed.
+    """
+
+    skeletons_topics: str = setting(
+        "camera1/skeletons,camera2/skeletons",
+        "Topics of the lifters' skeletons, separated by commas. All must be in one frame: give "
+        "each lifter the same target_frame.",
+        change=NEVER,
+    )
+    merged_topic: str = setting(
+        "merged_skeletons", "Topic of the merged skeletons (Skeletons3D).", change=NEVER
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if len(set(self.topics)) < 2 or not all(self.topics):
+            raise ConfigError(
+                f"skeletons_topics is {self.skeletons_topics!r}, but must be two or more different "
+                "topics, separated by commas: camera1/skeletons,camera2/skeletons"
+            )
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics."""
+        return [topic.strip() for topic in self.skeletons_topics.split(",")]
+
+
+class PeopleMerger(Node):
+    """Subscribes to several Skeletons3D and publishes one, and markers.
+
+    Raises:
+        ConfigError: if a parameter is wrong.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("people_merger", **options)
+        own = Parameters(self, MergerParameters).read(MergerParameters)
+        self.drops = DropCounter()
+        self._merger, self._velocities = Merger(), Velocities()
+        self._markers = SkeletonMarkers(MarkerStyle())
+        self._frame_id = ""
+        self._merged = self.create_publisher(Skeletons3D, own.merged_topic, _QOS)
+        self._drawn = self.create_publisher(MarkerArray, "merged_markers", _QOS)
+        for topic in own.topics:
+            self.create_subscription(Skeletons3D, topic, self._taker(topic), _QOS)
+        self.get_logger().info(f"merges {', '.join(own.topics)} -> {self._merged.topic_name}")
+
+    def _taker(self, camera: str) -> Any:
+        return lambda message: self._take(camera, message)
+
+    def _take(self, camera: str, message: Skeletons3D) -> None:
+        self._frame_id = self._frame_id or message.header.frame_id
+        if message.header.frame_id != self._frame_id:
+            self._tell(
+                "frame",
+                f"{camera} is in the frame {message.header.frame_id}, but the others are in "
+                f"{self._frame_id}: give each lifter the same target_frame, and TF to it",
+            )
+            return
+        stamp = stamp_ns(message.header.stamp)
+        sightings = [_sighting(stamp, p) for p in message.people if p.root_source != p.ROOT_NONE]
+        if len(sightings) < len(message.people):
+            self._tell("no_place", f"{camera}: people without a place are left out")
+        people = self._merger.take(camera, stamp, sightings)
+        places = np.array([p.place for p in people]).reshape(-1, 3)
+        velocities = self._velocities.update(tuple(p.name for p in people), stamp, places)
+        self._publish(message.header, people, velocities)
+
+    def _publish(self, header: Header, people: list[Merged], velocities: np.ndarray) -> None:
+        merged = Skeletons3D(
+            header=header,
+            newest_stamp=header.stamp,
+            layout=SKELETON_LAYOUT,
+            people=[
+                _skeleton(person, velocity)
+                for person, velocity in zip(people, velocities.tolist(), strict=True)
+            ],
+        )
+        self._merged.publish(merged)
+        if self._drawn.get_subscription_count():
+            self._drawn.publish(self._markers.draw(merged, tuple(p.name for p in people)))
+
+    def _tell(self, reason: str, sentence: str) -> None:
+        if line := self.drops.add(reason, sentence, self.get_clock().now().nanoseconds):
+            self.get_logger().warning(line)
+
+
+def _sighting(stamp: int, skeleton: Skeleton3D) -> Sighting:
+    root = skeleton.root
+    return Sighting(
+        stamp,
+        skeleton.id,
+        np.array([root.x, root.y, root.z]),
+        np.reshape(skeleton.root_covariance, (3, 3)),
+        joints_of(skeleton).astype(np.float64),
+        np.asarray(skeleton.confidence, np.float64),
+    )
+
+
+def _skeleton(person: Merged, velocity: list[float]) -> Skeleton3D:
+    x, y, z = person.place.tolist()
+    return Skeleton3D(
+        id=person.name,
+        joints=floats(person.joints),
+        confidence=floats(person.confidence),
+        observed=1.0,
+        root=Point(x=x, y=y, z=z),
+        root_source=Skeleton3D.ROOT_EXTERNAL,
+        root_covariance=person.covariance.ravel(),
+        velocity=Vector3(x=velocity[0], y=velocity[1], z=velocity[2]),
+    )
+
+
+def _work(node: PeopleMerger) -> int:
+    rclpy.spin(node)
+    return 0
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Merge until Ctrl-C."""
+    return run_node(PeopleMerger, args, _work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

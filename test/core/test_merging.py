@@ -1,0 +1,100 @@
+"""Two cameras in one room: whom both see is one person, who keeps the id from one to the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.robot.merging import Merged, Merger, Sighting
+from pstmo_core.runtime import Runtime
+from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.view import View
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lifter import StreamLifter
+
+VIEWS = {
+    "front": View(1280, 720, 1000.0, (0.0, -4.5, 1.5), (0.0, 0.8, 0.9)),
+    "side": View(1280, 720, 1000.0, (5.0, 0.8, 1.8), (0.0, 0.8, 0.9)),
+}
+FPS = 25.0
+
+
+def see(view: View, lifter: StreamLifter, row: int, people: list[int]) -> list[Sighting]:
+    """Lift people of the stage as a camera sees them, under ids of its own."""
+    rng = np.random.default_rng(row)
+    points = view.project(view.to_camera(Stage.shipped(2).joints(row / FPS)[people]))
+    points = points + rng.normal(0, 2.0, points.shape)
+    stamp = round(row / FPS * 1e9)
+    frame = KeypointFrame(
+        stamp, tuple(f"p{person}" for person in people), points.astype(np.float32),
+        np.ones(points.shape[:2], np.float32), view.width, view.height, view.focal, view.pose,
+    )  # fmt: skip
+    (answer,) = lifter.push(frame)
+    level = answer.in_axes(view.pose.rotation, view.pose.position)
+    return [
+        Sighting(stamp, name, level.roots.position[at], level.roots.covariance[at],
+                 level.joints[at].astype(np.float64), level.confidence[at])
+        for at, name in enumerate(level.ids)
+    ]  # fmt: skip
+
+
+def test_two_cameras_are_better_than_each_and_ids_outlive_a_camera(shipped: Runtime) -> None:
+    lifters = {name: StreamLifter(shipped, StreamConfig()) for name in VIEWS}
+    merger, single, both = Merger(), {name: [] for name in VIEWS}, []
+    names: dict[int, set[str]] = {0: set(), 1: set()}
+    last: list[Merged] = []
+    for row in range(125):
+        truth = Stage.shipped(2).joints(row / FPS)[:, 0]
+        for camera, view in VIEWS.items():
+            # The front camera sees the people until the fourth second, the side camera from the
+            # second on: in between both do.
+            if (camera == "front" and row >= 100) or (camera == "side" and row < 50):
+                continue
+            sightings = see(view, lifters[camera], row, [0, 1])
+            for at, sighting in enumerate(sightings):
+                if 75 <= row < 100:
+                    single[camera].append(np.linalg.norm(sighting.place - truth[at]))
+            last = merger.take(camera, round(row / FPS * 1e9), sightings)
+        assert len(last) == 2, row
+        for person in last:
+            who = int(np.linalg.norm(truth - person.place, axis=-1).argmin())
+            names[who].add(person.name)
+            if 75 <= row < 100:
+                assert person.cameras == ("front", "side")
+                both.append(np.linalg.norm(person.place - truth[who]))
+    assert names == {0: names[0], 1: names[1]} and all(len(n) == 1 for n in names.values())
+    assert names[0] != names[1]
+    print({n: round(float(np.median(e)), 3) for n, e in single.items()}, np.median(both).round(3))
+    assert np.median(both) < max(np.median(errors) for errors in single.values())
+    assert np.median(both) < 0.15
+
+
+def sighting(stamp: float, name: str, place: tuple[float, float, float]) -> Sighting:
+    return Sighting(
+        round(stamp * 1e9), name, np.array(place), 0.01 * np.eye(3), np.zeros((17, 3)), np.ones(17)
+    )
+
+
+def test_who_comes_back_soon_is_the_same_and_who_comes_late_somebody_else() -> None:
+    merger = Merger()
+    (first,) = merger.take("a", 0, [sighting(0, "p1", (0, 0, 1))])
+    assert not merger.take("a", 10**9, [])
+    (again,) = merger.take("a", round(1.5e9), [sighting(1.5, "p2", (0.2, 0, 1))])
+    assert again.name == first.name
+    (late,) = merger.take("a", 10 * 10**9, [sighting(10, "p3", (0.2, 0, 1))])
+    assert late.name != first.name
+
+
+def test_two_people_of_one_camera_never_become_one() -> None:
+    merger = Merger()
+    near = [sighting(0, "p1", (0, 0, 1)), sighting(0, "p2", (0.3, 0, 1))]
+    assert len(merger.take("a", 0, near)) == 2
+    assert len(merger.take("b", 0, [sighting(0, "q1", (0.1, 0, 1))])) == 2
+
+
+def test_fused_places_are_surer_but_not_twice_as_sure() -> None:
+    merger = Merger()
+    merger.take("a", 0, [sighting(0, "p1", (0, 0, 1))])
+    (person,) = merger.take("b", 0, [sighting(0, "q1", (0.1, 0, 1))])
+    np.testing.assert_allclose(person.place, (0.05, 0, 1), atol=1e-9)
+    assert 0.004 < person.covariance[0, 0] < 0.01

@@ -1,0 +1,95 @@
+"""The merger over DDS: two lifters' messages in, everybody once out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+from geometry_msgs.msg import Point
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_msgs.msg import Header
+
+from pstmo_core.errors import ConfigError
+from pstmo_ros.conversions import floats, time_message
+from pstmo_ros.msg import Skeleton3D, Skeletons3D
+from pstmo_ros.people_merger import PeopleMerger
+
+
+class Lifters(Node):
+    """Two lifters and who hears the merger."""
+
+    def __init__(self) -> None:
+        super().__init__("lifters")
+        overrides = [Parameter("skeletons_topics", value="one/skeletons, two/skeletons")]
+        self.merger = PeopleMerger(parameter_overrides=overrides)
+        self.merged: list[Skeletons3D] = []
+        self._out = {
+            name: self.create_publisher(Skeletons3D, f"{name}/skeletons", 10)
+            for name in ("one", "two")
+        }
+        self.create_subscription(Skeletons3D, "merged_skeletons", self.merged.append, 10)
+        self._spinner = SingleThreadedExecutor()
+        self._spinner.add_node(self)
+        self._spinner.add_node(self.merger)
+        self.spin_until(lambda: all(p.get_subscription_count() for p in self._out.values()))
+        self.spin_until(lambda: self.count_publishers("merged_skeletons") == 1)
+
+    def spin_until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self._spinner.spin_once(timeout_sec=0.05)
+
+    def say(self, camera: str, stamp: float, x: float, frame_id: str = "map") -> None:
+        skeleton = Skeleton3D(
+            id="p1", joints=floats(np.zeros(51)), confidence=floats(np.ones(17)), observed=1.0,
+            root=Point(x=x, y=2.0, z=1.0), root_source=Skeleton3D.ROOT_FLOOR,
+            root_covariance=(0.01 * np.eye(3)).ravel(),
+        )  # fmt: skip
+        unplaced = Skeleton3D(id="p2", root=Point(x=float("nan")))
+        header = Header(stamp=time_message(round(stamp * 1e9)), frame_id=frame_id)
+        message = Skeletons3D(header=header, people=[skeleton, unplaced])
+        self._out[camera].publish(message)
+
+    def close(self) -> None:
+        self._spinner.shutdown()
+        self.merger.destroy_node()
+        self.destroy_node()
+
+
+@pytest.fixture
+def lifters(ros: None) -> Iterator[Lifters]:
+    made = Lifters()
+    yield made
+    made.close()
+
+
+def test_one_person_before_two_cameras_is_told_once_and_of_both(lifters: Lifters) -> None:
+    lifters.say("one", 100.00, 1.0)
+    lifters.spin_until(lambda: len(lifters.merged) == 1)
+    lifters.say("two", 100.01, 1.2)
+    lifters.spin_until(lambda: len(lifters.merged) == 2)
+    (first,), (both,) = (message.people for message in lifters.merged)
+    assert first.id == both.id
+    assert both.root.x == pytest.approx(1.1, abs=0.02)
+    assert both.root_source == Skeleton3D.ROOT_EXTERNAL
+    assert lifters.merger.drops.counts["no_place"] == 2
+
+
+def test_a_camera_in_another_frame_is_left_out_and_told(lifters: Lifters) -> None:
+    lifters.say("one", 100.0, 1.0)
+    lifters.say("two", 100.0, 1.0, frame_id="camera2")
+    lifters.spin_until(lambda: lifters.merger.drops.counts["frame"] == 1)
+    assert len(lifters.merged) <= 1
+
+
+def test_one_topic_alone_is_refused(ros: None) -> None:
+    with pytest.raises(ConfigError, match="two or more"):
+        PeopleMerger(parameter_overrides=[Parameter("skeletons_topics", value="skeletons")])
