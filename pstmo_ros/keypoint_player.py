@@ -150,6 +150,8 @@ class KeypointPlayer(Node):
         super().__init__("keypoint_player", **options)
         self._own = Parameters(self, PlayerParameters).read(PlayerParameters)
         self._clip = self._own.load()
+        for note in self._clip.notes:
+            self.get_logger().warning(f"{self._own.clip}: {note}")
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._keypoints = self.create_publisher(People2D, self._own.keypoints_topic, qos)
         watch_clock(self)

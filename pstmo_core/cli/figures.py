@@ -167,7 +167,10 @@ def _load(
 ) -> tuple[Clip, str]:
     """Return a clip, the shipped sample without a path, and what to call it."""
     path = path or sample_path()
-    return load_clip(path, fps=fps, size=size, layout=layout), path.name
+    clip = load_clip(path, fps=fps, size=size, layout=layout)
+    for note in clip.notes:
+        typer.echo(f"{path.name}: {note}")
+    return clip, path.name
 
 
 def _draw_masks(frames: int, temporal_ratio: float | None, joints: int | None, seed: int) -> Masks:

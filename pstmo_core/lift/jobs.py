@@ -16,6 +16,7 @@ from pstmo_core.detection.loading import load_detector
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip, load_keypoints, save_clip
+from pstmo_core.keypoints.npz.bounded import MOST_BYTES
 from pstmo_core.keypoints.sightings import Sightings
 from pstmo_core.lift import outputs, sources
 from pstmo_core.lift.calibration import load_camera_info, pinhole
@@ -94,7 +95,7 @@ def _lift(
         recording, runtime, settings, lambda x: progress(begun + (1 - begun) * x)
     )
     paths = write_outputs(job, ledger, recording, lifted, runtime, settings, images)
-    if images is not None and images.live:
+    if images is not None and images.live and ledger.keypoints.exists():
         paths.append(ledger.keypoints)
     ledger.note_outputs(settings, paths)
     return Result(
@@ -170,10 +171,17 @@ def _found_keypoints(
         return Recording(load_keypoints(ledger.keypoints), notes=notes)
     detector = _detector(settings)
     found = keypoints_from_images(images, detector, settings.stream, job.source, progress)
-    if kept:
+    if kept and _can_be_read_again(found.clip):
         save_clip(found.clip, ledger.keypoints)
         ledger.note_detection(settings, found.notes, live=images.live)
     return found
+
+
+def _can_be_read_again(clip: Clip | Sightings) -> bool:
+    """Whether arrays of all frames and people are not too large to be read: a day of passers-by."""
+    if isinstance(clip, Clip):
+        return True
+    return sum(member.nbytes for member in clip.members().values()) < MOST_BYTES
 
 
 def write_outputs(

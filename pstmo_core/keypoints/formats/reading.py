@@ -19,6 +19,7 @@ from pstmo_core.keypoints.formats import (
     videopose3d,
 )
 from pstmo_core.keypoints.formats.found import FormatError, Found
+from pstmo_core.keypoints.npz import bounded
 from pstmo_core.keypoints.npz.safe_unpickle import UnpickleError, read_npz
 
 #: JSON formats in the order in which they are tried; of the last, only the shape of numbers speaks.
@@ -83,7 +84,7 @@ def read_pickled(path: Path) -> Found:
         OSError: if it cannot be read.
     """
     try:
-        content = read_npz(path)
+        content = read_npz(path, bounded.MOST_BYTES)
     except UnpickleError as error:
         raise FormatError(str(error).removeprefix(f"{path}: ")) from error
     return _guarded(videopose3d, videopose3d.read, content)

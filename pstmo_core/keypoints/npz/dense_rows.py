@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class DenseRows:
     def shape(self) -> tuple[int, ...]:
         """(F, P, ...)."""
         return (*self.size, *self.values.shape[1:])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole array."""
+        return self.values.dtype.itemsize * math.prod(self.shape)
 
     def array(self) -> np.ndarray:
         """Return the whole array."""

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from pstmo_core.errors import PstmoError
+from pstmo_core.keypoints.npz.bounded import NpzError, require_size
 from pstmo_core.keypoints.npz.stored_arrays import (
     ForbiddenError,
     Resolver,
@@ -27,6 +28,8 @@ from pstmo_core.keypoints.npz.stored_arrays import (
 )
 
 _ZIP = b"PK\x03\x04"
+#: Bytes of a data set's file: ten times the largest of those that are handed round.
+MOST_BYTES = 64 << 30
 _DAMAGED = "is truncated or damaged ({}): copy or download it again"
 
 
@@ -38,8 +41,12 @@ class HostileFileError(UnpickleError):
     """A file that asks to run or to make what no data set needs; nothing of it was run."""
 
 
-def read_npz(path: Path | str) -> dict[str, Any]:
+def read_npz(path: Path | str, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """Read all entries of an npz file, pickled ones too, without running anything in it.
+
+    Args:
+        path: the file.
+        most_bytes: what all its entries may hold.
 
     Returns:
         Key -> array; or, where the file holds one pickled object, that object: made of dict, list,
@@ -47,7 +54,7 @@ def read_npz(path: Path | str) -> dict[str, Any]:
 
     Raises:
         HostileFileError: if a pickle in it names a function or class that data have no use for.
-        UnpickleError: if the file is missing, truncated, damaged or not an npz.
+        UnpickleError: if the file is missing, truncated, damaged, not an npz or too large.
     """
     path = Path(path)
     try:
@@ -57,6 +64,7 @@ def read_npz(path: Path | str) -> dict[str, Any]:
                     f"{path}: is not an npz file, or its beginning is lost: check the path, or "
                     "download it again"
                 )
+            require_size(file, most_bytes)
             with zipfile.ZipFile(file) as archive:
                 return {
                     name.removesuffix(".npy"): _read_entry(archive, name, f"{path}: {name!r}")
@@ -64,6 +72,8 @@ def read_npz(path: Path | str) -> dict[str, Any]:
                 }
     except UnpickleError:
         raise
+    except NpzError as error:
+        raise UnpickleError(f"{path}: {error}") from error
     except OSError as error:
         raise UnpickleError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged zip makes its reader raise nearly anything
