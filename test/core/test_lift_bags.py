@@ -334,7 +334,10 @@ def test_passers_by_cost_what_they_are_seen_and_all_of_a_crowd_are_lifted(
     assert code == 0, err
     with np.load(tmp_path / "out.npz") as file:
         known = np.isfinite(file["joints"]).all((-2, -1))
-    assert known.sum(1).tolist() == [1] * 600 and known.sum(0).tolist() == [20] * 30
+    own = np.arange(600)
+    assert known[own, own // 20].all()
+    absent = known.sum() - 600  # who has left is answered for as long as a miss is bridged
+    assert absent <= 30 * StreamConfig.bridge * 30
 
     crowd = people_message(clip, 0)
     crowd.people = [dataclasses.replace(crowd.people[0], id=f"p{i}") for i in range(20)]
