@@ -37,7 +37,7 @@ def bad_people(rng: np.random.Generator, good: People2D) -> People2D:
         lambda: setattr(message.header, "frame_id", str(rng.choice(_TEXTS))),
         lambda: setattr(message.header, "stamp", _stamp(rng)),
         lambda: message.people.append(_person(rng)),
-        lambda: message.people.extend(_person(rng) for _ in range(int(rng.integers(300)))),
+        lambda: message.people.extend(_person(rng) for _ in range(int(rng.geometric(0.03)))),
         lambda: message.people.extend(message.people),
         lambda: message.people.clear(),
     ]
@@ -180,7 +180,7 @@ def _person(rng: np.random.Generator) -> Person2D:
     count = 50_000 if large else int(rng.choice((0, 1, 34, 34, 34, 500)))
     scores = 50_000 if large else int(rng.choice((0, 17, 17, 3, 100)))
     return Person2D(
-        id=str(rng.choice(_TEXTS)),
+        id=str(rng.choice(_TEXTS)) if large else str(rng.choice(("", "a", "b", "ä\n", "x" * 200))),
         points=array("f", rng.choice(_NUMBERS, count).astype(np.float32).tobytes()),
         scores=array("f", rng.choice(_NUMBERS, scores).astype(np.float32).tobytes()),
     )
