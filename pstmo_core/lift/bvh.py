@@ -33,7 +33,7 @@ _CENTIMETRES = 100.0
 def write_bvh(
     path: Path | str, joints: np.ndarray, fps: float, roots: np.ndarray | None = None
 ) -> None:
-    """Write one person's motion, whole or not at all; lengths in centimetres.
+    """Write one person's motion atomically; lengths in centimetres.
 
     Args:
         path: the file.

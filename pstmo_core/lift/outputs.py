@@ -1,4 +1,4 @@
-"""Skeletons as files: npz, JSON, BVH; each whole or not at all."""
+"""Skeletons as files: npz, JSON, BVH; written atomically."""
 
 from __future__ import annotations
 
