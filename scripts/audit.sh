@@ -7,12 +7,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 grep -hE '^[A-Za-z0-9_.-]+==' "$here/requirements/python-constraints.txt" >"$work/pins.txt"
 python3 -m venv "$work/venv"
-if ! "$work/venv/bin/pip" install -q --disable-pip-version-check pip-audit >"$work/log" 2>&1; then
+if ! "$work/venv/bin/pip" install -q --disable-pip-version-check --retries 1 --timeout 10 pip-audit >"$work/log" 2>&1; then
   echo "audit: not done: pip-audit cannot be installed here"
   exit 3
 fi
 found=0
-"$work/venv/bin/pip-audit" -r "$work/pins.txt" --no-deps --disable-pip -f json -o "$work/found.json" \
+"$work/venv/bin/pip-audit" -r "$work/pins.txt" --no-deps --disable-pip --timeout 10 -f json -o "$work/found.json" \
   >"$work/log" 2>&1 || found=$?
 python3 - "$work/found.json" "$found" <<'END'
 import json
