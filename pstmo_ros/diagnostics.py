@@ -35,6 +35,14 @@ BUSY = 0.7
 #: What is dropped in the ordinary course of things: somebody at the edge of the image.
 _ORDINARY = frozenset({"too_few_joints"})
 _INTERNAL = "internal"
+#: What was missing beside the keypoints, which were lifted all the same, and what to do about it.
+_MISSING = {
+    "tf": "TF does not tell where the camera is at its images' stamps, so the floor or the target "
+    "frame is not used: `ros2 run tf2_ros tf2_echo FLOOR_FRAME CAMERA_FRAME` shows what is missing",
+    "depth": "depth images are too early or too late for the keypoints: publish them with the "
+    "colour images' stamps, or raise depth_tolerance",
+    "depth_image": "depth images cannot be read: they must be 16UC1 or 32FC1; the log says more",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,8 @@ class Facts:
     """Why a publisher of keypoints is not heard; empty if all are."""
     waits_for_clock: bool = False
     """Whether time is to come from /clock, and none has."""
+    places: str = ""
+    """What people's places rest on, and how uncertain they are; empty if nobody has one."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,8 @@ def judge(health: Health) -> tuple[bytes, str]:
     if health.facts.state != "active":
         return OK, f"{health.facts.state}: keypoints are not listened to"
     report = health.report
-    found = [_clock(health), _silence(health), _lost(report), _drops(health), _queue(report)]
+    found = [_clock(health), _silence(health), _lost(report), _drops(health), _missing(health)]
+    found.append(_queue(report))
     faults = [fault for fault in found if fault is not None]
     if faults:
         return max(level for level, _ in faults), "; ".join(sentence for _, sentence in faults)
@@ -164,7 +175,8 @@ def _lost(report: Report) -> tuple[bytes, str] | None:
 
 
 def _drops(health: Health) -> tuple[bytes, str] | None:
-    recent = Counter({r: n for r, n in health.recent_drops.items() if r not in _ORDINARY})
+    usual = _ORDINARY.union(_MISSING)
+    recent = Counter({r: n for r, n in health.recent_drops.items() if r not in usual})
     if not recent:
         return None
     counts = ", ".join(f"{reason} {count}" for reason, count in sorted(recent.items()))
@@ -172,6 +184,11 @@ def _drops(health: Health) -> tuple[bytes, str] | None:
     report = health.report
     useless = report.recent_frames > 0 and not report.recent_answered
     return (ERROR if recent[_INTERNAL] or useless else WARN), sentence
+
+
+def _missing(health: Health) -> tuple[bytes, str] | None:
+    found = [text for reason, text in _MISSING.items() if health.recent_drops[reason]]
+    return (WARN, "; ".join(found)) if found else None
 
 
 def _queue(report: Report) -> tuple[bytes, str] | None:
@@ -193,6 +210,7 @@ def _values(health: Health) -> list[tuple[str, str]]:
         ("state", health.facts.state),
         ("runtime", health.facts.runtime or "none: unconfigured"),
         ("people", str(health.facts.people)),
+        ("places", health.facts.places or "not known"),
         ("frames received", str(report.frames)),
         ("frames answered", str(report.answered)),
         ("frames lost before the node", str(report.lost)),

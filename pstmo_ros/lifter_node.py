@@ -46,6 +46,7 @@ from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
 from pstmo_ros.outputs.all_outputs import AllOutputs
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
+from pstmo_ros.places import describe_places
 from pstmo_ros.run_node import run_node
 from pstmo_ros.stream import Stream
 from pstmo_ros.surroundings import Surroundings
@@ -82,6 +83,7 @@ class LifterNode(GuardedNode):
         self._camera: Camera | None = None
         self._surroundings = Surroundings()
         self._outputs: AllOutputs | None = None
+        self._told: Skeletons3D | None = None
         self._heard_of_camera = b""
         self._said_calibrated = -_QUIET
         self._keypoints: KeypointSubscription | None = None
@@ -221,6 +223,7 @@ class LifterNode(GuardedNode):
     def _publish(self, messages: list[Skeletons3D], present: tuple[str, ...]) -> None:
         for message in messages:
             self._skeletons.publish(message)
+            self._told = message
             if self._outputs is not None:
                 self._outputs.tell(message, present)
             if self._marker_arrays.get_subscription_count():  # else nobody looks
@@ -252,6 +255,7 @@ class LifterNode(GuardedNode):
             people=len(self._stream.people) if self._stream else 0,
             refused=self._keypoints.refused if self._keypoints else "",
             waits_for_clock=waits_for_clock(self),
+            places=describe_places(self._told) if self._told else "",
         )
 
     # Parameters

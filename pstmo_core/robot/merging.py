@@ -154,7 +154,8 @@ class Merger:
         """Weigh a person's fresh sightings by covariance, each carried on to a stamp."""
         fresh = {c: s for c, s in person.sightings.items() if _age(s, stamp) <= _FRESH}
         fresh = fresh or person.sightings
-        weights, places, joints = np.zeros((3, 3)), np.zeros(3), np.zeros((17, 3))
+        weights: np.ndarray = np.zeros((3, 3))
+        places, joints = np.zeros(3), np.zeros((17, 3))
         trust, total = np.zeros(17), 0.0
         best = np.inf
         for sighting in fresh.values():

@@ -22,7 +22,8 @@ from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.diagnostics import Facts, Health, RecentDrops, judge, status
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.monitor import WINDOW, Monitor
-from pstmo_ros.msg import People2D
+from pstmo_ros.msg import People2D, Skeleton3D, Skeletons3D
+from pstmo_ros.places import describe_places
 
 SECOND = 1_000_000_000
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -109,6 +110,8 @@ def health(fed: tuple[Monitor, int], *, after: float = 0.0, **recent: int) -> He
         (health(monitored(), too_few_joints=3), OK, "active"),
         (health(monitored(), internal=1), ERROR, "internal 1; the log says why"),
         (health(monitored(answers=0), layout=100), ERROR, "layout 100"),
+        (health(monitored(), tf=9), WARN, "TF does not tell where the camera is"),
+        (health(monitored(), depth=2), WARN, "or raise depth_tolerance"),
     ],
 )
 def test_a_level_comes_with_its_reason(state: Health, level: bytes, words: str) -> None:
@@ -210,3 +213,15 @@ def test_what_was_lifted_and_dropped_and_how_long_it_took_is_told(listener: List
         for what in ("inference", "latency from receipt", "latency from stamp")
     ]
     assert 0 < latency[0] < latency[1] < latency[2] < 5000
+
+
+def test_places_are_told_by_what_they_rest_on() -> None:
+    people = [
+        Skeleton3D(root_source=source, root_covariance=np.diag([variance, 0, 0]).ravel())
+        for source, variance in (
+            (Skeleton3D.ROOT_FLOOR, 0.01), (Skeleton3D.ROOT_FLOOR, 0.04),
+            (Skeleton3D.ROOT_ASSUMED, 0.25), (Skeleton3D.ROOT_NONE, np.nan),
+        )
+    ]  # fmt: skip
+    assert describe_places(Skeletons3D(people=people)) == "assumed 1 (0.50 m), floor 2 (0.20 m)"
+    assert describe_places(Skeletons3D()) == ""
