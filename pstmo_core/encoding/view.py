@@ -87,6 +87,8 @@ def view_turns(centre: Array, up: Array, xp: Any) -> Array:
     share = 1 / (1 + z)
     right = xp.stack([1 - x * x * share, -x * y * share, -x], -1)
     down = xp.stack([-x * y * share, 1 - y * y * share, -y], -1)
+    if xp is np and not up.any():  # the same, sooner
+        return np.stack([right, down, ahead], -2)
     across, along = (right * up).sum(-1), (down * up).sum(-1)
     length = xp.sqrt(across**2 + along**2)
     known = length > SMALLEST_SIZE
