@@ -104,8 +104,8 @@ class TestWhileItRuns(unittest.TestCase):
         live = np.nanmean(mpjpe(recording.joints_of(clip), clip.truth))
         offline = lift_clip(clip, load_runtime(), StreamConfig()).joints
         self.assertLess(live, 0.1)
-        # Live, people's sizes are learned from the floor, too.
-        self.assertAlmostEqual(live, np.nanmean(mpjpe(offline, clip.truth)), delta=0.01)
+        # Live the camera's pose is known: people are upright and as large as the floor says.
+        self.assertLess(live, np.nanmean(mpjpe(offline, clip.truth)) + 0.01)
 
         self.assertEqual({name for name, _ in audience.ever_shown}, set(clip.ids))
         audience.spin_until(lambda: not audience.shown, 5.0)  # they left: deleted
