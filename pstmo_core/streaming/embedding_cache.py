@@ -14,8 +14,8 @@ from pstmo_core.runtime.base import Runtime
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Windows of P people that wait for the network."""
+class PendingWindows:
+    """PendingWindows of P people that wait for the network."""
 
     index: np.ndarray
     """(P, F) int64: from 0 on the number of a kept row, below 0 that of a passing row, ~number."""
@@ -27,7 +27,7 @@ class Windows:
     """(M, rows, channels) encoded frames of this window alone."""
 
 
-class KeptRows:
+class EmbeddingCache:
     """A row for each frame and person, by a number, and which of them are made or planned."""
 
     def __init__(self, count: int, width: int) -> None:
@@ -56,7 +56,9 @@ class KeptRows:
         self._known[new] = True
         return new, unknown
 
-    def lift(self, windows: list[Windows], runtime: Runtime, frame: int | None) -> np.ndarray:
+    def lift(
+        self, windows: list[PendingWindows], runtime: Runtime, frame: int | None
+    ) -> np.ndarray:
         """Run SEM once for each new frame, and the network on all windows: poses (B, 17, 3).
 
         Args:
@@ -72,7 +74,7 @@ class KeptRows:
             raise
 
     def _lift(
-        self, windows: list[Windows], new: np.ndarray, runtime: Runtime, frame: int | None
+        self, windows: list[PendingWindows], new: np.ndarray, runtime: Runtime, frame: int | None
     ) -> np.ndarray:
         index = _joined_index(windows)
         passing = np.concatenate([each.passing for each in windows])
@@ -89,7 +91,7 @@ class KeptRows:
         return np.concatenate(parts) if len(parts) > 1 else poses
 
     def _with_fresh(self, index: np.ndarray, new: np.ndarray) -> np.ndarray:
-        """An index of `Windows`, as `Runtime.step` takes it before the new rows are made."""
+        """An index of `PendingWindows`, as `Runtime.step` takes it before the new rows are made."""
         passing = len(self._rows) + len(new)
         self._position[new] = np.arange(len(self._rows), passing)
         kept = self._position.take(index, mode="clip")
@@ -97,7 +99,7 @@ class KeptRows:
         return np.where(index < 0, passing - 1 - index, kept)
 
     def _all_kept(self, index: np.ndarray, passing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows, and an index of `Windows` into them, once every row is made."""
+        """Rows, and an index of `PendingWindows` into them, once every row is made."""
         passes = index < 0
         if not passes.any():
             return self._rows, index
@@ -106,7 +108,7 @@ class KeptRows:
         return rows.reshape(-1, rows.shape[-1]), np.arange(index.size).reshape(index.shape)
 
 
-def _joined_index(windows: list[Windows]) -> np.ndarray:
+def _joined_index(windows: list[PendingWindows]) -> np.ndarray:
     """The windows' indices, with the passing rows of all numbered through."""
     if len(windows) == 1:
         return windows[0].index

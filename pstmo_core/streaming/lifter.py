@@ -18,7 +18,7 @@ from pstmo_core.runtime.base import Runtime
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.buffer import StreamBuffer
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.embedding_cache import KeptRows, Windows
+from pstmo_core.streaming.embedding_cache import EmbeddingCache, PendingWindows
 from pstmo_core.streaming.grid import Grid, Samples, sample
 from pstmo_core.streaming.joint_filter import JointFilter
 from pstmo_core.streaming.people import People
@@ -40,7 +40,7 @@ class _Due:
     ids: tuple[str, ...]
     slots: np.ndarray
     visits: np.ndarray
-    windows: Windows | None
+    windows: PendingWindows | None
     confidence: np.ndarray
     observed: np.ndarray
     rays: np.ndarray | None
@@ -94,7 +94,7 @@ class StreamLifter:
         capacity = int(span * config.max_rate) + 3
         self._buffer = StreamBuffer(capacity, config.max_people, spare=MOST_AT_ONCE)
         places = capacity + 1 + MOST_AT_ONCE
-        self._kept = KeptRows(places * config.max_people, runtime.kept_width)
+        self._embeddings = EmbeddingCache(places * config.max_people, runtime.kept_width)
         steadying = config.unswap or config.outlier or config.keypoint_cutoff
         self._steadier = Steadier(config, self._buffer, places) if steadying else None
         self._calm = JointFilter(config.max_people, config.joint_cutoff, config.joint_beta)
@@ -232,7 +232,7 @@ class StreamLifter:
             points, scores = points[rows], scores[rows]
         for changed in self._put(row, taken, points, scores):
             number = int(self._buffer.places[changed]) * self.config.max_people
-            self._kept.forget(slice(number, number + self.config.max_people))
+            self._embeddings.forget(slice(number, number + self.config.max_people))
         self._people.see(taken, frame.stamp)
 
     def _put(self, row: int, slots: np.ndarray, points: np.ndarray, scores: np.ndarray) -> range:
@@ -320,12 +320,12 @@ class StreamLifter:
         points, scores = samples.written_out(buffer.points, buffer.scores, slots)
         return replace(samples, whole=own, points=points[~own], scores=scores[~own])
 
-    def _windows(self, samples: Samples, slots: np.ndarray, row: int) -> Windows:
+    def _windows(self, samples: Samples, slots: np.ndarray, row: int) -> PendingWindows:
         """Say of which rows people's windows are made, and encode those that are not yet made."""
         buffer = self._buffer
         index = buffer.places[samples.rows] * self.config.max_people + slots[:, None]
         person, moment = samples.whole.nonzero()
-        new, chosen = self._kept.plan(index[person, moment])
+        new, chosen = self._embeddings.plan(index[person, moment])
         index[~samples.whole] = ~np.arange(len(samples.points))
         people, rows = slots[person[chosen]], samples.rows[person[chosen], moment[chosen]]
         points = np.concatenate([buffer.points[rows, people], samples.points])
@@ -335,7 +335,7 @@ class StreamLifter:
         focal, encoding = self._focal or self.config.focal, self.runtime.config.encoding
         size = buffer.sizes[row]
         frames = encode_pixels(points[None], scores[None], size[None], focal, encoding, up[None])[0]
-        return Windows(index, new, frames[: len(new)], frames[len(new) :])
+        return PendingWindows(index, new, frames[: len(new)], frames[len(new) :])
 
     def _answer(self, due: list[_Due]) -> list[SkeletonFrame]:
         """Lift the windows of all people of all due frames, in the camera's frame as it is."""
@@ -352,7 +352,7 @@ class StreamLifter:
         self.counters["lifted"] += sum(counts)
         if not windows:
             return [self._skeletons(frame, _NOBODY) for frame in due]
-        lifted = self._kept.lift(windows, self.runtime, self._frame)
+        lifted = self._embeddings.lift(windows, self.runtime, self._frame)
         lifted[:, ROOT, :3] = 0  # by definition; the network's own estimate is off by a millimetre
         ends = accumulate(counts)
         return [
