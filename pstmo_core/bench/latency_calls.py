@@ -13,7 +13,7 @@ import torch
 from pstmo_core.bench.networks import Network
 from pstmo_core.encoding import input_shape
 from pstmo_core.runtime import Runtime
-from pstmo_core.streaming.embedding_cache import KeptRows, Windows
+from pstmo_core.streaming.embedding_cache import EmbeddingCache, PendingWindows
 from pstmo_core.streaming.lifter import MOST_AT_ONCE
 
 CENTRE, NEWEST = "step, centre", "step, newest"
@@ -42,7 +42,7 @@ class Call:
     """Multiply-accumulates that it needs, for a clip those of one window."""
     run: Callable[[], Any]
     repeats: int = 1
-    """Windows of one person in a call, by which its duration is divided."""
+    """PendingWindows of one person in a call, by which its duration is divided."""
     difference: float = 0.0
     """Largest difference from the network in torch on the same windows, in metres."""
 
@@ -102,9 +102,9 @@ def _lifting(
     numbers = np.arange(sequences.shape[0] * sequences.shape[1]).reshape(sequences.shape[:2])
     index, new = _windows_of(numbers, frames), numbers[:, frames - 1 :].ravel()
     flat = sequences.reshape(-1, *sequences.shape[2:])
-    rows = KeptRows(len(flat), runtime.kept_width)
-    rows.lift([Windows(index[:1], numbers.ravel(), flat, flat[:0])], runtime, frame)
-    step = Windows(index, new, flat[new], flat[:0])
+    rows = EmbeddingCache(len(flat), runtime.kept_width)
+    rows.lift([PendingWindows(index[:1], numbers.ravel(), flat, flat[:0])], runtime, frame)
+    step = PendingWindows(index, new, flat[new], flat[:0])
     return lambda: rows.lift([step], runtime, frame)
 
 
