@@ -172,7 +172,7 @@ def test_the_surest_people_of_a_frame_stay_in_their_order() -> None:
     frame = keypoint_frame(
         0,
         tuple("abcde"),
-        np.ones((5, 17, 2)),
+        np.full((5, 17, 2), 20.0),
         np.repeat(scores[:, None], 17, 1),
         (64, 48),
         "h36m17",
