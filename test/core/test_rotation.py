@@ -67,7 +67,7 @@ def test_a_pixel_of_an_upright_image_is_found_in_the_image_as_it_was_taken(rotat
 
 
 def test_a_rotation_that_is_no_quarter_turn_is_refused() -> None:
-    with pytest.raises(ConfigError, match="0, 90, 180 or 270"):
+    with pytest.raises(ConfigError, match="0, 90, 180, 270"):
         StreamConfig(rotation=45)
 
 

@@ -200,8 +200,8 @@ def test_bad_messages_are_counted_and_good_ones_between_them_answered(
         assert here.lifter.drops.counts[reason] == 1
     for odd in (float("nan"), float("inf")):
         message = with_points(frame(clip, next(good)), array("f", [odd] * values))
-        here.send(message, answers=1)  # a person without any known point: nobody to be lifted
-        assert not here.skeletons[-1].people
+        here.send(message, answers=1)  # a person without any known point is carried on, unseen
+        assert all(not any(person.confidence) for person in here.skeletons[-1].people)
     assert here.lifter.drops.counts["too_few_joints"] == 2
     half_bad = frame(clip, next(good))
     expected = {person.id for person in half_bad.people}
