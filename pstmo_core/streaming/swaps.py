@@ -12,6 +12,9 @@ _RIGHT = np.array([[JOINT_NAMES.index("r" + name) for name in limb] for limb in 
 _LEFT = np.array([[JOINT_NAMES.index("l" + name) for name in limb] for limb in LIMBS])
 #: Pairs that lie nearer than this share of the person's size tell nothing.
 _APART = 0.12
+#: As long as no keypoint misses its place by more than this share of it, none is exchanged: half of
+#: what an exchange of the nearest such pair would make is more.
+LEAST_ERROR = _APART / np.sqrt(2)
 
 
 def exchanged_joints(
