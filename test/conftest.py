@@ -25,7 +25,8 @@ SLOW = (
     "test_distributed", "test_evaluate_command", "test_experiments", "test_export",
     "test_figures", "test_image_lifter", "test_launch_*", "test_lift_images", "test_lift_many",
     "test_lift_ray", "test_masked_model", "test_node_bench", "test_official", "test_robustness",
-    "test_simulation", "test_step_graph", "test_tensorrt_build", "test_tensorrt_device",
+    "test_make_reference", "test_raised_camera", "test_simulation", "test_steadying",
+    "test_step_graph", "test_tensorrt_build", "test_tensorrt_device",
     "test_torture", "test_training", "test_training_paths", "test_wheel", "test_whole_chain",
 )  # fmt: skip
 
