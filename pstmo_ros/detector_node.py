@@ -33,7 +33,7 @@ RENDERER = "virtual_camera"
 SEARCH_PERIOD = 0.5
 """Seconds between two looks whether images are published, and of which type."""
 _PATIENCE = 10.0
-"""Seconds that the image at hand may take when the node is deactivated."""
+"""Seconds that the current image may take when the node is deactivated."""
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 

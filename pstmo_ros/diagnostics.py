@@ -1,6 +1,6 @@
 """The lifter's health on /diagnostics: figures, a level, and a sentence that says why.
 
-Published directly: diagnostic_updater for Python is not to be had wherever this node runs.
+Published directly: diagnostic_updater for Python is not available wherever this node runs.
 """
 
 from __future__ import annotations

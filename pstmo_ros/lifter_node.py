@@ -274,7 +274,7 @@ class LifterNode(GuardedNode):
         return SetParametersResult(successful=True)
 
     def _take_up_parameters(self) -> None:
-        """Read all parameters; other settings of the stream start it anew."""
+        """Read all parameters; other settings of the stream restart it."""
         self._changed = False
         if self._runtime is None:
             return

@@ -30,7 +30,7 @@ _COUNTED = {
     "late": "a frame came later than the parameter `reorder` allows and was ignored",
     "repeated": "a stamp came a second time and its frame was ignored; each image needs its own",
     "reset": "stamps jumped back by more than the parameter `reset`: everybody was forgotten and "
-    "the stream starts anew",
+    "the stream restarts",
     "too_few_joints": "a person with fewer known joints than the parameter `min_joints` was not "
     "lifted",
     "too_many_people": "there are more people than the parameter `max_people`, the others were "

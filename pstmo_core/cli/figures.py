@@ -30,8 +30,13 @@ _Frame = Annotated[
 ]
 _Focal = Annotated[float, option(StreamConfig, "focal")]
 _Fps = Annotated[float | None, typer.Option(help="Frame rate, if the clip has none.")]
-_Size = Annotated[tuple[int, int] | None, typer.Option(help="Image width and height, likewise.")]
-_Layout = Annotated[str | None, typer.Option(help="Layout of the points, likewise.")]
+_Size = Annotated[
+    tuple[int, int] | None,
+    typer.Option(help="Image width and height, where the clip does not state them."),
+]
+_Layout = Annotated[
+    str | None, typer.Option(help="Layout of the points, where the clip does not state it.")
+]
 _Ratio = Annotated[
     float | None, typer.Option(help="Stage I: share of the frames that are hidden; the paper's.")
 ]

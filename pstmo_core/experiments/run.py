@@ -180,7 +180,7 @@ def _training_runs(
         before = runs[-1] if runs else None
         config = folders.located(config)
         key = _key(config, before.key if before else "")
-        folder = folders.output / "trainings" / f"{config.stage}_{key}"
+        folder = folders.output / "runs" / f"{config.stage}_{key}"
         links: dict[str, Any] = {source: str(before.weights)} if before else {}
         config = dataclasses.replace(config, output=str(folder), **links)
         runs.append(_TrainingRun(config, key))

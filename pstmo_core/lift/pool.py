@@ -61,7 +61,7 @@ def lift_in_processes(
     """Lift inputs in several processes.
 
     When a process dies, what was being lifted is lifted again in a new one. Ctrl-C ends all of them
-    after the images at hand, and what is whole stays.
+    after the current images, and complete outputs stay.
 
     Args:
         jobs: the inputs.

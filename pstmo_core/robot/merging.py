@@ -160,15 +160,15 @@ class Merger:
         best = np.inf
         for sighting in fresh.values():
             age = _age(sighting, stamp)
-            covariance = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
-            weight = np.linalg.inv(covariance)
+            spread = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
+            weight = np.linalg.inv(spread)
             weights += weight
             places += weight @ (sighting.place + person.velocity * age)
-            share = 1 / np.trace(covariance)
+            share = 1 / np.trace(spread)
             joints += share * sighting.joints
             trust = np.maximum(trust, sighting.confidence)
             total += share
-            best = min(best, float(np.trace(covariance)))
+            best = min(best, float(np.trace(spread)))
         covariance = np.linalg.inv(weights)
         size = float(np.trace(covariance))
         covariance = covariance * max(1.0, _LEAST_SHARE * best / size)

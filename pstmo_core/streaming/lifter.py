@@ -63,8 +63,8 @@ class StreamLifter:
     - a frame late by at most `reorder` is put in its place, and answered if its turn is not over;
     - a frame whose stamp is known, or that is later than `reorder`, is ignored;
     - a frame older than the newest by more than `reset` says that time jumped back: what waits is
-      answered, everybody is forgotten and the stream starts anew;
-    - a person not seen for `expire` is forgotten; one who comes back starts anew;
+      answered, everybody is forgotten and the stream restarts;
+    - a person not seen for `expire` is forgotten; one who comes back starts with an empty history;
     - the first frame with a known focal length (a calibration has come), and the first without
       again, end the stream as a reset does. A focal length that changes (autofocus, zoom) does not:
       what counts are viewing rays, so keypoints are moved to where the first focal length sees

@@ -39,7 +39,7 @@ def correct(
 
     Args:
         expected: (..., D), as by `advance`.
-        velocity: (..., D), likewise.
+        velocity: (..., D), the same for velocities.
         measured: (..., D).
         age: (...) seconds since the last measurement, above 0; infinite: there was none.
         cutoff: (...) Hz.

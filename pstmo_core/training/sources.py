@@ -39,7 +39,7 @@ class Source(Protocol):
 
 
 class VirtualCameras:
-    """Motion capture before virtual cameras, every window drawn anew (docs/data.md)."""
+    """Motion capture before virtual cameras, every window drawn at random (docs/data.md)."""
 
     windows: int | None = None
 

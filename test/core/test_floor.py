@@ -173,8 +173,8 @@ def test_one_wild_reading_moves_a_learned_height_little_and_a_row_can_be_forgott
     wild = fusion.fuse(row, 100 * 40_000_000, np.array([1.5]), reading(0.9), nothing)
     assert wild.scale[0] == pytest.approx(sizes.scale[0], rel=0.02)
     fusion.forget(2)
-    anew = fusion.fuse(row, 101 * 40_000_000, np.array([1.5]), nothing, nothing)
-    assert (anew.scale[0], anew.spread[0]) == (1.0, STATURE_SPREAD)
+    again = fusion.fuse(row, 101 * 40_000_000, np.array([1.5]), nothing, nothing)
+    assert (again.scale[0], again.spread[0]) == (1.0, STATURE_SPREAD)
 
 
 def test_depth_is_read_on_the_body_not_beside_it_nor_in_holes() -> None:

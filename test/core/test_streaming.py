@@ -139,7 +139,7 @@ def test_a_frame_later_than_the_bound_is_ignored_and_counted(
     assert lifter.newest == before
 
 
-def test_a_jump_back_in_time_starts_anew_as_when_a_bag_loops(
+def test_a_jump_back_in_time_restarts_as_when_a_bag_loops(
     runtime: Runtime, walk: tuple[np.ndarray, np.ndarray]
 ) -> None:
     stamps, points = at_rate(walk, 25)
@@ -157,7 +157,7 @@ def test_a_jump_back_in_time_starts_anew_as_when_a_bag_loops(
         np.testing.assert_array_equal(first.joints, second.joints)
 
 
-def test_a_person_who_returns_after_a_long_gap_starts_anew(
+def test_a_person_who_returns_after_a_long_gap_restarts(
     runtime: Runtime, walk: tuple[np.ndarray, np.ndarray]
 ) -> None:
     stamps, points = at_rate(walk, 25)
@@ -167,9 +167,9 @@ def test_a_person_who_returns_after_a_long_gap_starts_anew(
     back = stamps[:10] + stamps[30] + 2 * NS
     returned = [lifter.push(frame)[0] for frame in frames_of(points[40:50], back)]
     fresh = StreamLifter(runtime, StreamConfig())
-    anew = [fresh.push(frame)[0] for frame in frames_of(points[40:50], back)]
+    again = [fresh.push(frame)[0] for frame in frames_of(points[40:50], back)]
     assert lifter.counters["expired"] == 1
-    for actual, expected in zip(returned, anew, strict=True):
+    for actual, expected in zip(returned, again, strict=True):
         np.testing.assert_array_equal(actual.joints, expected.joints)
 
 

@@ -93,7 +93,7 @@ def test_a_message_that_comes_twice_is_told(stream: Stream, clip: Clip, told: li
     assert "stamp came a second time" in told[0]
 
 
-def test_a_looped_recording_starts_anew_and_is_told(
+def test_a_looped_recording_restarts_and_is_told(
     stream: Stream, clip: Clip, told: list[str]
 ) -> None:
     for index in (0, 10, 40, 0):

@@ -83,7 +83,9 @@ def test_a_lost_frame_is_the_last_one_before_it(clean: SequenceWindows) -> None:
     assert (spoiled.seen == 1).all()
 
 
-def test_shuffling_orders_the_input_anew_and_leaves_the_poses(clean: SequenceWindows) -> None:
+def test_shuffling_orders_the_input_differently_and_leaves_the_poses(
+    clean: SequenceWindows,
+) -> None:
     cut = clean.cut(clean.targets()[::30], 1, 27)
     corruption = Corruption(shuffle=True, seed=5)
     shuffled = Shuffle(corruption)(cut)
