@@ -124,6 +124,14 @@ class StreamConfig:
         high=TILT_UNKNOWN,
         unit="degrees",
     )
+    mounting_height: float = setting(
+        0.0,
+        "Height over the floor of a camera that stands still, whose `tilt` is stated: people are "
+        "placed and sized by their feet, without TF. 0: not known.",
+        low=0.0,
+        high=100.0,
+        unit="m",
+    )
     rotation: int = setting(
         0,
         "Degrees clockwise by which images have to be turned to be upright, where the camera is "
@@ -195,9 +203,11 @@ class StreamConfig:
 
     @property
     def level(self) -> CameraPose | None:
-        """How the camera stands as far as `tilt` tells."""
+        """How the camera stands as far as `tilt` and `mounting_height` tell."""
         if self.tilt == TILT_UNKNOWN:
             return None
+        if self.mounting_height:
+            return CameraPose.of_tilt(self.mounting_height, self.tilt)
         angle = math.radians(self.tilt)
         return CameraPose.from_up(np.array([0.0, -math.cos(angle), -math.sin(angle)]))
 
@@ -207,6 +217,11 @@ class StreamConfig:
             raise ConfigError(
                 f"tilt is {self.tilt}, but must be between -90 and 90 degrees, or {TILT_UNKNOWN:g} "
                 "where it is not known"
+            )
+        if self.mounting_height and self.tilt == TILT_UNKNOWN:
+            raise ConfigError(
+                f"mounting_height is {self.mounting_height} m, but says where the floor is only "
+                "together with tilt: state how far the camera looks down (0: straight ahead)"
             )
         if self.reset < self.reorder:
             raise ConfigError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.depth_root import sample_depth
@@ -201,3 +202,13 @@ def test_up_is_felt_at_rest_and_through_shocks_and_soon_forgotten() -> None:
     assert found is not None
     assert np.degrees(np.arccos(found @ up)) < 1.5
     assert gravity.up(10**11) is None
+
+
+def test_a_stated_tilt_and_height_are_as_good_as_tf(shipped: Runtime, walk: np.ndarray) -> None:
+    down = float(np.degrees(np.arcsin(-VIEW.rotation[2, 2])))
+    stated = StreamConfig(tilt=down, mounting_height=VIEW.position[2])
+    answers, true = lift(shipped, walk, stated, pose=None)
+    assert share(answers, true) < 0.03
+    assert answers[-1].roots.source[0] == RootSource.FLOOR
+    with pytest.raises(ConfigError, match="only together with tilt"):
+        StreamConfig(mounting_height=1.5)
