@@ -42,7 +42,7 @@ class Call:
     """Multiply-accumulates that it needs, for a clip those of one window."""
     run: Callable[[], Any]
     repeats: int = 1
-    """PendingWindows of one person in a call, by which its duration is divided."""
+    """Windows of one person in a call, by which its duration is divided."""
     difference: float = 0.0
     """Largest difference from the network in torch on the same windows, in metres."""
 
