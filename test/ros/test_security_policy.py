@@ -59,9 +59,13 @@ def running(ros: None) -> Iterator[Node]:
     spinner = SingleThreadedExecutor()
     for node in (*nodes, observer):
         spinner.add_node(node)
-    end = time.monotonic() + 2.0
-    while time.monotonic() < end:
+    known, end = 0.0, time.monotonic() + 20.0
+    while time.monotonic() < end and (not known or time.monotonic() < known + 2.0):
         spinner.spin_once(timeout_sec=0.05)
+        if not known and dict(observer.get_publisher_names_and_types_by_node("lifter", "/")).get(
+            "/skeletons"
+        ):
+            known = time.monotonic()
     yield observer
     spinner.shutdown()
     for node in (*nodes, observer):
