@@ -49,9 +49,10 @@ class People:
         return [name for name, slot in self._slots.items() if last_seen[slot] < before]
 
     def clear(self) -> None:
-        """Everybody leaves."""
+        """Everybody leaves; who comes then gets the slot that a new stream would give."""
         for name in self.ids:
             self.leave(name)
+        self._free.sort(reverse=True)
 
     def leave(self, name: str) -> int:
         """Take back the slot of an id and return it."""
