@@ -20,13 +20,14 @@ DATA = Path(__file__).parent / "data"
 #: Test files that take long because they train, start processes, wait for DDS or measure: all of
 #: their tests are `slow`, and `scripts/test.sh --quick` and `colcon test` leave them out.
 SLOW = (
-    "test_bench_*", "test_calibration_changes", "test_camera_node", "test_cli",
-    "test_complexity", "test_data", "test_dataset_*", "test_demo_video", "test_determinism",
-    "test_distributed", "test_evaluate_command", "test_experiments", "test_export",
-    "test_figures", "test_image_lifter", "test_launch_*", "test_lift_images", "test_lift_many",
-    "test_lift_ray", "test_masked_model", "test_node_bench", "test_official", "test_robustness",
-    "test_make_reference", "test_raised_camera", "test_simulation", "test_steadying",
-    "test_step_graph", "test_tensorrt_build", "test_tensorrt_device",
+    "test_any_messages", "test_bench_*", "test_calibration_changes", "test_camera_node",
+    "test_cli", "test_complexity", "test_data", "test_dataset_*", "test_demo_video",
+    "test_determinism", "test_distributed", "test_evaluate_command", "test_experiments",
+    "test_export", "test_figures", "test_image_lifter", "test_launch_*", "test_lift_images",
+    "test_lift_many", "test_lift_ray", "test_make_reference", "test_masked_model",
+    "test_merging", "test_node_bench", "test_node_frames", "test_node_outputs", "test_official",
+    "test_raised_camera", "test_robustness", "test_rotation", "test_simulation",
+    "test_steadying", "test_step_graph", "test_tensorrt_build", "test_tensorrt_device",
     "test_torture", "test_training", "test_training_paths", "test_wheel", "test_whole_chain",
 )  # fmt: skip
 
