@@ -67,6 +67,24 @@ def refuse_inputs(path: Path, inputs: Iterable[Path | str]) -> None:
             raise OutputError(f"{path}: would replace an input, {given}; name another output")
 
 
+def check_folder(folder: Path) -> None:
+    """Check that files can be made in a folder or, where it is missing, that it can be made.
+
+    Raises:
+        OutputError: if they cannot.
+    """
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir():
+            raise OutputError(f"{there}: is no folder; name another output")
+        temporary, descriptor = _create_file(there / "probe", 0o600)
+        os.close(descriptor)
+        temporary.unlink()
+    except OSError as error:
+        why = error.strerror or error
+        raise OutputError(f"{folder}: cannot be written to ({why}); name another output") from error
+
+
 @contextmanager
 def atomic_file(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
     """Give a path to write to, which becomes `path` when all went well and vanishes otherwise.

@@ -15,6 +15,7 @@ from pstmo_core.cli.stream_settings import SettingsOption, stream_settings
 from pstmo_core.detection.options import DEFAULT_KIND, KINDS
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.jobs import Result
+from pstmo_core.lift.keypoints_from_images import counted
 from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import failures, lift_here, lift_in_processes
 from pstmo_core.lift.ray_jobs import lift_on_ray
@@ -30,7 +31,7 @@ def lift_command(
         list[str],
         typer.Argument(
             help="Videos, folders of images, keypoint files of any format in docs/formats.md, "
-            "rosbag2 bags (sqlite3, mcap), or the number or address of a camera.",
+            "rosbag2 bags (sqlite3, mcap), or a camera: its number, device file or address.",
             metavar="INPUT...",
         ),
     ],
@@ -204,7 +205,8 @@ def _sentence(result: Result) -> str:
         return f"{source}: was done already (--force lifts it again)"
     notes = "".join(f"; {note}" for note in result.notes)
     wrote = ", ".join(result.outputs) or "nothing"
-    return f"{source}: {result.frames} frames, people: {result.people}; wrote {wrote}{notes}"
+    frames = counted(result.frames, "frame")
+    return f"{source}: {frames}, people: {result.people}; wrote {wrote}{notes}"
 
 
 def _report(results: list[Result]) -> None:

@@ -120,7 +120,7 @@ def bag_keypoints(
             if progress is not None:
                 progress(read / max(total, 1))
         camera, hint = _calibration(reader, topic, rectified)
-    notes = (*left_out(faults, "messages"), *clock.notes())
+    notes = (*left_out(faults, "message"), *clock.notes())
     if builder is None:
         raise BagError(f"{path}: no message of {topic} can be used; {'; '.join(notes) or 'empty'}")
     return Recording(builder.build(), camera, frame_id, (*notes, *hint))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.atomic_files import refuse_inputs
+from pstmo_core.atomic_files import check_folder, refuse_inputs
 from pstmo_core.detection.base import Detector
 from pstmo_core.detection.loading import load_detector
 from pstmo_core.errors import PstmoError
@@ -68,6 +68,10 @@ def run_job(
         for path in job.outputs(settings.formats, settings.overlay):
             refuse_inputs(path, settings.files())
             ledger.require_own(path)
+        # What cannot work is said now, not when hours of video have been looked through.
+        check_folder(Path(job.base).parent)
+        if settings.camera_info:
+            load_camera_info(settings.camera_info, bool(settings.rectified))
         return _lift(job, settings, ledger, force, progress or (lambda share: None))
     except (PstmoError, OSError) as error:
         named = "" if job.source in str(error) else f"{job.source}: "

@@ -29,7 +29,8 @@ def keypoints_from_images(
     """Find everybody in every image and tell who is who.
 
     Args:
-        images: where to look. Ctrl-C ends a live camera's images, and what came is kept.
+        images: where to look. Ctrl-C ends a live camera's images, as its silence does, and what
+            came is kept.
         detector: finds keypoints.
         config: `min_score` and `expire` hold for the tracker too.
         name: of the input, for errors.
@@ -41,6 +42,7 @@ def keypoints_from_images(
     detector.reset()
     tracker = Tracker(TrackerConfig(expire=config.expire))
     builder: ClipBuilder | None = None
+    ended: tuple[str, ...] = ()
     try:
         for stamp, image in images.of_one_size():
             size = (image.shape[1], image.shape[0])
@@ -53,7 +55,11 @@ def keypoints_from_images(
     except KeyboardInterrupt:
         if not images.live or builder is None:
             raise
-    lost = left_out(images.faults, "images")
+    except SourceError as error:
+        if not images.live or builder is None:
+            raise
+        ended = (f"{error}; what came before was lifted",)
+    lost = left_out(images.faults, "image")
     if builder is None:
         why = "; ".join(lost) or "copy or record it again"
         raise SourceError(f"{name}: no image in it can be decoded: {why}")
@@ -61,6 +67,7 @@ def keypoints_from_images(
         raise SourceError(f"{name}: half of the images or more cannot be used: {'; '.join(lost)}")
     clip = builder.build()
     notes = (
+        *ended,
         *images.notes,
         *lost,
         *_notes(images, len(clip), clip.ids),
@@ -87,8 +94,13 @@ def left_out(faults: Counter[str], what: str) -> tuple[str, ...]:
     """Return a sentence for each reason for which something was left out, the first few."""
     common = faults.most_common(_MOST_REASONS)
     rest = faults.total() - sum(count for _, count in common)
-    sentences = [f"{count} {what} left out: {why}" for why, count in common]
-    return (*sentences, *([f"{rest} further {what} left out"] if rest else []))
+    sentences = [f"{counted(count, what)} left out: {why}" for why, count in common]
+    return (*sentences, *([f"{counted(rest, f'further {what}')} left out"] if rest else []))
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number and the noun that it counts."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _notes(images: Images, frames: int, ids: tuple[str, ...]) -> tuple[str, ...]:

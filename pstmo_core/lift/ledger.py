@@ -10,7 +10,8 @@ from typing import Any
 
 from pstmo_core.atomic_files import OutputError, atomic_file, check_output
 from pstmo_core.lift.outputs import is_output
-from pstmo_core.lift.settings import LiftSettings
+from pstmo_core.lift.plan import KEYPOINTS, LEDGER, OVERLAY
+from pstmo_core.lift.settings import BAGS, FORMATS, LiftSettings
 from pstmo_core.lift.skeleton_bags import is_skeleton_bag
 
 _ANOTHER = "name another output"
@@ -54,7 +55,7 @@ class Ledger:
     @property
     def keypoints(self) -> Path:
         """The keypoints that were found in images, to be used again."""
-        return self.base.with_name(f"{self.base.name}.keypoints.npz")
+        return self.base.with_name(self.base.name + KEYPOINTS)
 
     def outputs(self, settings: LiftSettings) -> list[Path] | None:
         """Return the outputs if they are done with these settings, else None."""
@@ -102,12 +103,23 @@ class Ledger:
         path = Path(self.source)
         if not path.exists():
             return [self.source]
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        files = [path]
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if not self._is_output(file))
+        stats = [(file.name, *_size_and_time(file)) for file in files]
         return [str(path.resolve()), hashlib.sha256(repr(stats).encode()).hexdigest()]
 
+    def _is_output(self, file: Path) -> bool:
+        """Say whether a file in the input is an output of ours: it may be asked for there."""
+        if file.parent.resolve() != self.base.parent.resolve():
+            return False
+        own = self.base.name
+        ends = [suffix for suffix, name in FORMATS.items() if name not in BAGS]
+        names = {own, *(own + end for end in (*ends, LEDGER, OVERLAY, KEYPOINTS))}
+        return file.name in names or (file.name.startswith(f"{own}.") and file.suffix == ".bvh")
+
     def _file(self) -> Path:
-        return self.base.with_name(f"{self.base.name}.lift.json")
+        return self.base.with_name(self.base.name + LEDGER)
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -119,3 +131,11 @@ class Ledger:
     def _write(self, entry: dict[str, Any]) -> None:
         with atomic_file(self._file()) as partial:
             partial.write_text(json.dumps(entry, indent=1) + "\n")
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    try:
+        stat = file.stat()
+    except OSError:  # a link that leads nowhere
+        stat = file.lstat()
+    return stat.st_size, stat.st_mtime_ns

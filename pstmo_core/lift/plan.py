@@ -135,8 +135,8 @@ def _same_as(inputs: list[str], kinds: list[str]) -> list[str]:
 
 def _stem(source: str) -> str:
     path = Path(source)
-    if source.isdecimal():
-        return f"camera{source}"
     if "://" in source:
         return "stream"
+    if source.isdecimal() and not path.exists():
+        return f"camera{source}"
     return path.stem if path.is_file() else path.resolve().name

@@ -36,6 +36,8 @@ _VIDEOS = (
 )  # fmt: skip
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _USUAL_RATE = 25.0
+#: How addresses begin at which a file may lie.
+_OF_FILES = ("http://", "https://", "file://")
 _PATIENCE = 10_000
 """Milliseconds that a network camera has to answer."""
 
@@ -85,9 +87,11 @@ def kind_of(source: str) -> str:
     Raises:
         SourceError: if it is missing, empty or of no known kind.
     """
-    if source.isdecimal() or "://" in source:
-        return CAMERA
     path = Path(source)
+    if "://" in source or path.is_char_device():
+        return CAMERA
+    if source.isdecimal() and not path.exists():  # folders of images have numbers for names, too
+        return CAMERA
     if not path.exists():
         raise SourceError(f"{source}: there is no such file or folder")
     if path.is_dir():
@@ -246,6 +250,10 @@ def _open_camera(device: int | str, size: tuple[int, int] | None, fps: float | N
             f"{device}: there is no camera of this number or name, it is in use, or you may not "
             "open it (on Linux, members of the group video may)"
         )
+    if str(device).startswith(_OF_FILES) and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
+        # Images of a file come as fast as they are read: when they arrive says nothing.
+        capture.release()
+        raise SourceError(f"{device}: is a recorded video, not a stream; give it as a file")
     for what, value in (
         (cv2.CAP_PROP_FRAME_WIDTH, size and size[0]),
         (cv2.CAP_PROP_FRAME_HEIGHT, size and size[1]),

@@ -267,7 +267,7 @@ def test_images_that_cannot_be_decoded_are_left_out_and_counted(
     arguments = ("lift", tmp_path / "bag", "-o", tmp_path / "out.npz", "--overlay")
     code, out, err = pstmo(*arguments)
     assert code == 0, err
-    assert "17 frames" in out and out.count("1 images left out") + out.count("2 images") >= 2
+    assert "17 frames" in out and out.count("1 image left out") + out.count("2 images") >= 2
     with np.load(tmp_path / "out.npz") as file:
         assert np.isfinite(file["joints"]).all()
     for message in packed[:12]:

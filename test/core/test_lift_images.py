@@ -103,7 +103,27 @@ def test_a_folder_of_images_is_a_video(
         np.testing.assert_array_equal(file["joints"], expected.joints)
     (folder / "frame5.png").write_bytes(b"noise")
     code, out, _ = pstmo("lift", folder, "-o", tmp_path / "out.npz", "--fps", FPS)
-    assert code == 0 and "1 images left out: frame5.png is no image that can be read" in out
+    assert code == 0 and "1 image left out: frame5.png is no image that can be read" in out
+
+
+def test_a_folder_named_by_a_number_is_no_camera(
+    filmed: Film,
+    detector: TruthDetector,
+    tmp_path: Path,
+    pstmo: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And what is written into it does not make it another input."""
+    folder = tmp_path / "2024"
+    folder.mkdir()
+    for index, image in enumerate(filmed[0][:12]):
+        cv2.imwrite(str(folder / f"{index}.png"), image)
+    (folder / "12.png").symlink_to("nowhere")
+    monkeypatch.chdir(tmp_path)
+    arguments = ("lift", "2024", "-o", "2024", "--format", "npz,json", "--fps", FPS)
+    code, out, err = pstmo(*arguments)
+    assert code == 0 and "12 frames" in out and (folder / "2024.npz").exists(), err
+    assert "was done already" in pstmo(*arguments)[1]
 
 
 def test_a_truncated_video_is_lifted_as_far_as_it_goes_and_says_so(
@@ -147,13 +167,45 @@ def test_ctrl_c_ends_a_cameras_images_and_keeps_them(filmed: Film) -> None:
         keypoints_from_images(Images(interrupted), detector(), StreamConfig(), "a.mp4")
 
 
+def test_a_camera_that_falls_silent_costs_nothing_of_what_it_sent(filmed: Film) -> None:
+    def silent() -> Iterator[sources.Frame]:
+        yield from images_of(filmed[0][:15]).frames()
+        raise SourceError("0: the camera sends no images any more")
+
+    detector = TruthDetector(VIEW.project(filmed[1]))
+    recording = keypoints_from_images(Images(silent, live=True), detector, StreamConfig(), "0")
+    assert len(recording.clip) == 15 and "sends no images any more" in recording.notes[0]
+
+
+def test_a_recorded_video_at_an_address_is_not_taken_for_a_stream(
+    filmed: Film, tmp_path: Path
+) -> None:
+    """Its images would be stamped with the time at which they were read."""
+    video = write_video(tmp_path / "room.mp4", filmed[0][:12])
+    with pytest.raises(SourceError, match="recorded video, not a stream"):
+        next(sources.camera_images(f"file://{video}", lambda: 0).frames())
+
+
+def test_what_cannot_be_written_is_said_before_anything_is_looked_at(
+    filmed: Film, detector: TruthDetector, tmp_path: Path, pstmo: Command
+) -> None:
+    video = write_video(tmp_path / "room.mp4", filmed[0])
+    code, _, err = pstmo("lift", video, "-o", video / "out.npz")
+    assert code == 2 and "room.mp4: is no folder" in err
+    code, _, err = pstmo("lift", video, "-o", "/proc/out.npz")
+    assert code == 2 and "/proc: cannot be written to" in err
+    code, _, err = pstmo("lift", video, "-o", tmp_path / "o.npz", "--camera-info", "none.yaml")
+    assert code == 2 and "none.yaml" in err
+    assert detector.calls == 0
+
+
 def test_images_of_another_size_are_left_out_and_half_of_them_refused(filmed: Film) -> None:
     small = filmed[0][1][:100]
     detector = TruthDetector(VIEW.project(filmed[1]))
     images = images_of([filmed[0][0], small, filmed[0][2]])
     recording = keypoints_from_images(images, detector, StreamConfig(), "mixed")
     assert len(recording.clip) == 2
-    assert "1 images left out: of 320 x 100 pixels, not 320 x 240" in recording.notes
+    assert "1 image left out: of 320 x 100 pixels, not 320 x 240" in recording.notes
     with pytest.raises(SourceError, match="half of the images or more"):
         keypoints_from_images(images_of([filmed[0][0], small]), detector, StreamConfig(), "mixed")
 
