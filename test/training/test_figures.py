@@ -27,7 +27,7 @@ from pstmo_core.model.checkpoints import load_weights, save_weights  # noqa: E40
 from pstmo_core.model.masked import MaskedConfig, MaskedSTMO  # noqa: E402
 from pstmo_core.model.masking import Masking, Masks  # noqa: E402
 from pstmo_core.runtime import Runtime, shipped_model  # noqa: E402
-from pstmo_core.streaming.config import StreamConfig  # noqa: E402
+from pstmo_core.streaming.config import PLAIN, StreamConfig  # noqa: E402
 from pstmo_core.streaming.lift_clip import lift_clip  # noqa: E402
 
 WEIGHTS = shipped_model().with_suffix(".safetensors")
@@ -40,8 +40,9 @@ def clip() -> Clip:
 
 @pytest.fixture(scope="module")
 def lifted(clip: Clip, shipped: Runtime) -> np.ndarray:
-    """The clip's skeletons, the target frame in the window's centre."""
-    return lift_clip(clip, shipped, StreamConfig(look_ahead=shipped.config.target)).joints
+    """The clip's skeletons of keypoints as they come, the target frame in the window's centre."""
+    config = StreamConfig(look_ahead=shipped.config.target, **PLAIN)
+    return lift_clip(clip, shipped, config).joints
 
 
 @pytest.fixture(scope="module")
