@@ -39,6 +39,7 @@ _OWN = frozenset({"autostart", "image_topic", "camera_info_topic", "source", "cl
 _TABLES: tuple[tuple[tuple[type[Any], ...], dict[str, str]], ...] = (
     (LIFTER, {}), (DETECTOR, {}), (CAMERA, CAMERA_NAMES), (PLAYER, PLAYER_NAMES),
 )  # fmt: skip
+_LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 _EMPTY = "Empty: as the parameter file says."
 
 
@@ -71,6 +72,9 @@ def check(given: Mapping[str, str]) -> None:
     for groups, names in _TABLES:
         values(given, groups, names)
     virtual_camera_values(given)
+    level = given.get("log_level", "")
+    if level and level.rpartition(":=")[2].lower() not in _LOG_LEVELS:  # NODE:=LEVEL is one, too
+        raise ConfigError(f"log_level:={level} must be one of {', '.join(_LOG_LEVELS)}")
     for name in ("model", "pose_model", "person_model", "calibration"):
         if path := given.get(name, "").removeprefix("file://"):
             check_file(name, path)

@@ -33,6 +33,8 @@ from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.streaming.lift_clip import Prediction, lift_clip
 
 _SECOND = 1e9
+#: How many times the network's step frames may be apart before a user is told.
+_SPARSE = 6
 #: Share of an input's time that finding keypoints in its images takes.
 _DETECTION = 0.9
 
@@ -107,7 +109,8 @@ def _lift(
         tuple(map(str, paths)),
         notes=(
             *recording.notes,
-            *_losses(lifted.counters, settings),
+            *_losses(lifted, settings),
+            *_sparse(recording.clip, runtime),
             *_accuracy(recording.clip, lifted),
         ),
         frames=len(recording.clip),
@@ -148,15 +151,30 @@ def lift_recording(
     return dataclasses.replace(recording, camera=camera), lifted
 
 
-def _losses(counters: dict[str, int], settings: LiftSettings) -> tuple[str, ...]:
+def _losses(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
     """Say what the streaming core did not lift, and why."""
-    most = settings.most_people or MOST_PEOPLE
+    most, counters = settings.most_people or MOST_PEOPLE, lifted.counters
     reasons = {
+        "too_few_joints": f"skeletons not lifted: fewer than {settings.stream.min_joints} joints "
+        "are known (--set min_joints=...)",
         "too_many_people": f"skeletons not lifted: more than {most} people at once (--max-people)",
         "repeated": "frames not lifted: their stamps had been there already",
         "late": "frames not lifted: older than others by more than may be put in order",
     }
-    return tuple(f"{counters[name]} {why}" for name, why in reasons.items() if counters.get(name))
+    told = tuple(f"{counters[name]} {why}" for name, why in reasons.items() if counters.get(name))
+    return ("nobody was lifted", *told) if lifted.ids and not len(lifted.frames) else told
+
+
+def _sparse(clip: Clip | Sightings, runtime: Runtime) -> tuple[str, ...]:
+    """Say so where frames are so far apart that the network sees no motion."""
+    usual = float(np.median(np.diff(clip.stamps))) / _SECOND if len(clip) > 1 else 0.0
+    step = runtime.config.step
+    if usual <= _SPARSE * step:
+        return ()
+    return (
+        f"frames are {usual:.3g} s apart, the network expects {step:.3g} s: poses rest on single "
+        "frames (is the frame rate right?)",
+    )
 
 
 def _found_keypoints(

@@ -112,5 +112,5 @@ def _notes(images: Images, frames: int, ids: tuple[str, ...]) -> tuple[str, ...]
             "damaged"
         )
     if not ids:
-        notes.append(f"nobody was found in {frames} images")
+        notes.append(f"nobody was found in {counted(frames, 'image')}")
     return tuple(notes)

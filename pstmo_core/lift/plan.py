@@ -94,11 +94,11 @@ def check(jobs: list[Job], formats: Iterable[str]) -> None:
     owners: dict[str, Job] = {}
     for job in jobs:
         for path in job.outputs(formats, overlay=True):
+            if len(path.name.encode()) > LONGEST_NAME:
+                raise LiftError(f"{path.name}: is too long a name for a file; name another output")
             refuse_inputs(path, read)
             if path == Path(job.base) and path.exists() and not is_skeleton_bag(path):
                 raise LiftError(f"{path}: is there and is no bag of skeletons; name another output")
-            if len(path.name.encode()) > LONGEST_NAME:
-                raise LiftError(f"{path.name}: is too long a name for a file; name another output")
             # Names that differ in capitals only are one on some file systems.
             other = owners.setdefault(str(path).casefold(), job)
             if other is not job:

@@ -140,6 +140,8 @@ def _kind_of_content(path: Path, data: bytes) -> str:
         return VIDEO
     if suffix in (".h5", ".slp", ".pkl", ".pt"):
         raise SourceError(f"{path}: {suffix} files are not read, export CSV or JSON; {PAGE}")
+    if suffix in _IMAGES:
+        raise SourceError(f"{path}: is a single image; give the folder in which it lies, and --fps")
     known = ", ".join((*_KEYPOINTS, *_BAGS, *_VIDEOS))
     raise SourceError(
         f"{path}: is of no known kind; lifted are files that end in {known}, folders of images, "

@@ -218,6 +218,7 @@ def test_without_calibration_nobody_has_a_place(
         ("empty.mp4", b"", "the file is empty"),
         ("noise.mp4", b"noise" * 100, "no video that can be decoded"),
         ("text.txt", b"words", "of no known kind"),
+        ("photo.png", b"\x89PNG", "a single image; give the folder"),
         ("clip.npz", b"noise", "not an npz file"),
         ("folder", None, "neither images"),
     ],
@@ -242,6 +243,7 @@ def test_what_cannot_be_lifted_ends_in_one_sentence_and_exit_code_2(
     [
         (("-o", "out.xyz"), "by its suffix"),
         (("-o", "clip.npz"), "would replace an input"),
+        (("-o", "x" * 250 + ".npz"), "too long a name"),
         (("-o", "out", "--format", "fbx"), "must be one of npz, json"),
         (("-o", "out.npz", "--height", "180"), "must be a number between"),
         (("-o", "out.npz", "--camera-info", "none.yaml"), "none.yaml: cannot be read"),
@@ -260,3 +262,20 @@ def test_what_cannot_be_asked_for_is_refused(
     code, _, err = pstmo("lift", "clip.npz", *arguments)
     assert code == 2 and sentence in err
     assert [path.name for path in tmp_path.iterdir()] == ["clip.npz"]
+
+
+def test_what_was_not_lifted_and_what_rests_on_little_is_said(
+    tmp_path: Path, pstmo: Command
+) -> None:
+    clip = load_clip(sample_path())
+    keypoints = clip.keypoints[:30].copy()
+    keypoints[:, :, 5:] = np.nan
+    few = dataclasses.replace(
+        clip, keypoints=keypoints, scores=clip.scores[:30], stamps=clip.stamps[:30], truth=None
+    )
+    save_clip(few, tmp_path / "few.npz")
+    code, out, _ = pstmo("lift", tmp_path / "few.npz", "-o", tmp_path / "out.npz")
+    assert code == 0 and "nobody was lifted" in out and "fewer than 6 joints" in out
+    save_clip(dataclasses.replace(clip, stamps=clip.stamps * 30), tmp_path / "slow.npz")
+    code, out, _ = pstmo("lift", tmp_path / "slow.npz", "-o", tmp_path / "out2.npz")
+    assert code == 0 and "frames are 1 s apart" in out

@@ -61,6 +61,7 @@ def test_names_that_tables_share_mean_the_same() -> None:
         ("clip_width", "-1", "clip_width:=-1"),
         ("camera_fps", "fast", "camera_fps:=fast"),
         ("people", "0", "people:=0"),
+        ("log_level", "loud", "log_level:=loud must be one of debug"),
         ("camera", "absent.mp4", "there is no such video"),
         ("calibration", "absent.yaml", "calibration:=absent.yaml names no file"),
     ],
