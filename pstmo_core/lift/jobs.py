@@ -110,7 +110,7 @@ def _lift(
         notes=(
             *recording.notes,
             *_losses(lifted, settings),
-            *_sparse(recording.clip, runtime),
+            *_odd_times(recording.clip.stamps, runtime.config.step),
             *_accuracy(recording.clip, lifted),
         ),
         frames=len(recording.clip),
@@ -162,19 +162,20 @@ def _losses(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
         "late": "frames not lifted: older than others by more than may be put in order",
     }
     told = tuple(f"{counters[name]} {why}" for name, why in reasons.items() if counters.get(name))
-    return ("nobody was lifted", *told) if lifted.ids and not len(lifted.frames) else told
+    return told if len(lifted.frames) else ("nobody was lifted", *told)
 
 
-def _sparse(clip: Clip | Sightings, runtime: Runtime) -> tuple[str, ...]:
-    """Say so where frames are so far apart that the network sees no motion."""
-    usual = float(np.median(np.diff(clip.stamps))) / _SECOND if len(clip) > 1 else 0.0
-    step = runtime.config.step
-    if usual <= _SPARSE * step:
+def _odd_times(stamps: np.ndarray, step: float) -> tuple[str, ...]:
+    """Say so where frames are so far apart, or so close together, that no window shows motion."""
+    seconds = stamps / _SECOND
+    usual = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+    if usual > _SPARSE * step:
+        apart = f"frames are {usual:.3g} s apart, where the network expects {step:.3g} s"
+    elif len(seconds) > _SPARSE and np.ptp(seconds) < 2 * step:
+        apart = f"all {len(seconds)} frames lie within {np.ptp(seconds):.2g} s"
+    else:
         return ()
-    return (
-        f"frames are {usual:.3g} s apart, the network expects {step:.3g} s: poses rest on single "
-        "frames (is the frame rate right?)",
-    )
+    return (f"{apart}: each pose rests on a single frame (are the stamps, or --fps, right?)",)
 
 
 def _found_keypoints(
