@@ -1,4 +1,4 @@
-"""How far off people's places are, by distance, on people that the network has not seen.
+"""The error of root positions, by distance, on people that the network has not seen.
 
     python scripts/measure_places.py --mocap cmu_h36m17.npz -o docs/benchmarks/places.md
 
@@ -21,6 +21,7 @@ from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.encoding import get_encoding
 from pstmo_core.model.checkpoints import load_weights
 from pstmo_core.model.stmo import STMO
 from pstmo_core.room.root_fusion import RootSource
@@ -48,7 +49,13 @@ def lift(
     if faults:
         seen_rays, seen = detector_noise.apply(seen_rays, DetectorNoise(clean_share=0.0), generator)
     known = torch.ones(count, dtype=torch.bool)
-    poses = network(encode(seen_rays, seen, cameras, known, model.encoding))[0][:, -1]
+    gravity = torch.zeros(count, 3)  # not known
+    frames, _ = encode(seen_rays, seen, in_camera, cameras, known, gravity, model)
+    poses = network(frames)[0][:, -1, :, :3]
+    up = gravity[:, None].expand(*seen_rays.shape[:2], 3)
+    turns = get_encoding(model.encoding).turns(frames, up, torch)
+    if turns is not None:  # back from the camera that is turned to the person
+        poses = poses @ turns[:, -1]
     poses = poses - poses[:, :1]
     return tuple(t.numpy() for t in (poses, seen_rays[:, -1], seen[:, -1], in_camera[:, -1]))
 
@@ -95,9 +102,9 @@ def main(
             lines.append(row(f"{place} | given", known, true))
             print("\n".join(lines[-2:]))
     text = (
-        f"# Where people stand\n\nMedians over {windows} windows of the test split, class `own`, "
-        "the newest frame, shipped network.\nWith the height assumed, people are as tall as the "
-        "network makes them. A covariance that is right has\n95 % of the errors in its 95 % "
+        f"# Root position error\n\nMedians over {windows} windows of the test split, class `own`, "
+        "the newest frame, shipped network.\nWith the height assumed, people have the size that the "
+        "network gives them. A correct covariance has\n95 % of the errors in its 95 % "
         "region. By `scripts/measure_places.py`.\n\n"
     )
     output.write_text(text + "\n".join(lines) + "\n")
