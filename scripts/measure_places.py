@@ -103,9 +103,9 @@ def main(
             print("\n".join(lines[-2:]))
     text = (
         f"# Root position error\n\nMedians over {windows} windows of the test split, class `own`, "
-        "the newest frame, shipped network.\nWith the height assumed, people have the size that the "
-        "network gives them. A correct covariance has\n95 % of the errors in its 95 % "
-        "region. By `scripts/measure_places.py`.\n\n"
+        "the newest frame, shipped network.\nWith the height assumed, people have the size that "
+        "the network gives them. A correct\ncovariance has 95 % of the errors in its 95 % region. "
+        "By `scripts/measure_places.py`.\n\n"
     )
     output.write_text(text + "\n".join(lines) + "\n")
 
