@@ -6,6 +6,7 @@ given to the launch file is the node's value or an error, never lost.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import math
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.lift.sources import KEYPOINTS, VIDEO, kind_of
 from pstmo_core.settings import is_allowed, rule
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.camera_parameters import CameraParameters
@@ -39,6 +41,12 @@ _OWN = frozenset({"autostart", "image_topic", "camera_info_topic", "source", "cl
 _TABLES: tuple[tuple[tuple[type[Any], ...], dict[str, str]], ...] = (
     (LIFTER, {}), (DETECTOR, {}), (CAMERA, CAMERA_NAMES), (PLAYER, PLAYER_NAMES),
 )  # fmt: skip
+#: Parameters of the nodes that are called otherwise here, and never by their own names.
+_CALLED = {
+    "source": ("camera",), "clip": ("player",), "image_topic": ("image",),
+    "camera_info_topic": ("camera_info",), "fps": ("camera_fps", "clip_fps"),
+    "width": ("image_width", "clip_width"),
+}  # fmt: skip
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 _EMPTY = "Empty: as the parameter file says."
 
@@ -80,11 +88,15 @@ def check(given: Mapping[str, str]) -> None:
             check_file(name, path)
     if given.get("player", "") not in ("", "sample"):
         check_file("player", given["player"])
+        _check_kind("player", given["player"], VIDEO, "a video")
+    file = None
     try:
         if source := given.get("camera", ""):
-            _ = CameraParameters(source=source).file
+            file = CameraParameters(source=source).file
     except PstmoError as error:
         raise ConfigError(f"camera:={error}") from None
+    if file is not None:
+        _check_kind("camera", str(file), KEYPOINTS, "a file of keypoints")
 
 
 def check_file(name: str, path: str) -> None:
@@ -95,6 +107,15 @@ def check_file(name: str, path: str) -> None:
     """
     if not Path(path).expanduser().is_file():
         raise ConfigError(f"{name}:={path} names no file: check the path")
+
+
+def _check_kind(name: str, path: str, wrong: str, what: str) -> None:
+    kind = ""
+    with contextlib.suppress(PstmoError):  # the node says what is wrong with the file
+        kind = kind_of(str(Path(path).expanduser()))
+    if kind == wrong:
+        other = "camera" if name == "player" else "player"
+        raise ConfigError(f"{name}:={path} is {what}: give {other}:={path}")
 
 
 def check_sources(sources: Sequence[str], image: str) -> None:
@@ -151,6 +172,9 @@ def suggest(given: Collection[str], declared: Collection[str]) -> list[str]:
     """Return a sentence for each given name that looks like a misspelt declared one."""
     found = []
     for name in sorted(set(given) - set(declared)):
+        if name in _CALLED:
+            found += [f"{name} is not used here: it is called {' or '.join(_CALLED[name])}"]
+            continue
         for near in difflib.get_close_matches(name, declared, n=1, cutoff=0.75):
             found += [f"there is no argument {name}: did you mean {near}?"]
     return found

@@ -11,6 +11,7 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 pytest.importorskip("launch_ros", reason="launch is not installed here")
 
 from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.clip import sample_path, sample_video_path
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros import launch_arguments
 from pstmo_ros.launch_arguments import (
@@ -78,6 +79,22 @@ def test_slips_of_the_pen_are_noticed_and_foreign_names_are_not() -> None:
     assert launch_arguments.suggest(["heigth", "robot_model"], declared) == [
         "there is no argument heigth: did you mean height?"
     ]
+    assert launch_arguments.suggest(["fps"], declared) == [
+        "fps is not used here: it is called camera_fps or clip_fps"
+    ]
+    files = {*declared, "camera", "player", "image", "camera_info"}
+    for own, here in launch_arguments._CALLED.items():
+        assert own not in files and set(here) <= files
+
+
+def test_a_video_is_no_clip_of_keypoints_nor_the_other_way_round() -> None:
+    video, clip = str(sample_video_path()), str(sample_path())
+    launch_arguments.check({"camera": video})
+    launch_arguments.check({"player": clip})
+    with pytest.raises(ConfigError, match=r"is a video: give camera:=.*park\.mp4"):
+        launch_arguments.check({"player": video})
+    with pytest.raises(ConfigError, match=r"is a file of keypoints: give player:=.*sample\.npz"):
+        launch_arguments.check({"camera": clip})
 
 
 def test_keypoints_come_from_one_place(tmp_path: Path) -> None:
