@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,6 @@ def run_job(
             ledger.require_own(path)
         # What cannot work is said now, not when hours of video have been looked through.
         check_folder(Path(job.base).parent)
-        if settings.camera_info:
-            load_camera_info(settings.camera_info, bool(settings.rectified))
         return _lift(job, settings, ledger, force, progress or (lambda share: None))
     except (PstmoError, OSError) as error:
         named = "" if job.source in str(error) else f"{job.source}: "
@@ -90,6 +89,7 @@ def _lift(
     runtime = _runtime(settings.model, settings.threads, settings.backend, settings.precision)
     source = open_source(job.source, job.kind, settings)
     images = source if isinstance(source, Images) else None
+    _check_calibration(images, settings)
     begun = 0.0 if images is None else _DETECTION
     if isinstance(source, Images):
         recording = _found_keypoints(
@@ -117,6 +117,16 @@ def _lift(
         people=len(recording.clip.ids),
         runtime=runtime.describe(),
     )
+
+
+def _check_calibration(images: Images | None, settings: LiftSettings) -> None:
+    """Check, before all images are looked through, that the calibration can be of their camera."""
+    if not settings.camera_info:
+        return
+    camera = load_camera_info(settings.camera_info, bool(settings.rectified))
+    if images is not None and not images.live:
+        for _, image in itertools.islice(images.frames(), 1):
+            camera.scaled_to(image.shape[1], image.shape[0])
 
 
 def _accuracy(clip: Clip | Sightings, lifted: Prediction) -> tuple[str, ...]:

@@ -196,6 +196,13 @@ def test_what_cannot_be_written_is_said_before_anything_is_looked_at(
     assert code == 2 and "/proc: cannot be written to" in err
     code, _, err = pstmo("lift", video, "-o", tmp_path / "o.npz", "--camera-info", "none.yaml")
     assert code == 2 and "none.yaml" in err
+    lens = tmp_path / "wide.yaml"
+    lens.write_text(
+        "image_width: 640\nimage_height: 360\ncamera_matrix:\n  rows: 3\n  cols: 3\n"
+        "  data: [300.0, 0.0, 320.0, 0.0, 300.0, 180.0, 0.0, 0.0, 1.0]\n"
+    )
+    code, _, err = pstmo("lift", video, "-o", tmp_path / "o.npz", "--camera-info", lens)
+    assert code == 2 and "calibration is for 640 x 360" in err
     assert detector.calls == 0
 
 
