@@ -96,10 +96,10 @@ def limits(field: dataclasses.Field[Any]) -> str:
     unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
     if low is not None and high is not None:
         return f" between {low} and {high}{unit}"
-    if low is not None and below is not None:
+    if low is not None and below is not None and below < float("inf"):
         return f" from {low} to below {below}{unit}"
     if low is not None:
-        return f" from {low}{unit} on"
+        return f" of {low}{unit} or more"
     return f" in {field.metadata['unit']}" if unit else ""
 
 

@@ -198,7 +198,7 @@ def test_without_matplotlib_the_command_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, _, err = pstmo("figures", "skeletons", "-o", "figure.png")
-    assert code == 2 and "pip install -e '.[figures]'" in err
+    assert code == 2 and "pip install '.[figures]'" in err
 
 
 def test_lifting_and_the_streaming_core_load_neither_matplotlib_nor_torch() -> None:
