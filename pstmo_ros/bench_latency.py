@@ -63,7 +63,8 @@ class Listener(Node):
 
     def _on_skeletons(self, message: Skeletons3D) -> None:
         received = time.time_ns()
-        if message.people:
+        # Somebody who is only carried on (`bridge`) is seen in no frame that was sent.
+        if any(person.observed > 0 and max(person.confidence) > 0 for person in message.people):
             self.answers.append((stamp_ns(message.newest_stamp), received))
 
 
