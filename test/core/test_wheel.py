@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +55,12 @@ def pstmo(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Pstmo:
     python = venv / "bin" / "python"
     where = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
     site = Path(subprocess.check_output([python, "-c", where], text=True).strip())
-    for path in {sysconfig.get_paths()[key] for key in ("purelib", "platlib")}:
-        (site / "dependencies.pth").write_text(f"{path}\n")
+    # Under a sourced ROS 2 some of them lie outside this environment's own folder.
+    folders = [
+        Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))
+    ]
+    reachable = [f"{entry}\n" for entry in folders if not (entry / "pstmo_core").exists()]
+    (site / "dependencies.pth").write_text("".join(reachable))
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps"]
     subprocess.run([*install, "--no-index", str(wheel)], check=True, capture_output=True)
     folder = tmp_path_factory.mktemp("elsewhere")
