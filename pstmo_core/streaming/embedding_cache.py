@@ -28,13 +28,29 @@ class PendingWindows:
 
 
 class EmbeddingCache:
-    """A row for each frame and person, by a number, and which of them are made or planned."""
+    """A row for each frame and person, by a number, and which of them are made or planned.
 
-    def __init__(self, count: int, width: int) -> None:
-        self._rows = np.empty((count, width), np.float32)
-        self._known = np.zeros(count, bool)
+    Several streams may share one: each reserves numbers of its own, and windows of all of them are
+    lifted together.
+
+    Args:
+        width: of a row.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._rows = np.empty((0, width), np.float32)
+        self._known = np.zeros(0, bool)
         # Where a step finds each row: at its number, or while it is new behind all that are kept.
-        self._position = np.arange(count, dtype=np.int64)
+        self._position = np.arange(0, dtype=np.int64)
+
+    def reserve(self, count: int) -> int:
+        """Make room for further rows and return the number of the first of them."""
+        first = len(self._rows)
+        more = np.empty((count, self._rows.shape[1]), np.float32)
+        self._rows = np.concatenate([self._rows, more]) if first else more
+        self._known = np.concatenate([self._known, np.zeros(count, bool)])
+        self._position = np.arange(len(self._rows), dtype=np.int64)
+        return first
 
     def forget(self, numbers: np.ndarray | slice) -> None:
         """Some numbers are from now on those of other frames."""

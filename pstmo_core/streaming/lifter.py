@@ -15,12 +15,15 @@ from pstmo_core.runtime.base import Runtime
 from pstmo_core.skeleton import JOINTS
 from pstmo_core.streaming.admission import admit
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_core.streaming.finishing import Finishing, nobody
 from pstmo_core.streaming.people import People
 from pstmo_core.streaming.reading import Due, Reading
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_core.streaming.window_reading import WindowReading
 
+#: Poses of nobody.
+NO_POSES = np.empty((0, JOINTS, 4), np.float32)
 #: Most frames that `StreamLifter.push_all` takes at once.
 MOST_AT_ONCE = 64
 
@@ -44,14 +47,23 @@ class StreamLifter:
     Frames of a calibrated camera (`KeypointFrame.focal`) give people's places, too.
 
     `counters` counts by name what happened.
+
+    Args:
+        runtime: the network.
+        config: settings.
+        embeddings: a cache to share with other streams (see `together`); by default one of its own.
     """
 
-    def __init__(self, runtime: Runtime, config: StreamConfig) -> None:
+    def __init__(
+        self, runtime: Runtime, config: StreamConfig, embeddings: EmbeddingCache | None = None
+    ) -> None:
         self.runtime = runtime
         self.config = config
         self.counters: Counter[str] = Counter()
         self._people = People(config.max_people)
-        self._reading: Reading[Any] = WindowReading(runtime, config, self._people, MOST_AT_ONCE)
+        self.reading: Reading[Any] = WindowReading(
+            runtime, config, self._people, MOST_AT_ONCE, embeddings
+        )
         self._finishing = Finishing(config, runtime.config.sigma)
         self._level = config.level
         self._newest: int | None = None
@@ -70,7 +82,7 @@ class StreamLifter:
 
     def push(self, frame: KeypointFrame) -> list[SkeletonFrame]:
         """Take in a frame and return the frames that can now be answered, oldest first."""
-        return self._answer(self._plan(frame))
+        return self._answer(self.plan(frame))
 
     def push_all(self, frames: Sequence[KeypointFrame]) -> list[SkeletonFrame]:
         """Take in frames, `MOST_AT_ONCE` at most, as by as many calls of `push`, but lift together.
@@ -86,12 +98,12 @@ class StreamLifter:
                 # A late frame changes rows that the windows planned so far are made of.
                 answers += self._answer(due)
                 due = []
-            due += self._plan(frame)
+            due += self.plan(frame)
         return answers + self._answer(due)
 
     def flush(self) -> list[SkeletonFrame]:
         """Answer all frames that wait: the stream has ended, what would follow is repeated."""
-        return self._answer(self._reading.plan(None))
+        return self._answer(self.reading.plan(None))
 
     def expire(self, now: int) -> list[SkeletonFrame]:
         """Tell of silence: `now` (nanoseconds, on the stream's clock) has come without a frame.
@@ -109,19 +121,22 @@ class StreamLifter:
 
     def reset(self) -> None:
         """Forget everybody and every frame."""
-        self._reading.clear()
+        self.reading.clear()
         self._people.clear()
         self._newest = None
 
-    def _plan(self, frame: KeypointFrame) -> list[Due]:
-        """Take in a frame and plan the frames that can now be answered."""
+    def plan(self, frame: KeypointFrame) -> list[Due]:
+        """Take in a frame and plan the frames that can now be answered.
+
+        Whoever calls this lets `reading` lift them, and gives the result to `finish`.
+        """
         self.counters["frames"] += 1
         frame = upright_frame(frame, self.config.rotation)
         if frame.pose is None and self._level is not None:
             frame = replace(frame, pose=self._level)
         due: list[Due] = []
         if bool(frame.focal) != bool(self._focal):
-            due = self._reading.plan(None)
+            due = self.reading.plan(None)
             self.counters["camera"] += int(self._newest is not None)
             self.reset()
             self._focal = frame.focal
@@ -130,7 +145,7 @@ class StreamLifter:
         lateness = 0 if self._newest is None else self._newest - frame.stamp
         if lateness > _ns(self.config.reset):
             self.counters["reset"] += 1
-            due = self._reading.plan(None)
+            due = self.reading.plan(None)
             self.reset()
         elif lateness > _ns(self.config.reorder):
             self.counters["late"] += 1
@@ -138,7 +153,7 @@ class StreamLifter:
         elif lateness < 0:
             due = self._let_leave(frame.stamp)
         self._take_in(frame)
-        return due + self._reading.plan(self._newest_after(frame) - self._reading.look_ahead)
+        return due + self.reading.plan(self._newest_after(frame) - self.reading.look_ahead)
 
     def _newest_after(self, frame: KeypointFrame) -> int:
         self._newest = frame.stamp if self._newest is None else max(self._newest, frame.stamp)
@@ -148,26 +163,29 @@ class StreamLifter:
         """Forget people not seen for `expire`, after what waits for them is planned."""
         limit = now - _ns(self.config.expire)
         absent = self._people.absent(before=limit)
-        due = self._reading.plan(limit) if absent else []
+        due = self.reading.plan(limit) if absent else []
         for name in absent:
-            self._reading.forget(self._people.leave(name))
+            self.reading.forget(self._people.leave(name))
         self.counters["expired"] += len(absent)
         return due
 
     def _take_in(self, frame: KeypointFrame) -> None:
-        if (fault := self._reading.begin(frame)) is not None:
+        if (fault := self.reading.begin(frame)) is not None:
             self.counters[fault] += 1
             return
         slots, points, scores = admit(frame, self.config, self._people, self.counters)
-        self._reading.put(slots, points, scores)
+        self.reading.put(slots, points, scores)
         self._people.see(slots, frame.stamp)
+
+    def finish(self, due: list[Due], poses: np.ndarray) -> list[SkeletonFrame]:
+        """Make skeletons of planned frames and of what `reading` has lifted of them."""
+        self.counters["lifted"] += len(poses)
+        return self._finishing.finish(due, poses)
 
     def _answer(self, due: list[Due]) -> list[SkeletonFrame]:
         """Lift all people of all due frames together."""
-        lifted = sum(len(frame.ids) for frame in due)
-        self.counters["lifted"] += lifted
-        poses = self._reading.lift(due) if lifted else np.empty((0, JOINTS, 4), np.float32)
-        return self._finishing.finish(due, poses)
+        somebody = any(frame.ids for frame in due)
+        return self.finish(due, self.reading.lift(due) if somebody else NO_POSES)
 
 
 def _ns(seconds: float) -> int:

@@ -47,6 +47,11 @@ class Reading(ABC, Generic[DueT]):
     look_ahead: int
     """Nanoseconds that a frame waits for later ones before it is answered."""
 
+    @property
+    def memory(self) -> object:
+        """What is kept of frames; readings with the same can lift one another's planned frames."""
+        return self
+
     @abstractmethod
     def begin(self, frame: KeypointFrame) -> str | None:
         """Make room for a frame; return None, or the name of the counter of frames that cannot."""

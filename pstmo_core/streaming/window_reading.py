@@ -40,10 +40,16 @@ class WindowReading(Reading[WindowsDue]):
         config: the settings.
         people: who is there.
         at_once: most frames that are planned before they are lifted.
+        embeddings: a cache to share with other streams; by default one of its own.
     """
 
     def __init__(
-        self, runtime: Runtime, config: StreamConfig, people: People, at_once: int
+        self,
+        runtime: Runtime,
+        config: StreamConfig,
+        people: People,
+        at_once: int,
+        embeddings: EmbeddingCache | None = None,
     ) -> None:
         model = runtime.config
         if config.look_ahead > model.target:
@@ -62,7 +68,8 @@ class WindowReading(Reading[WindowsDue]):
         capacity = int(span * config.max_rate) + 3
         self._buffer = StreamBuffer(capacity, config.max_people, spare=at_once)
         places = capacity + 1 + at_once
-        self._embeddings = EmbeddingCache(places * config.max_people, runtime.kept_width)
+        self._embeddings = embeddings or EmbeddingCache(runtime.kept_width)
+        self._first = self._embeddings.reserve(places * config.max_people)
         steadying = config.unswap or config.outlier or config.keypoint_cutoff
         self._steadier = Steadier(config, self._buffer, places) if steadying else None
         self._index = model.frames - 1 - config.look_ahead
@@ -74,6 +81,11 @@ class WindowReading(Reading[WindowsDue]):
         self._newest = 0
         self._answered: int | None = None
         self._focal = 0.0
+
+    @property
+    def memory(self) -> EmbeddingCache:
+        """See `Reading.memory`."""
+        return self._embeddings
 
     def begin(self, frame: KeypointFrame) -> str | None:
         """See `Reading.begin`."""
@@ -93,7 +105,7 @@ class WindowReading(Reading[WindowsDue]):
         else:
             changed = self._steadier.put(self._row, slots, points, scores)
         for each in changed:
-            number = int(self._buffer.places[each]) * self._config.max_people
+            number = self._first + int(self._buffer.places[each]) * self._config.max_people
             self._embeddings.forget(slice(number, number + self._config.max_people))
 
     def forget(self, slot: int) -> None:
@@ -183,7 +195,7 @@ class WindowReading(Reading[WindowsDue]):
     def _windows(self, samples: Samples, slots: np.ndarray, row: int) -> PendingWindows:
         """Say of which rows people's windows are made, and encode those that are not yet made."""
         buffer = self._buffer
-        index = buffer.places[samples.rows] * self._config.max_people + slots[:, None]
+        index = self._first + buffer.places[samples.rows] * self._config.max_people + slots[:, None]
         person, moment = samples.whole.nonzero()
         new, chosen = self._embeddings.plan(index[person, moment])
         index[~samples.whole] = ~np.arange(len(samples.points))
