@@ -2,7 +2,8 @@
 
 On demand also a camera or a virtual one, a player of a clip, and RViz. Arguments that a node has
 as a parameter come from the node's own table (pstmo_ros.launch_arguments); all are checked before
-anything is started.
+anything is started. `ros2 launch` returns 1 when a node has failed, and 0 after Ctrl-C or when a
+player with exit_with_player has ended.
 """
 
 import json
@@ -85,7 +86,8 @@ def arguments() -> list:
         (
             "end_on_failure",
             "true",
-            "Whether everything ends when a node cannot start; false for a robot's launch file.",
+            "Whether everything ends, with exit code 1, when a node cannot start or fails; false for "
+            "a robot's launch file.",
         ),
     ]
     own = [DeclareLaunchArgument(n, default_value=d, description=t) for n, d, t in texts] + [
@@ -171,7 +173,7 @@ def nodes(context: LaunchContext) -> list:
     node = common()
     node["arguments"] = [*composed_cameras(context), *node["arguments"]]
     process = Node(executable="image_lifter", parameters=[*detecting, *lifting, own], **node)
-    return [*ends_all(context, process, "the detector or the lifter cannot start"), process]
+    return [*ends_all(context, process, "the process of detector and lifter"), process]
 
 
 def lifter_parameters(context: LaunchContext) -> list:
@@ -226,7 +228,7 @@ def camera_info_topic(context: LaunchContext) -> str:
 def managed(context: LaunchContext, executable: str, name: str, parameters: list) -> list:
     """Return a lifecycle node in a process of its own and what brings it to active."""
     node = LifecycleNode(executable=executable, parameters=parameters, **common(name))
-    ends = ends_all(context, node, f"the {name} cannot start")
+    ends = ends_all(context, node, f"the {name}")
     return [*ends, *(bring_up(context, node) if is_true(context, "activate") else []), node]
 
 
@@ -254,18 +256,30 @@ def bring_up(context: LaunchContext, node: LifecycleNode) -> list:
     )
     handlers = [started, reaches("inactive", request(Transition.TRANSITION_ACTIVATE))]
     if is_true(context, "end_on_failure"):
-        reason = "a node cannot be configured (see its error above)"
-        handlers.append(reaches("unconfigured", Shutdown(reason=reason)))
+        failed = failure("a node cannot be configured (see its error above)")
+        handlers.append(reaches("unconfigured", failed))
     return [RegisterEventHandler(handler) for handler in handlers]
 
 
-def ends_all(context: LaunchContext, node: Node, reason: str) -> list:
+def failure(reason: str) -> OpaqueFunction:
+    """Return what ends everything so that `ros2 launch` returns 1.
+
+    The action Shutdown ends everything with 0; launch returns 1 after an exception only.
+    """
+
+    def fail(_: LaunchContext) -> None:
+        raise RuntimeError(reason)
+
+    return OpaqueFunction(function=fail)
+
+
+def ends_all(context: LaunchContext, node: Node, what: str) -> list:
     """Return what ends everything if a node's process fails."""
 
     def ended(event: object, context: LaunchContext) -> list:
         if event.returncode == 0 or context.is_shutdown:
             return []
-        return [Shutdown(reason=f"{reason} (see its error above)")]
+        return [failure(f"{what} has failed, exit code {event.returncode} (see its error above)")]
 
     if not is_true(context, "end_on_failure"):
         return []
@@ -285,7 +299,7 @@ def camera_processes(context: LaunchContext) -> list:
             remappings=camera_remappings(context),
             **common(name),
         )
-        made += [*ends_all(context, node, f"the {name} cannot start"), node]
+        made += [*ends_all(context, node, f"the {name}"), node]
     return made
 
 
@@ -336,11 +350,11 @@ def player(context: LaunchContext) -> list:
     parameters = given(context, PLAYER, PLAYER_NAMES)
     parameters["clip"] = text("" if clip == "sample" else str(Path(clip).expanduser()))
     node = Node(executable="keypoint_player", parameters=[parameters], **common("keypoint_player"))
-    failed = ends_all(context, node, "the player cannot start")
-    if not is_true(context, "exit_with_player"):
-        return [*failed, node]
-    end = OnProcessExit(target_action=node, on_exit=[Shutdown(reason="the player has ended")])
-    return [RegisterEventHandler(end), node]
+    handlers = ends_all(context, node, "the player")
+    if is_true(context, "exit_with_player"):
+        end = Shutdown(reason="the player has ended")
+        handlers.append(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=[end])))
+    return [*handlers, node]
 
 
 def level_frame(context: LaunchContext) -> str:

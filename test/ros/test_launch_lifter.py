@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,17 +59,59 @@ def test_a_wrong_value_is_refused_before_anything_starts(ros_domain: None) -> No
     assert "process started" not in ended.stdout
 
 
+@pytest.mark.parametrize("composed", ["true", "false"])
 def test_a_detector_that_cannot_start_ends_everything_with_its_reason(
-    ros_domain: None, tmp_path: Path
+    ros_domain: None, tmp_path: Path, composed: str
 ) -> None:
     pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
     model = tmp_path / "pose.onnx"
     model.write_bytes(b"no network")
     arguments = ("camera:=sample", "detector:=onnx", f"pose_model:={model}")
-    ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", *arguments)
+    ended = run(
+        "ros2", "launch", "pstmo_ros", "lifter.launch.py", *arguments, f"composed:={composed}"
+    )
     assert f"cannot configure: {model}" in ended.stdout
-    assert "cannot start (see above), so everything here ends" in ended.stdout
+    reason = {
+        "true": "the process of detector and lifter has failed, exit code 3 (see its error above)",
+        "false": "a node cannot be configured (see its error above)",
+    }
+    assert reason[composed] in ended.stdout
     assert "Traceback" not in ended.stdout
+    assert ended.returncode == 1, ended.stdout
+
+
+def test_a_node_that_is_killed_ends_everything_with_an_exit_code(ros_domain: None) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    with subprocess.Popen(
+        ["ros2", "launch", "pstmo_ros", "lifter.launch.py", "player:=sample", "loop:=true"],
+        cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as launch:  # fmt: skip
+        assert launch.stdout is not None
+        log, pids = "", {}
+        for line in launch.stdout:
+            log += line
+            if started := re.search(r"\[(\w+)-\d\]: process started with pid \[(\d+)\]", line):
+                pids[started[1]] = int(started[2])
+            if len(pids) == 2:
+                break
+        os.kill(pids["lifter_node"], signal.SIGKILL)
+        log += launch.communicate(timeout=60)[0]
+    assert "the lifter has failed, exit code -9" in log
+    assert launch.returncode == 1, log
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids["keypoint_player"], 0)
+
+
+def test_a_player_that_fails_is_not_a_player_that_has_ended(
+    ros_domain: None, tmp_path: Path
+) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    clip = tmp_path / "clip.npz"
+    clip.write_bytes(b"no clip")
+    arguments = (f"player:={clip}", "exit_with_player:=true")
+    ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", *arguments)
+    assert "the player has failed, exit code 2" in ended.stdout, ended.stdout
+    assert ended.returncode == 1
 
 
 def test_parameters_arrive_and_after_the_start_transitions_are_the_users(ros: None) -> None:
@@ -98,6 +142,7 @@ def test_parameters_arrive_and_after_the_start_transitions_are_the_users(ros: No
         log, _ = launch.communicate(timeout=30)
     assert "nobody publishes /clock" in log
     assert "Unknown transition" not in log
+    assert launch.returncode == 0, "Ctrl-C is not a failure"
 
 
 class User(Node):
