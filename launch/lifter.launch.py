@@ -86,8 +86,8 @@ def arguments() -> list:
         (
             "end_on_failure",
             "true",
-            "Whether everything ends, with exit code 1, when a node cannot start or fails; false for "
-            "a robot's launch file.",
+            "Whether everything ends, with exit code 1, when a node cannot start or fails; false "
+            "for a robot's launch file.",
         ),
     ]
     own = [DeclareLaunchArgument(n, default_value=d, description=t) for n, d, t in texts] + [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs onnx")
 
+from mediapipe_task import write_task
 from pose_networks import write_constant, write_heatmaps, write_simcc
 
 from pstmo_core.detection import DetectorError, DetectorOptions, load_detector, simulation
@@ -18,6 +20,8 @@ from pstmo_core.detection.mediapipe import read_landmarks
 from pstmo_core.detection.network_file import open_session
 from pstmo_core.detection.rtm import finds_people_itself
 from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.clip import sample_video_path
+from pstmo_core.lift.sources import video_images
 
 SIZE = (96, 128)
 SPOT = np.array([400.0, 300.0])
@@ -244,3 +248,18 @@ def test_a_missing_or_broken_task_file_says_where_to_get_one(tmp_path: Path) -> 
     broken.write_bytes(b"no task")
     with pytest.raises(DetectorError, match="broken.task: no pose landmarker"):
         load_detector("mediapipe", DetectorOptions(pose_model=str(broken)))
+
+
+def test_mediapipe_finds_in_real_video_what_its_networks_find_on_onnx_runtime(
+    tmp_path: Path,
+) -> None:
+    theirs = load_detector("mediapipe", DetectorOptions(pose_model=write_task(tmp_path / "p.task")))
+    ours = load_detector("blazepose")
+    assert theirs.layout == ours.layout and "p.task by MediaPipe" in theirs.describe()
+    body = slice(11, 33)  # without the face, which is a few pixels wide
+    for _, image in itertools.islice(video_images(sample_video_path(), None).frames(), 0, 12, 4):
+        one, other = theirs.detect(image), ours.detect(image)
+        assert len(one.points) == len(other.points) == 1
+        apart = np.linalg.norm(one.points[0, body] - other.points[0, body], axis=-1)
+        assert np.median(apart) < 0.03 * np.ptp(one.points[0, :, 1])
+        assert one.scores.max() > 0.99
