@@ -18,12 +18,14 @@ from torch import Tensor
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.config import LiveConfig
+from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.masked import MaskedConfig, MaskedSTMO
 from pstmo_core.model.official_checkpoints import convert_official
 from pstmo_core.model.refine import Refine, RefineConfig
 from pstmo_core.model.stmo import STMO, UnseenJoints
 
-Network = STMO | MaskedSTMO | Refine
+Network = STMO | MaskedSTMO | Refine | STMOLive
 
 
 class CheckpointError(PstmoError):
@@ -38,14 +40,15 @@ class _Kind:
     key: str
     """Where the file's metadata hold the configuration."""
     network: type[Network]
-    config: type[ModelConfig | RefineConfig]
+    config: type[ModelConfig | RefineConfig | LiveConfig]
 
 
 _LIFTER = _Kind("a lifting network", "pstmo_config", STMO, ModelConfig)
 _MASKED = _Kind("a stage-I network", "pstmo_masked_config", MaskedSTMO, MaskedConfig)
 _REFINE = _Kind("a refine module", "pstmo_refine_config", Refine, RefineConfig)
+_LIVE = _Kind("a streaming network", "pstmo_live_config", STMOLive, LiveConfig)
 _FOREIGN = "holds no pstmo configuration: not written by pstmo"
-_KINDS = (_LIFTER, _MASKED, _REFINE)
+_KINDS = (_LIFTER, _MASKED, _REFINE, _LIVE)
 
 
 def save_weights(model: Network, path: Path | str) -> None:
@@ -74,6 +77,11 @@ def load_masked(path: Path | str) -> MaskedSTMO:
 def load_refine(path: Path | str) -> Refine:
     """Read a refine module; errors as of `load_weights`."""
     return _load(path, _REFINE)
+
+
+def load_live(path: Path | str) -> STMOLive:
+    """Read a streaming network; errors as of `load_weights`."""
+    return _load(path, _LIVE)
 
 
 def load_encoder(model: STMO, masked: MaskedSTMO) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pstmo_core.encoding import ENCODINGS
 from pstmo_core.errors import ConfigError, quoted
@@ -30,8 +30,47 @@ ANCHORS = ("centre", "first")
 SEMS = ("mlp", "fc", "transformer")
 
 
+_Self = TypeVar("_Self", bound="JsonConfig")
+
+
+class JsonConfig:
+    """A dataclass that travels as JSON in the metadata of weight and ONNX files."""
+
+    noun = "model"
+    """What it is the configuration of, for messages."""
+
+    def to_json(self) -> str:
+        """Serialise for the metadata of weight and ONNX files."""
+        return json.dumps({"config_version": CONFIG_VERSION, **dataclasses.asdict(self)})  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls: type[_Self], text: str) -> _Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ConfigError: if the text is no configuration, or one of another version.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            version = values.pop("config_version")
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise ConfigError(f"not a {cls.noun} configuration: {quoted(text)}") from error
+        if version != CONFIG_VERSION:
+            raise ConfigError(
+                f"the {cls.noun} configuration has version {quoted(version)}, this program reads "
+                f"version {CONFIG_VERSION}: export the model again with this version of pstmo"
+            )
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(f"the {cls.noun} configuration has unknown fields {quoted(unknown)}")
+        try:
+            return cls(**values)
+        except TypeError as error:  # a list or text where a number should be
+            raise ConfigError(f"not a {cls.noun} configuration: {quoted(text)}") from error
+
+
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(JsonConfig):
     """Shape of an STMO network (stage II) and of the input that it was trained on.
 
     The defaults are P-STMO-S for 27 frames as this project trains it; the authors' network is
@@ -69,27 +108,23 @@ class ModelConfig:
     """Seconds between neighbouring frames of a window (TDS: s / frame rate)."""
 
     def __post_init__(self) -> None:
-        _require(self.frames in STRIDES, "frames", self.frames, f"one of {list(STRIDES)}")
-        _require(
-            self.encoding in ENCODINGS, "encoding", self.encoding, f"one of {tuple(ENCODINGS)}"
-        )
-        _require(self.mofa_anchor in ANCHORS, "mofa_anchor", self.mofa_anchor, f"one of {ANCHORS}")
-        _require(self.sem in SEMS, "sem", self.sem, f"one of {SEMS}")
+        require(self.frames in STRIDES, "frames", self.frames, f"one of {list(STRIDES)}")
+        require(self.encoding in ENCODINGS, "encoding", self.encoding, f"one of {tuple(ENCODINGS)}")
+        require(self.mofa_anchor in ANCHORS, "mofa_anchor", self.mofa_anchor, f"one of {ANCHORS}")
+        require(self.sem in SEMS, "sem", self.sem, f"one of {SEMS}")
         for name in ("width", "feedforward", "heads", "sem_width", "sem_blocks"):
             value, most = getattr(self, name), DEEPEST if name == "sem_blocks" else WIDEST
             rule = f"a whole number from 1 to {most}"
-            _require(isinstance(value, int) and 0 < value <= most, name, value, rule)
+            require(isinstance(value, int) and 0 < value <= most, name, value, rule)
         layers = self.layers
         rule = f"a whole number from 0 to {DEEPEST}"
-        _require(isinstance(layers, int) and 0 <= layers <= DEEPEST, "layers", layers, rule)
-        _require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
+        require(isinstance(layers, int) and 0 <= layers <= DEEPEST, "layers", layers, rule)
+        require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
         if self.sem == "transformer":
             rule = f"a multiple of 17 x {self.heads} with a Transformer as SEM"
-            _require(self.width % (17 * self.heads) == 0, "width", self.width, rule)
-        _require(0.0 <= self.dropout < 1.0, "dropout", self.dropout, "at least 0 and below 1")
-        _require(
-            0.0 < self.step <= 10.0, "step", self.step, "a time in seconds above 0, at most 10"
-        )
+            require(self.width % (17 * self.heads) == 0, "width", self.width, rule)
+        require(0.0 <= self.dropout < 1.0, "dropout", self.dropout, "at least 0 and below 1")
+        require(0.0 < self.step <= 10.0, "step", self.step, "a time in seconds above 0, at most 10")
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -106,36 +141,8 @@ class ModelConfig:
         """Index of the target (centre) frame in the window."""
         return self.frames // 2
 
-    def to_json(self) -> str:
-        """Serialise for the metadata of weight and ONNX files."""
-        return json.dumps({"config_version": CONFIG_VERSION, **dataclasses.asdict(self)})
 
-    @classmethod
-    def from_json(cls, text: str) -> ModelConfig:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ConfigError: if the text is no configuration, or one of another version.
-        """
-        try:
-            values: dict[str, Any] = json.loads(text)
-            version = values.pop("config_version")
-        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-            raise ConfigError(f"not a model configuration: {quoted(text)}") from error
-        if version != CONFIG_VERSION:
-            raise ConfigError(
-                f"the model configuration has version {quoted(version)}, this program reads "
-                f"version {CONFIG_VERSION}: export the model again with this version of pstmo"
-            )
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise ConfigError(f"the model configuration has unknown fields {quoted(unknown)}")
-        try:
-            return cls(**values)
-        except TypeError as error:  # a list or text where a number should be
-            raise ConfigError(f"not a model configuration: {quoted(text)}") from error
-
-
-def _require(holds: bool, name: str, value: object, rule: str) -> None:
+def require(holds: bool, name: str, value: object, rule: str) -> None:
+    """Raise ConfigError, which says what a value must be, unless that holds."""
     if not holds:
         raise ConfigError(f"{name} is {quoted(value)}, but must be {rule}")

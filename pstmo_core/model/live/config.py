@@ -1,0 +1,107 @@
+"""The typed description of a streaming network; it travels inside its weight and ONNX files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pstmo_core.encoding import ENCODINGS
+from pstmo_core.errors import ConfigError
+from pstmo_core.model.config import DEEPEST, WIDEST, JsonConfig, require
+
+MIXINGS = ("attention", "recurrence")
+#: Most frames that may be kept, and the longest look-ahead or forecast in milliseconds.
+MOST_KEPT, FARTHEST = 1024, 10_000
+
+
+@dataclass(frozen=True)
+class LiveConfig(JsonConfig):
+    """Shape of a network STMO-Live, see `pstmo_core.model.live.network`.
+
+    Raises:
+        ConfigError: if a value cannot be used.
+    """
+
+    noun = "streaming network"
+
+    layers: int = 3
+    """Layers through which a frame learns of the past, before the one that reads its poses."""
+    width: int = 160
+    """Width of a frame's token."""
+    feedforward: int = 320
+    """Hidden width of the feed-forward blocks."""
+    heads: int = 10
+    """Attention heads."""
+    key_heads: int = 5
+    """Heads of keys and values, each shared by `heads / key_heads` queries: a smaller state."""
+    sem_width: int = 384
+    """Hidden width of SEM's MLP block."""
+    sem_blocks: int = 1
+    """Residual blocks of SEM."""
+    encoding: str = "view"
+    """How keypoints become network input, see `pstmo_core.encoding`."""
+    mixing: str = "attention"
+    """How a frame learns of the past: `attention` to the keys and values of kept frames, or a
+    `recurrence` whose state decays with time."""
+    kept: int = 48
+    """Frames whose keys and values are kept."""
+    spacing: float = 0.024
+    """Least seconds between frames that are kept: a fast camera does not shorten the memory."""
+    look_aheads: tuple[int, ...] = (0, 40, 80, 160, 320, 520, -80)
+    """The moments whose poses are given, in milliseconds before the newest frame, 0 first. Negative
+    ones lie in the future: forecasts."""
+
+    def __post_init__(self) -> None:
+        for name, most in (
+            ("layers", DEEPEST), ("width", WIDEST), ("feedforward", WIDEST), ("heads", WIDEST),
+            ("key_heads", WIDEST), ("sem_width", WIDEST), ("sem_blocks", DEEPEST),
+            ("kept", MOST_KEPT),
+        ):  # fmt: skip
+            value, rule = getattr(self, name), f"a whole number from 1 to {most}"
+            require(type(value) is int and 0 < value <= most, name, value, rule)
+        require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
+        rule = f"a multiple of {self.key_heads}"
+        require(self.heads % self.key_heads == 0, "heads", self.heads, rule)
+        encoding, mixing = self.encoding, self.mixing
+        require(encoding in ENCODINGS, "encoding", encoding, f"one of {tuple(ENCODINGS)}")
+        require(mixing in MIXINGS, "mixing", mixing, f"one of {MIXINGS}")
+        require(0.0 <= self.spacing <= 10.0, "spacing", self.spacing, "0 to 10 seconds")
+        self._check_look_aheads()
+
+    def _check_look_aheads(self) -> None:
+        given = self.look_aheads
+        rule = f"different whole numbers of milliseconds up to {FARTHEST}, 0 first"
+        fits = isinstance(given, (tuple, list)) and 0 < len(given) <= DEEPEST
+        fits = fits and all(type(ms) is int and abs(ms) <= FARTHEST for ms in given)
+        require(
+            fits and given[0] == 0 and len(set(given)) == len(given), "look_aheads", given, rule
+        )
+        object.__setattr__(self, "look_aheads", tuple(given))  # JSON has lists
+
+    @property
+    def depth(self) -> int:
+        """Width of one head."""
+        return self.width // self.heads
+
+    @property
+    def outputs(self) -> int:
+        """Numbers a joint that the network gives: x, y, z and log sigma."""
+        return 4
+
+    @property
+    def state_size(self) -> int:
+        """Float32 numbers that the network keeps of a person."""
+        ring = self.kept * 2 * self.key_heads * self.depth
+        recurrence = self.key_heads * self.depth * (self.depth + 1)
+        layer = ring if self.mixing == "attention" else recurrence
+        return 2 * self.kept + self.layers * layer + ring
+
+    def head(self, look_ahead: float) -> int:
+        """Return the index of the moment that is nearest to a look-ahead in milliseconds."""
+        if not abs(look_ahead) <= FARTHEST:
+            raise ConfigError(
+                f"look_ahead is {look_ahead} ms, but must be at most {FARTHEST} ms: this network "
+                f"answers for {', '.join(map(str, self.look_aheads))}"
+            )
+        return min(
+            range(len(self.look_aheads)), key=lambda i: abs(self.look_aheads[i] - look_ahead)
+        )
