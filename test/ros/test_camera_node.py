@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,7 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from node_world import World, overrides, worlds
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -40,49 +37,22 @@ distortion_coefficients: {rows: 1, cols: 5, data: [0.1, -0.2, 0.001, 0.002, 0.0]
 """
 
 
-class Audience(Node):
+class Audience(World):
     """Hears what a camera says."""
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__("audience")
-        self.images: list[Image] = []
+        self.images: list[Image] = self.listen(Image, "image_raw", QOS)
+        self.infos: list[CameraInfo] = self.listen(CameraInfo, "camera_info", QOS)
         self.jpegs: list[CompressedImage] = []
-        self.infos: list[CameraInfo] = []
-        self.create_subscription(Image, "image_raw", self.images.append, QOS)
-        self.create_subscription(CameraInfo, "camera_info", self.infos.append, QOS)
         given = {"start_delay": 0.0, **parameters}
-        self.camera = CameraNode(
-            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
-        )
-        self._spinner = SingleThreadedExecutor()
-        self._spinner.add_node(self)
+        self.camera = self.take_in(CameraNode(parameter_overrides=overrides(given)), spin=False)
 
     def listen_to_compressed(self) -> None:
-        self.create_subscription(CompressedImage, "image_raw/compressed", self.jpegs.append, QOS)
-
-    def spin_until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            self._spinner.spin_once(timeout_sec=0.05)
-
-    def close(self) -> None:
-        self._spinner.shutdown()
-        self.camera.destroy_node()
-        self.destroy_node()
+        self.jpegs = self.listen(CompressedImage, "image_raw/compressed", QOS)
 
 
-@pytest.fixture
-def audience(ros: None) -> Iterator[Callable[..., Audience]]:
-    made: list[Audience] = []
-
-    def make(**parameters: Any) -> Audience:
-        made.append(Audience(**parameters))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+audience = worlds(Audience)
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +126,7 @@ def test_a_lens_that_is_stated_is_published_as_stated(
 def test_what_cannot_be_shown_is_refused_with_a_sentence(ros: None, tmp_path: Path) -> None:
     def refused(error: type[Exception], **parameters: Any) -> str:
         with pytest.raises(error) as raised:
-            CameraNode(
-                parameter_overrides=[Parameter(n, value=value) for n, value in parameters.items()]
-            )
+            CameraNode(parameter_overrides=overrides(parameters))
         return str(raised.value)
 
     assert "no such video" in refused(SourceError, source=str(tmp_path / "absent.mp4"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,7 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from node_world import World, overrides, worlds
 from sensor_msgs.msg import Image, Imu
 from std_msgs.msg import Header
 
@@ -37,38 +34,21 @@ FPS = 25.0
 BASE = 1_700_000_000_000_000_000
 
 
-class Robot(Node):
+class Robot(World):
     """A lifter, the camera that it works for, and its TF."""
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__("robot")
         given = {"qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, **parameters}
-        self.lifter = LifterNode(
-            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
-        )
-        self.answers: list[Skeletons3D] = []
+        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
         self._keypoints = self.create_publisher(People2D, "keypoints", 100)
-        self.create_subscription(Skeletons3D, "skeletons", self.answers.append, 100)
+        self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
         self._tf = tf2_ros.TransformBroadcaster(self)
-        self._spinner = SingleThreadedExecutor()
-        self._spinner.add_node(self)
-        self._spinner.add_node(self.lifter)
 
     def start(self) -> None:
         assert self.lifter.start()
         self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
         self.spin_until(lambda: self.count_publishers("skeletons") == 1)
-
-    def spin_until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            self._spinner.spin_once(timeout_sec=0.02)
-
-    def spin_for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._spinner.spin_once(timeout_sec=0.02)
 
     def show(self, row: int, view: View = VIEW) -> np.ndarray:
         """Publish what a camera sees of somebody who walks; return the true joints (17, 3)."""
@@ -89,23 +69,8 @@ class Robot(Node):
             TransformStamped(header=header, child_frame_id="camera", transform=transform)
         )
 
-    def close(self) -> None:
-        self._spinner.shutdown()
-        self.lifter.destroy_node()
-        self.destroy_node()
 
-
-@pytest.fixture
-def robot(ros: None) -> Iterator[Callable[..., Robot]]:
-    made: list[Robot] = []
-
-    def make(**parameters: Any) -> Robot:
-        made.append(Robot(**parameters))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+robot = worlds(Robot)
 
 
 def root_of(skeleton: Skeleton3D) -> np.ndarray:

@@ -6,9 +6,8 @@ import dataclasses
 import signal
 import subprocess
 import sys
-import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
-from rclpy.executors import SingleThreadedExecutor
+from node_world import World, overrides, worlds
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from visualization_msgs.msg import Marker, MarkerArray
@@ -38,26 +36,20 @@ BASE = 1_700_000_000_000_000_000
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class World(Node):
+class Room(World):
     """A lifter, and everybody who speaks to it and hears it."""
 
     def __init__(self, **parameters: Any) -> None:
-        super().__init__("world")
+        super().__init__()
         given = {"qos_reliability": "reliable", "qos_depth": 100, **parameters}
-        self.lifter = LifterNode(
-            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
-        )
-        self.skeletons: list[Skeletons3D] = []
+        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
         self.markers: list[Marker] = []
         self.layouts: list[SkeletonLayout] = []
         self._keypoints = self.create_publisher(People2D, "keypoints", 100)
-        self.create_subscription(Skeletons3D, "skeletons", self.skeletons.append, 100)
+        self.skeletons: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
         self.create_subscription(
             MarkerArray, "skeleton_markers", lambda m: self.markers.extend(m.markers), 100
         )
-        self._executor_here = SingleThreadedExecutor()
-        self._executor_here.add_node(self)
-        self._executor_here.add_node(self.lifter)
 
     def start(self) -> None:
         assert self.lifter.start()
@@ -69,17 +61,6 @@ class World(Node):
             and self.count_publishers("skeletons") == 1
             and self.count_publishers("skeleton_markers") == 1
         )
-
-    def spin_until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            self._executor_here.spin_once(timeout_sec=0.05)
-
-    def spin_for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._executor_here.spin_once(timeout_sec=0.02)
 
     def send(self, message: People2D, answers: int) -> None:
         """Publish keypoints and wait for so many more skeleton messages."""
@@ -96,23 +77,8 @@ class World(Node):
     def listen_late(self) -> None:
         self.create_subscription(SkeletonLayout, "skeleton_layout", self.layouts.append, LATCHED)
 
-    def close(self) -> None:
-        self._executor_here.shutdown()
-        self.lifter.destroy_node()
-        self.destroy_node()
 
-
-@pytest.fixture
-def world(ros: None) -> Iterator[Callable[..., World]]:
-    made: list[World] = []
-
-    def make(**parameters: Any) -> World:
-        made.append(World(**parameters))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+world = worlds(Room)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +99,7 @@ def frame(clip: Clip, index: int) -> People2D:
 
 
 def test_the_node_and_the_offline_command_give_the_same_bits(
-    world: Callable[..., World], clip: Clip, shipped: Runtime
+    world: Callable[..., Room], clip: Clip, shipped: Runtime
 ) -> None:
     offline = lift_clip(clip, shipped, StreamConfig(), at_once=1)
     here = world()
@@ -153,7 +119,7 @@ def test_the_node_and_the_offline_command_give_the_same_bits(
 
 
 def test_with_look_ahead_too_and_silence_answers_what_waits(
-    world: Callable[..., World], clip: Clip, shipped: Runtime
+    world: Callable[..., Room], clip: Clip, shipped: Runtime
 ) -> None:
     offline = lift_clip(clip, shipped, StreamConfig(look_ahead=5), at_once=1)
     here = world(look_ahead=5)
@@ -183,7 +149,7 @@ def with_points(message: People2D, points: array[float]) -> People2D:
 
 
 def test_bad_messages_are_counted_and_good_ones_between_them_answered(
-    world: Callable[..., World], clip: Clip, capfd: pytest.CaptureFixture[str]
+    world: Callable[..., Room], clip: Clip, capfd: pytest.CaptureFixture[str]
 ) -> None:
     here = world()
     here.start()
@@ -215,7 +181,7 @@ def test_bad_messages_are_counted_and_good_ones_between_them_answered(
 
 
 def test_markers_are_deleted_when_people_leave_and_when_the_node_is_deactivated(
-    world: Callable[..., World], clip: Clip
+    world: Callable[..., Room], clip: Clip
 ) -> None:
     def left() -> set[tuple[str, int]]:
         standing: set[tuple[str, int]] = set()
@@ -238,7 +204,7 @@ def test_markers_are_deleted_when_people_leave_and_when_the_node_is_deactivated(
     here.spin_until(lambda: not left())
 
 
-def test_a_latched_layout_reaches_who_comes_late(world: Callable[..., World]) -> None:
+def test_a_latched_layout_reaches_who_comes_late(world: Callable[..., Room]) -> None:
     here = world()
     here.start()
     here.listen_late()
@@ -247,7 +213,7 @@ def test_a_latched_layout_reaches_who_comes_late(world: Callable[..., World]) ->
 
 
 def test_settings_changed_while_running_hold_from_the_next_message(
-    world: Callable[..., World], clip: Clip
+    world: Callable[..., Room], clip: Clip
 ) -> None:
     here = world()
     here.start()
@@ -262,7 +228,7 @@ def test_settings_changed_while_running_hold_from_the_next_message(
 
 
 def test_nothing_is_lifted_while_inactive_and_all_is_after_a_second_start(
-    world: Callable[..., World], clip: Clip
+    world: Callable[..., Room], clip: Clip
 ) -> None:
     here = world()
     for _ in range(2):
@@ -276,7 +242,7 @@ def test_nothing_is_lifted_while_inactive_and_all_is_after_a_second_start(
 
 @pytest.mark.parametrize("fault", ["missing", "truncated", "foreign"])
 def test_a_wrong_model_is_refused_with_a_sentence_and_can_be_mended(
-    world: Callable[..., World], tmp_path: Path, capfd: pytest.CaptureFixture[str], fault: str
+    world: Callable[..., Room], tmp_path: Path, capfd: pytest.CaptureFixture[str], fault: str
 ) -> None:
     path = tmp_path / "model.onnx"
     model = shipped_model().read_bytes()
@@ -293,7 +259,7 @@ def test_a_wrong_model_is_refused_with_a_sentence_and_can_be_mended(
 
 
 def test_a_transition_that_is_not_allowed_is_answered_and_survived(
-    world: Callable[..., World],
+    world: Callable[..., Room],
 ) -> None:
     from lifecycle_msgs.msg import Transition
     from lifecycle_msgs.srv import ChangeState

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,7 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 
 import tf2_ros
 from geometry_msgs.msg import PointStamped, PoseArray, TwistStamped
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from node_world import World, overrides, worlds
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from sensor_msgs.msg import JointState, PointCloud2
@@ -44,48 +41,26 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 ID = "walker"
 
 
-class World(Node):
+class Room(World):
     """A lifter, a camera before somebody who walks, and who listens."""
 
     def __init__(self, **parameters: Any) -> None:
-        super().__init__("world")
+        super().__init__()
         given = {
             "qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, "expire": 0.4,
             "floor_frame": "map", "target_frame": "map", **parameters,
         }  # fmt: skip
-        self.lifter = LifterNode(
-            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
-        )
-        self.heard: dict[str, list[Any]] = {}
+        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
         self.buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self.buffer, self)
         self._keypoints = self.create_publisher(People2D, "keypoints", 100)
         publish_static_frame(self, "map", "camera", VIEW.pose)
         self.listen(Skeletons3D, "skeletons")
-        self._spinner = SingleThreadedExecutor()
-        self._spinner.add_node(self)
-        self._spinner.add_node(self.lifter)
-
-    def listen(self, kind: type, topic: str, qos: QoSProfile | int = 100) -> list[Any]:
-        self.heard[topic] = []
-        self.create_subscription(kind, topic, self.heard[topic].append, qos)
-        return self.heard[topic]
 
     def start(self) -> None:
         assert self.lifter.start()
         self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
         self.spin_for(0.3)
-
-    def spin_until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            self._spinner.spin_once(timeout_sec=0.02)
-
-    def spin_for(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._spinner.spin_once(timeout_sec=0.02)
 
     def walk(self, frames: int) -> list[np.ndarray]:
         """Show somebody who walks and return the true joints (17, 3) in map."""
@@ -103,27 +78,12 @@ class World(Node):
         self.spin_for(0.1)
         return truth
 
-    def close(self) -> None:
-        self._spinner.shutdown()
-        self.lifter.destroy_node()
-        self.destroy_node()
 
-
-@pytest.fixture
-def world(ros: None) -> Iterator[Callable[..., World]]:
-    made: list[World] = []
-
-    def make(**parameters: Any) -> World:
-        made.append(World(**parameters))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+world = worlds(Room)
 
 
 def test_frames_poses_points_and_velocities_are_where_people_are(
-    world: Callable[..., World],
+    world: Callable[..., Room],
 ) -> None:
     here = world(publish_tf="bodies", publish_poses=True, publish_points=True)
     poses, clouds = here.listen(PoseArray, "poses"), here.listen(PointCloud2, "points")
@@ -163,7 +123,7 @@ def test_frames_poses_points_and_velocities_are_where_people_are(
     here.spin_until(lambda: clouds[-1].width == 0)
 
 
-def test_libhri_finds_bodies_by_rep_155(world: Callable[..., World]) -> None:
+def test_libhri_finds_bodies_by_rep_155(world: Callable[..., Room]) -> None:
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
     here = world(publish_tf="links", publish_hri=True)
     bodies = f"/humans/bodies/{ID}"
@@ -215,7 +175,7 @@ def test_a_missing_message_package_is_named_with_the_package_that_brings_it() ->
 
 
 def test_hri_without_frames_is_refused_with_a_sentence(
-    world: Callable[..., World], capfd: pytest.CaptureFixture[str]
+    world: Callable[..., Room], capfd: pytest.CaptureFixture[str]
 ) -> None:
     here = world(publish_hri=True)
     assert not here.lifter.start()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,7 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
+from node_world import World, overrides, worlds
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
@@ -33,50 +31,25 @@ TOPICS = {
 }
 
 
-class Audience(Node):
+class Audience(World):
     """The camera, and who keeps all that it says, by topic and stamp."""
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__("audience")
-        self.heard: dict[str, dict[int, Any]] = {topic: {} for topic in TOPICS}
+        self.kept: dict[str, dict[int, Any]] = {topic: {} for topic in TOPICS}
         for topic, (kind, qos) in TOPICS.items():
             self.create_subscription(kind, topic, self._keep(topic), qos)
-        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.camera = VirtualCamera(parameter_overrides=overrides)
-        self._executor_here = SingleThreadedExecutor()
-        self._executor_here.add_node(self)
-        self._executor_here.add_node(self.camera)
+        self.camera = self.take_in(VirtualCamera(parameter_overrides=overrides(parameters)))
 
     def _keep(self, topic: str) -> Callable[[Any], None]:
-        return lambda message: self.heard[topic].update({stamp_ns(message.header.stamp): message})
+        return lambda message: self.kept[topic].update({stamp_ns(message.header.stamp): message})
 
     def complete(self) -> list[int]:
         """Return the stamps of which everything was heard."""
-        return sorted(set.intersection(*(set(by_stamp) for by_stamp in self.heard.values())))
-
-    def spin_until(self, holds: Callable[[], bool], seconds: float = 20.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            self._executor_here.spin_once(timeout_sec=0.05)
-
-    def close(self) -> None:
-        self._executor_here.shutdown()
-        self.camera.destroy_node()
-        self.destroy_node()
+        return sorted(set.intersection(*(set(by_stamp) for by_stamp in self.kept.values())))
 
 
-@pytest.fixture
-def audience(ros: None) -> Iterator[Callable[..., Audience]]:
-    made: list[Audience] = []
-
-    def make(**parameters: Any) -> Audience:
-        made.append(Audience(**parameters))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+audience = worlds(Audience)
 
 
 def test_truth_projected_by_the_calibration_is_where_the_keypoints_are(
@@ -85,8 +58,8 @@ def test_truth_projected_by_the_calibration_is_where_the_keypoints_are(
     here = audience(people=3, width=320, height=240, focal=280.0)
     here.spin_until(lambda: len(here.complete()) >= 5)
     for stamp in here.complete():
-        info = here.heard["camera_info"][stamp]
-        truth, keypoints = here.heard["truth"][stamp], here.heard["truth_keypoints"][stamp]
+        info = here.kept["camera_info"][stamp]
+        truth, keypoints = here.kept["truth"][stamp], here.kept["truth_keypoints"][stamp]
         assert {info.header.frame_id, truth.header.frame_id} == {keypoints.header.frame_id}
         assert (info.width, info.height) == (320, 240) == (keypoints.width, keypoints.height)
         assert (
@@ -107,12 +80,12 @@ def test_people_are_seen_in_the_image_where_truth_has_them(
     here = audience(people=2, width=320, height=240, focal=280.0, noise=0.0)
     here.spin_until(lambda: len(here.complete()) >= 3)
     stamp = here.complete()[0]
-    image = here.heard["image_raw"][stamp]
+    image = here.kept["image_raw"][stamp]
     assert (image.width, image.height, image.encoding, image.step) == (320, 240, "bgr8", 960)
     decoded = ImageDecoder().decode(image).astype(int)
     empty = here.camera._renderer.render(np.empty((0, JOINTS, 3))).astype(int)
     change = np.abs(decoded - empty).sum(-1)
-    for person in here.heard["truth_keypoints"][stamp].people:
+    for person in here.kept["truth_keypoints"][stamp].people:
         seen = np.asarray(person.scores) > 0
         column, row = np.reshape(person.points, (JOINTS, 2))[seen].astype(int).T
         assert (change[row, column] > 10).mean() > 0.8
@@ -120,10 +93,10 @@ def test_people_are_seen_in_the_image_where_truth_has_them(
 
 def test_images_come_at_the_rate_that_was_asked_for(audience: Callable[..., Audience]) -> None:
     here = audience(people=1, width=64, height=48, focal=56.0, fps=20.0)
-    here.spin_until(lambda: len(here.heard["camera_info"]) >= 30)
-    intervals = np.diff(sorted(here.heard["camera_info"])) / 1e9
+    here.spin_until(lambda: len(here.kept["camera_info"]) >= 30)
+    intervals = np.diff(sorted(here.kept["camera_info"])) / 1e9
     assert np.median(intervals) == pytest.approx(1 / 20, rel=0.2)
-    poses = [joints_of(m.people[0]) for _, m in sorted(here.heard["truth"].items())]
+    poses = [joints_of(m.people[0]) for _, m in sorted(here.kept["truth"].items())]
     assert max(np.abs(a - b).max() for a, b in itertools.pairwise(poses)) > 1e-3
 
 
