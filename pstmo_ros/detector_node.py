@@ -79,7 +79,7 @@ class DetectorNode(GuardedNode):
         own = self._own = self.parameters.read(DetectorParameters)
         self._detector = self._load(own.detector, self.parameters.read(DetectorFiles))
         self._decoder = ImageDecoder()
-        self._keypoints = self._publisher(People2D, own.keypoints_topic, _RESULTS)
+        self._keypoints = self.publisher(People2D, own.keypoints_topic, _RESULTS)
         self.get_logger().info(f"configured: {self._detector.describe()}")
         self.get_logger().info(self._decoder.describe())
 
@@ -152,11 +152,11 @@ class DetectorNode(GuardedNode):
                 self._look_at(message)
             except PstmoError as error:
                 reason = "image" if isinstance(error, ImageError) else "detector"
-                self._report(reason, str(error))
+                self.report(reason, str(error))
             except Exception:  # whatever one image does, the next ones are looked at
                 if not self.context.ok():  # the end came meanwhile
                     return
-                self._report("internal", f"an image was not looked at:\n{traceback.format_exc()}")
+                self.report("internal", f"an image was not looked at:\n{traceback.format_exc()}")
             if period:
                 mailbox.sleep(began + period - time.monotonic())
 

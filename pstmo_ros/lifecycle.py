@@ -66,13 +66,13 @@ class GuardedNode(LifecycleNode):
         call_all(self._release_on_deactivate)
         call_all(self._release_on_cleanup)
 
-    def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+    def publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         """Return a publisher that speaks while the node is active, until clean-up."""
         publisher = self.create_lifecycle_publisher(kind, topic, qos)
         self._release_on_cleanup.append(lambda: self.destroy_lifecycle_publisher(publisher))
         return publisher
 
-    def _report(self, reason: str, fault: str) -> None:
+    def report(self, reason: str, fault: str) -> None:
         """Count a fault and log it, unless the same reason was logged just now."""
         if line := self.drops.add(reason, fault, time.monotonic_ns()):
             self.get_logger().error(line)
@@ -87,7 +87,7 @@ class GuardedNode(LifecycleNode):
             except Exception:
                 if not self.context.ok():  # the end came meanwhile
                     raise
-                self._report("internal", f"a callback failed:\n{traceback.format_exc()}")
+                self.report("internal", f"a callback failed:\n{traceback.format_exc()}")
 
         return surviving
 

@@ -12,60 +12,43 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.parameter import Parameter
-from rclpy.qos import (
-    DurabilityPolicy,
-    QoSProfile,
-    ReliabilityPolicy,
-    qos_profile_sensor_data,
-)
-from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Header
-from visualization_msgs.msg import MarkerArray
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from pstmo_core.camera import (
-    ASSUMED_LENS,
-    Camera,
-    CameraError,
-    calibration_digest,
-    camera_from_info,
-)
 from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_core.streaming.warm_up import warm_up
+from pstmo_ros.camera_pipeline import CameraPipeline
 from pstmo_ros.clock_watch import waits_for_clock
-from pstmo_ros.conversions import layout_message, stamp_ns, time_message
+from pstmo_ros.conversions import layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.frames.parameters import FrameParameters
-from pstmo_ros.keypoint_subscription import KeypointSubscription
 from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
-from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
-from pstmo_ros.msg import People2D, SkeletonLayout, Skeletons3D
-from pstmo_ros.outputs.all_outputs import AllOutputs
+from pstmo_ros.markers import MarkerStyle
+from pstmo_ros.msg import People2D, SkeletonLayout
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
-from pstmo_ros.places import describe_places
 from pstmo_ros.run_node import run_node
-from pstmo_ros.stream import Stream
-from pstmo_ros.surroundings import Surroundings
+from pstmo_ros.stream import take_together
 from pstmo_ros.timed_runtime import TimedRuntime
 
 SILENCE_PERIOD = 0.2
 """Seconds between two looks whether people have left while no message came."""
-_QUIET = 5.0
-"""Seconds between two lines of the log on calibrations."""
-_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
+#: Keypoints of a camera, as `camera_pipeline.Heard` has them.
+_Heard = tuple[CameraPipeline, People2D, int, int]
 
 
 class LifterNode(GuardedNode):
     """Subscribes to People2D while active; publishes Skeletons3D, MarkerArray, SkeletonLayout.
 
-    In every state it says on /diagnostics how it is.
+    It serves one camera, or several in one inference. In every state it says on /diagnostics how
+    it is.
 
     Raises:
         ConfigError: if a parameter that it was started with is wrong.
@@ -78,16 +61,13 @@ class LifterNode(GuardedNode):
         )
         self._own = self.parameters.read(LifterParameters)
         self._runtime: TimedRuntime | None = None
-        self._stream: Stream | None = None
-        self._markers = SkeletonMarkers(self.parameters.read(MarkerStyle))
-        self._camera: Camera | None = None
-        self._surroundings = Surroundings()
-        self._outputs: AllOutputs | None = None
-        self._told: Skeletons3D | None = None
-        self._heard_of_camera = b""
-        self._said_calibrated = -_QUIET
-        self._keypoints: KeypointSubscription | None = None
+        self._config: StreamConfig | None = None
+        """What the streams were made for."""
+        self._cameras: list[CameraPipeline] = []
+        self._heard: list[_Heard] = []
+        """What cameras have told since the last inference, if there are several."""
         self._changed = False
+        self._wake = self.create_guard_condition(self._survived(self._lift_heard))
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = Diagnostics(self, self.drops, self._facts)
 
@@ -95,11 +75,10 @@ class LifterNode(GuardedNode):
         own = self._own = self.parameters.read(LifterParameters)
         runtime = load_runtime(own.model or None, own.threads, own.backend, own.precision)
         self._runtime = TimedRuntime(runtime)
+        self._cameras = [CameraPipeline(self, name, own) for name in own.camera_names or ("",)]
         self._take_up_parameters()
         warm_up(runtime, self.parameters.read(StreamConfig))
-        self._skeletons = self._publisher(Skeletons3D, own.skeletons_topic, _RESULTS)
-        self._marker_arrays = self._publisher(MarkerArray, own.markers_topic, _RESULTS)
-        self._layout = self._publisher(SkeletonLayout, own.layout_topic, _LATCHED)
+        self._layout = self.publisher(SkeletonLayout, own.layout_topic, _LATCHED)
         # A clock that jumps (a simulation that starts again) makes silence meaningless. Jumps of
         # stamps alone, without /clock, are the streaming core's.
         threshold = JumpThreshold(
@@ -110,152 +89,108 @@ class LifterNode(GuardedNode):
         self.get_logger().info(f"configured: {self._runtime.explain()}")
 
     def _activate(self) -> None:
-        own = self._own
         self._layout.publish(layout_message())
-        self._release_on_deactivate.append(self._surroundings.close)
-        hear = self._surroundings.open(
-            self,
+        frames, outputs = (
             self.parameters.read(FrameParameters),
-            self._report,
-            lambda message: self._current_stream().frame_of(message),
-            self._on_keypoints,
+            self.parameters.read(OutputParameters),
         )
-        self._outputs = AllOutputs(self, self.parameters.read(OutputParameters))
-        self._release_on_deactivate.append(self._outputs.close)
-        self._surroundings.see = self._outputs.see
-        keypoints = self._keypoints = KeypointSubscription(
-            self, own.keypoints_topic, own.qos_reliability, own.qos_depth, hear
-        )
-        camera_info = self.create_subscription(
-            CameraInfo, own.camera_info_topic, self._on_camera_info, qos_profile_sensor_data
-        )
+        heard = self._on_one_of_several if len(self._cameras) > 1 else self._on_keypoints
+        for camera in self._cameras:
+            self._release_on_deactivate.append(camera.close)
+            camera.open(frames, outputs, heard)
         self._diagnostics.monitor.restart(time.monotonic_ns())
         silence = self.create_timer(SILENCE_PERIOD, self._on_silence)
-        self._release_on_deactivate += [
-            keypoints.destroy,
-            lambda: self.destroy_subscription(camera_info),
-            lambda: self.destroy_timer(silence),
-        ]
-        self.get_logger().info(
-            f"active: {keypoints.topic} ({own.qos_reliability}) -> "
-            f"{self._skeletons.topic_name}, {self._marker_arrays.topic_name}"
-        )
+        self._release_on_deactivate.append(lambda: self.destroy_timer(silence))
 
     def _deactivate(self) -> None:
         super()._deactivate()
-        self._forget()
+        self._heard.clear()
         if dropped := self.drops.summary():
             self.get_logger().info(f"dropped so far: {dropped}")
 
     def _release(self) -> None:
         super()._release()
-        self._stream = self._runtime = self._camera = None
-        self._heard_of_camera = b""
+        self._cameras, self._heard = [], []
+        self._runtime = self._config = None
 
     # Data
 
-    def _on_keypoints(self, message: People2D, received: int, lost: int) -> None:
-        """Lift a message; the arguments are those of `KeypointSubscription`'s callback."""
+    def _on_keypoints(
+        self, camera: CameraPipeline, message: People2D, received: int, lost: int
+    ) -> None:
+        """Lift a message; the arguments are those of `camera_pipeline.Heard`."""
+        self._lift([(camera, message, received, lost)])
+
+    def _on_one_of_several(
+        self, camera: CameraPipeline, message: People2D, received: int, lost: int
+    ) -> None:
+        """Keep a message until the executor has handed over those of the other cameras."""
+        self._heard.append((camera, message, received, lost))
+        self._wake.trigger()
+
+    def _lift_heard(self) -> None:
+        """Lift what cameras have told, in turns of one message each."""
+        waiting, self._heard = self._heard, []
+        while waiting:
+            turn: dict[str, _Heard] = {}
+            later = []
+            for each in waiting:
+                if each[0].name in turn:
+                    later.append(each)
+                else:
+                    turn[each[0].name] = each
+            self._lift(list(turn.values()))
+            waiting = later
+
+    def _lift(self, heard: list[_Heard]) -> None:
+        """Lift a message of each of some cameras, and publish."""
         began = time.monotonic_ns()
-        stream = self._current_stream()
+        self._refresh()
         assert self._runtime is not None
         now = self.get_clock().now().nanoseconds
         inference = self._runtime.nanoseconds
         try:
-            skeletons = stream.take(message, self._own.layout, now)
+            streams = [(camera.current, message) for camera, message, _, _ in heard]
+            answers = take_together(streams, self._own.layout, now)
         except Exception:  # whatever one message does, the next ones are served
-            self._report("internal", f"a message could not be lifted:\n{traceback.format_exc()}")
-            skeletons = []
-        self._publish(skeletons, stream.people)
-        took: dict[str, float] = {}
-        if skeletons:
-            took = {
-                "from_stamp": self.get_clock().now().nanoseconds - stamp_ns(message.header.stamp),
-                "from_receipt": time.time_ns() - received,
-                "inference": self._runtime.nanoseconds - inference,
-            }
-        end = time.monotonic_ns()
-        self._diagnostics.monitor.add(end, len(skeletons), busy=end - began, lost=lost, **took)
-
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        """Take over a calibration; cameras send the same one with every image."""
-        digest = calibration_digest(message)
-        if digest == self._heard_of_camera:
-            return
-        self._heard_of_camera = digest
-        before = self._camera
-        try:
-            self._camera = camera_from_info(message, self._own.rectified)
-        except CameraError as error:
-            self._camera = None
-            fault = f"{self._own.camera_info_topic}: not used: {error}"
-            if line := self.drops.add("camera_info", fault, time.monotonic_ns()):
-                self.get_logger().warning(line)
-        else:
-            if before is None or not self._camera.resembles(before):
-                self._say_calibrated(self._camera, message.distortion_model == ASSUMED_LENS)
-        self._current_stream().camera = self._camera
-
-    def _say_calibrated(self, camera: Camera, assumed: bool) -> None:
-        now = time.monotonic()
-        if now - self._said_calibrated < _QUIET:  # two cameras may tell theirs in turns
-            return
-        self._said_calibrated = now
-        lens = f"{camera.width} x {camera.height} pixels, focal length {camera.focal[0]:.1f}"
-        if assumed:
-            self.get_logger().warning(
-                f"the camera's lens is assumed ({lens}): people's distances are a guess"
-            )
-        else:
-            self.get_logger().info(f"calibrated: {lens}; people get their places")
+            self.report("internal", f"a message could not be lifted:\n{traceback.format_exc()}")
+            answers = [[] for _ in heard]
+        inference = self._runtime.nanoseconds - inference
+        for (camera, message, received, lost), skeletons in zip(heard, answers, strict=True):
+            camera.publish(skeletons)
+            took: dict[str, float] = {}
+            if skeletons:
+                from_stamp = self.get_clock().now().nanoseconds - stamp_ns(message.header.stamp)
+                took = {"from_stamp": from_stamp, "from_receipt": time.time_ns() - received}
+                took["inference"] = inference
+            end = time.monotonic_ns()
+            self._diagnostics.monitor.add(end, len(skeletons), busy=end - began, lost=lost, **took)
+            began = end
 
     def _on_silence(self) -> None:
-        stream = self._current_stream()
-        self._publish(stream.silence(self.get_clock().now().nanoseconds), stream.people)
-
-    def _current_stream(self) -> Stream:
-        """Return the stream as the parameters say now."""
-        if self._changed:
-            self._take_up_parameters()
-        assert self._stream is not None  # subscription and timer live only while active
-        return self._stream
-
-    def _publish(self, messages: list[Skeletons3D], present: tuple[str, ...]) -> None:
-        for message in messages:
-            self._skeletons.publish(message)
-            self._told = message
-            if self._outputs is not None:
-                self._outputs.tell(message, present)
-            if self._marker_arrays.get_subscription_count():  # else nobody looks
-                self._marker_arrays.publish(self._markers.draw(message, present))
-
-    def _forget(self) -> None:
-        """Forget everybody and delete their markers."""
-        if self._stream is None:
-            return
-        stamp = time_message(self.get_clock().now().nanoseconds)
-        header = Header(frame_id=self._stream.frame_id, stamp=stamp)
-        self._stream.reset()
-        deletions = self._markers.clear(header)
-        if deletions.markers:
-            self._marker_arrays.publish(deletions)
+        self._refresh()
+        for camera in self._cameras:
+            camera.look_for_silence(self.get_clock().now().nanoseconds)
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         del jump
         self.get_logger().info("the clock jumped: everybody is forgotten")
-        self._forget()
+        for camera in self._cameras:
+            camera.forget()
 
     def _facts(self) -> Facts:
         """Return what the diagnostics cannot know by themselves."""
         state = "active" if self._release_on_deactivate else "inactive"
+        cameras = self._cameras
+        topics = [camera.topic(self._own.keypoints_topic) for camera in cameras]
         return Facts(
             state=state if self._runtime else "unconfigured",
             runtime=self._runtime.explain() if self._runtime else "",
-            topic=self.resolve_topic_name(self._own.keypoints_topic),
-            people=len(self._stream.people) if self._stream else 0,
-            refused=self._keypoints.refused if self._keypoints else "",
+            topic=", ".join(map(self.resolve_topic_name, topics or [self._own.keypoints_topic])),
+            people=sum(len(camera.people) for camera in cameras),
+            refused="; ".join(c.refused for c in cameras if c.refused),
             waits_for_clock=waits_for_clock(self),
-            places=describe_places(self._told) if self._told else "",
+            places="; ".join(camera.places for camera in cameras if camera.places),
         )
 
     # Parameters
@@ -265,7 +200,7 @@ class LifterNode(GuardedNode):
             self.parameters.check(changes, configured=self._runtime is not None)
             if self._runtime is not None:
                 config = self.parameters.read(StreamConfig, changes)
-                self._new_stream(config)
+                self._cameras[0].new_stream(cast(Runtime, self._runtime), config)
         except PstmoError as error:
             return SetParametersResult(successful=False, reason=str(error))
         # They hold only after this callback, which cannot be heard of on all distributions: the
@@ -273,22 +208,26 @@ class LifterNode(GuardedNode):
         self._changed = True
         return SetParametersResult(successful=True)
 
+    def _refresh(self) -> None:
+        """Work as the parameters say now."""
+        if self._changed:
+            self._take_up_parameters()
+
     def _take_up_parameters(self) -> None:
         """Read all parameters; other settings of the stream restart it."""
         self._changed = False
         if self._runtime is None:
             return
         self._own = self.parameters.read(LifterParameters)
-        self._markers.style = self.parameters.read(MarkerStyle)
-        config = self.parameters.read(StreamConfig)
-        if self._stream is None or config != self._stream.config:
-            self._forget()
-            self._stream = self._new_stream(config)
-            self._stream.camera = self._camera
-
-    def _new_stream(self, config: StreamConfig) -> Stream:
-        runtime, warn = cast(Runtime, self._runtime), self.get_logger().warning
-        return Stream(runtime, config, self.drops, warn, self._own.frame_id, self._surroundings)
+        style, config = self.parameters.read(MarkerStyle), self.parameters.read(StreamConfig)
+        for camera in self._cameras:
+            camera.markers.style = style
+        if config != self._config:
+            embeddings = EmbeddingCache(self._runtime.kept_width)
+            for camera in self._cameras:
+                runtime = cast(Runtime, self._runtime)
+                camera.restart(camera.new_stream(runtime, config, embeddings))
+            self._config = config
 
 
 def main(args: Sequence[str] | None = None) -> int:

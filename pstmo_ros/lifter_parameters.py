@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.runtime.base import BACKENDS, PRECISIONS
 from pstmo_core.settings import check_settings, setting
 from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_topic
+
+_NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,14 @@ class LifterParameters:
     )
     threads: int = setting(
         1, "Threads of the inference on the CPU.", low=1, high=64, change=UNCONFIGURED
+    )
+    cameras: str = setting(
+        "",
+        "Cameras whose people are lifted in one inference, separated by commas (camera1,camera2): "
+        "each has its own topics under its name (camera1/keypoints, camera1/camera_info, "
+        "camera1/skeletons), its own frame, and ids that begin with its name. Empty: one camera, "
+        "whose topics are named as below.",
+        change=UNCONFIGURED,
     )
     keypoints_topic: str = setting(
         "keypoints", "Topic of the 2D keypoints (People2D).", change=UNCONFIGURED
@@ -93,3 +105,14 @@ class LifterParameters:
         check_settings(self)
         for what in ("keypoints", "skeletons", "markers", "layout", "camera_info"):
             check_topic(self, f"{what}_topic")
+        names = self.camera_names
+        if len(set(names)) < len(names) or not all(_NAMESPACE.fullmatch(name) for name in names):
+            raise ConfigError(
+                f"cameras is {self.cameras!r}, but must be different names of letters, digits and "
+                "_, separated by commas: camera1,camera2"
+            )
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """The names in `cameras`."""
+        return tuple(name.strip() for name in self.cameras.split(",")) if self.cameras else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pstmo_core.camera import Camera, CameraError
@@ -12,8 +12,10 @@ from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.robot.velocity import Velocities
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_core.streaming.lifter import StreamLifter
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+from pstmo_core.streaming.together import push_together
 from pstmo_ros.conversions import (
     MessageError,
     has_ids,
@@ -52,6 +54,8 @@ class Stream:
         warn: takes a sentence for the log.
         frame_id: of skeletons whose keypoints name no frame.
         surroundings: what is known besides keypoints; by default nothing.
+        embeddings: shared with the streams of other cameras that are lifted in the same inference.
+        prefix: of all ids, so that no two cameras' people have the same.
 
     Raises:
         ConfigError: if the settings do not fit the network.
@@ -66,6 +70,8 @@ class Stream:
         warn: Callable[[str], object],
         frame_id: str = "",
         surroundings: Surroundings | None = None,
+        embeddings: EmbeddingCache | None = None,
+        prefix: str = "",
     ) -> None:
         self.config = config
         self.camera: Camera | None = None
@@ -73,10 +79,10 @@ class Stream:
         parameter `focal`, nobody has a place."""
         self.frame_id = frame_id
         """Of the newest message that was used."""
-        self._default_frame_id = frame_id
+        self._default_frame_id, self._prefix = frame_id, prefix
         self._surroundings = surroundings or Surroundings()
         self._velocities = Velocities()
-        self._lifter = StreamLifter(runtime, config)
+        self.lifter = StreamLifter(runtime, config, embeddings)
         self._drops = drops
         self._warn = warn
         self._one_camera = OneCamera()
@@ -94,7 +100,7 @@ class Stream:
     @property
     def people(self) -> tuple[str, ...]:
         """The ids of all who have not left."""
-        return self._lifter.people
+        return self.lifter.people
 
     def take(self, message: People2D, layout: str, now: int) -> list[Skeletons3D]:
         """Take in a message and return the skeletons that can now be published.
@@ -104,6 +110,11 @@ class Stream:
             layout: name of the layout of its points; empty means what the message says.
             now: nanoseconds on the node's clock.
         """
+        frame = self.frame_from(message, layout, now)
+        return [] if frame is None else self.messages(self.lifter.push(frame), now)
+
+    def frame_from(self, message: People2D, layout: str, now: int) -> KeypointFrame | None:
+        """Return the frame to lift, None if there is nothing to; arguments as of `take`."""
         try:
             frame, faults = keypoints_from_message(message, layout)
         except MessageError as error:
@@ -111,21 +122,26 @@ class Stream:
         for fault in faults:
             self._tell(fault.reason, f"dropped: {fault.sentence}", now, fault.amount)
         if frame is None or not self._admits(message, now):
-            return []
+            return None
         # A camera that changes its resolution sees the same people.
         self._size = self._size or (frame.width, frame.height)
         frame = resized(frame, self._size)
         if frame.ids and not has_ids(message):
             frame = self._named(frame, now)
+        if self._prefix:
+            frame = replace(frame, ids=tuple(f"{self._prefix}{name}" for name in frame.ids))
         frame = self._surroundings.complete(frame, self.frame_of(message))
         frame = self._calibrated(frame, now)
         self.frame_id = self.frame_of(message)
         if not self.frame_id:
             self._warn_once(NO_FRAME_ID)
         self._newest = frame.stamp, now
-        answers = self._lifter.push(frame)
+        return frame
+
+    def messages(self, answers: list[SkeletonFrame], now: int) -> list[Skeletons3D]:
+        """Return answers of the lifter as messages, and tell what it counted."""
         for reason, sentence in _COUNTED.items():
-            if new := self._lifter.counters[reason] - self._told[reason]:
+            if new := self.lifter.counters[reason] - self._told[reason]:
                 self._tell(reason, sentence, now, new)
                 self._told[reason] += new
         return [self._message(answer) for answer in answers]
@@ -183,12 +199,12 @@ class Stream:
         if self._newest is None:
             return []
         stamp, arrival = self._newest
-        answers = self._lifter.expire(stamp + max(0, now - arrival))
+        answers = self.lifter.expire(stamp + max(0, now - arrival))
         return [self._message(answer) for answer in answers]
 
     def reset(self) -> None:
         """Forget everybody and every frame."""
-        self._lifter.reset()
+        self.lifter.reset()
         self._newest = None
 
     def _warn_once(self, sentence: str) -> None:
@@ -199,3 +215,29 @@ class Stream:
     def _tell(self, reason: str, sentence: str, now: int, amount: int = 1) -> None:
         if line := self._drops.add(reason, sentence, now, amount):
             self._warn(line)
+
+
+def take_together(
+    heard: Sequence[tuple[Stream, People2D]], layout: str, now: int
+) -> list[list[Skeletons3D]]:
+    """Take in a message of each of several streams and lift everybody in one inference.
+
+    Args:
+        heard: streams that share their embeddings, no stream twice.
+        layout: as of `Stream.take`.
+        now: as of `Stream.take`.
+
+    Returns:
+        What `Stream.take` would return for each.
+    """
+    frames = [(stream, stream.frame_from(message, layout, now)) for stream, message in heard]
+    pushed = [(stream, frame) for stream, frame in frames if frame is not None]
+    if len(pushed) == 1:
+        answers = [pushed[0][0].lifter.push(pushed[0][1])]
+    else:
+        answers = push_together([(stream.lifter, frame) for stream, frame in pushed])
+    found = {
+        id(stream): stream.messages(each, now)
+        for (stream, _), each in zip(pushed, answers, strict=True)
+    }
+    return [found.get(id(stream), []) for stream, _ in frames]

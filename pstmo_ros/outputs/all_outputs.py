@@ -27,19 +27,25 @@ class AllOutputs:
     Args:
         node: publishes.
         own: what is asked for.
+        camera: the namespace of relative topics, where the node has several cameras.
 
     Raises:
         ConfigError: if what is asked for does not fit together.
         PstmoError: if messages are asked for that are not installed.
     """
 
-    def __init__(self, node: Node, own: OutputParameters) -> None:
+    def __init__(self, node: Node, own: OutputParameters, camera: str = "") -> None:
+        if own.publish_hri and camera:
+            raise ConfigError(
+                "publish_hri cannot be had for several cameras of one node: give each camera a "
+                "lifter of its own, or leave publish_hri off"
+            )
         if own.publish_hri and own.publish_tf == "off":
             raise ConfigError(
                 "publish_hri needs frames on TF, where REP-155 has the 3D skeletons: set "
                 "publish_tf to links"
             )
-        self._node = node
+        self._node, self._camera = node, camera
         self._publishers: list[Any] = []
         self._outputs: list[Output] = []
         try:
@@ -64,6 +70,8 @@ class AllOutputs:
             self._outputs.append(HriOutput(publish, self._withdraw))
 
     def _publish(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+        if self._camera and not topic.startswith("/"):
+            topic = f"{self._camera}/{topic}"
         self._publishers.append(self._node.create_publisher(kind, topic, qos))
         return self._publishers[-1]
 

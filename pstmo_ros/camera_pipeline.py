@@ -1,0 +1,223 @@
+"""What the lifter has for each camera: topics, calibration, stream, markers and other outputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from pstmo_core.camera import (
+    ASSUMED_LENS,
+    Camera,
+    CameraError,
+    calibration_digest,
+    camera_from_info,
+)
+from pstmo_core.runtime.base import Runtime
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.embedding_cache import EmbeddingCache
+from pstmo_ros.conversions import time_message
+from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.keypoint_subscription import KeypointSubscription
+from pstmo_ros.lifecycle import GuardedNode, call_all
+from pstmo_ros.lifter_parameters import LifterParameters
+from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
+from pstmo_ros.msg import People2D, Skeletons3D
+from pstmo_ros.outputs.all_outputs import AllOutputs
+from pstmo_ros.outputs.parameters import OutputParameters
+from pstmo_ros.places import describe_places
+from pstmo_ros.stream import Stream
+from pstmo_ros.surroundings import Surroundings
+
+#: Takes keypoints of a camera: which, the message, when it was received (nanoseconds, this
+#: machine's clock), and how many frames were lost since the last one.
+Heard = Callable[["CameraPipeline", People2D, int, int], None]
+
+_QUIET = 5.0
+"""Seconds between two lines of the log on calibrations."""
+_RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class CameraPipeline:
+    """From the keypoints of a camera to what is published of its people.
+
+    Args:
+        node: the lifter, which is configured and has topics of its own.
+        name: the namespace of the camera's topics; empty where the node has one camera.
+        own: the node's parameters.
+    """
+
+    def __init__(self, node: GuardedNode, name: str, own: LifterParameters) -> None:
+        self.name = name
+        self.stream: Stream | None = None
+        """Lifts; None until `restart`."""
+        self.keypoints: KeypointSubscription | None = None
+        """None while the node is inactive."""
+        self.markers = SkeletonMarkers(MarkerStyle())
+        self._node, self._own = node, own
+        self._camera: Camera | None = None
+        self._surroundings = Surroundings()
+        self._outputs: AllOutputs | None = None
+        self._told: Skeletons3D | None = None
+        self._heard_of_camera = b""
+        self._said_calibrated = -_QUIET
+        self._skeletons = node.publisher(Skeletons3D, self.topic(own.skeletons_topic), _RESULTS)
+        self._drawn = node.publisher(MarkerArray, self.topic(own.markers_topic), _RESULTS)
+
+    def topic(self, name: str) -> str:
+        """Return a topic of this camera."""
+        return f"{self.name}/{name}" if self.name and name and name[0] not in "/~" else name
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The ids of all who have not left."""
+        return self.stream.people if self.stream else ()
+
+    @property
+    def refused(self) -> str:
+        """Why a publisher of keypoints is not heard; empty if all are."""
+        return self.keypoints.refused if self.keypoints else ""
+
+    @property
+    def places(self) -> str:
+        """What people's root positions rest on, in a line; empty if nobody has one."""
+        told = describe_places(self._told) if self._told else ""
+        return f"{self.name}: {told}" if self.name and told else told
+
+    def open(self, frames: FrameParameters, outputs: OutputParameters, heard: Heard) -> None:
+        """Begin to listen and to publish.
+
+        Raises:
+            PstmoError: if something is asked for that is not installed or does not fit together.
+        """
+        own, node = self._own, self._node
+        frames = replace(
+            frames,
+            depth_topic=self.topic(frames.depth_topic),
+            imu_topic=self.topic(frames.imu_topic),
+        )
+        hear = self._surroundings.open(
+            node,
+            frames,
+            node.report,
+            lambda message: self.current.frame_of(message),
+            lambda message, received, lost: heard(self, message, received, lost),
+        )
+        self._outputs = AllOutputs(node, outputs, self.name)
+        self._surroundings.see = self._outputs.see
+        self.keypoints = KeypointSubscription(
+            node, self.topic(own.keypoints_topic), own.qos_reliability, own.qos_depth, hear
+        )
+        self._camera_info = node.create_subscription(
+            CameraInfo,
+            self.topic(own.camera_info_topic),
+            self._on_camera_info,
+            qos_profile_sensor_data,
+        )
+        node.get_logger().info(
+            f"active: {self.keypoints.topic} ({own.qos_reliability}) -> "
+            f"{self._skeletons.topic_name}, {self._drawn.topic_name}"
+        )
+
+    def close(self) -> None:
+        """Listen no more, and say that nobody is there; may be called again."""
+        releases: list[Callable[[], object]] = [self._surroundings.close]
+        if self._outputs is not None:
+            releases.append(self._outputs.close)
+        if self.keypoints is not None:
+            releases.append(self.keypoints.destroy)
+            releases.append(lambda: self._node.destroy_subscription(self._camera_info))
+        self.keypoints = self._outputs = None
+        call_all(releases)
+        self.forget()
+
+    def restart(self, stream: Stream) -> None:
+        """Take another stream from now on, and forget everybody."""
+        self.forget()
+        self.stream = stream
+        stream.camera = self._camera
+
+    def new_stream(
+        self, runtime: Runtime, config: StreamConfig, embeddings: EmbeddingCache | None = None
+    ) -> Stream:
+        """Return a stream for this camera.
+
+        Raises:
+            ConfigError: if the settings do not fit the network.
+        """
+        node, own = self._node, self._own
+        return Stream(
+            runtime, config, node.drops, node.get_logger().warning, own.frame_id,
+            self._surroundings, embeddings, f"{self.name}_".replace("/", "_") if self.name else "",
+        )  # fmt: skip
+
+    def publish(self, messages: list[Skeletons3D]) -> None:
+        """Publish skeletons in every form that is asked for."""
+        for message in messages:
+            self._skeletons.publish(message)
+            self._told = message
+            if self._outputs is not None:
+                self._outputs.tell(message, self.people)
+            if self._drawn.get_subscription_count():  # else nobody looks
+                self._drawn.publish(self.markers.draw(message, self.people))
+
+    def look_for_silence(self, now: int) -> None:
+        """Say that people have left when no message has come until `now`, nanoseconds."""
+        self.publish(self.current.silence(now))
+
+    def forget(self) -> None:
+        """Forget everybody and delete their markers."""
+        if self.stream is None:
+            return
+        stamp = time_message(self._node.get_clock().now().nanoseconds)
+        header = Header(frame_id=self.stream.frame_id, stamp=stamp)
+        self.stream.reset()
+        deletions = self.markers.clear(header)
+        if deletions.markers:
+            self._drawn.publish(deletions)
+
+    @property
+    def current(self) -> Stream:
+        """The stream, which an active node has."""
+        assert (
+            self.stream is not None
+        )  # subscriptions and timers live only while the node is active
+        return self.stream
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        """Take over a calibration; cameras send the same one with every image."""
+        digest = calibration_digest(message)
+        if digest == self._heard_of_camera:
+            return
+        self._heard_of_camera = digest
+        before = self._camera
+        try:
+            self._camera = camera_from_info(message, self._own.rectified)
+        except CameraError as error:
+            self._camera = None
+            fault = f"{self.topic(self._own.camera_info_topic)}: not used: {error}"
+            if line := self._node.drops.add("camera_info", fault, time.monotonic_ns()):
+                self._node.get_logger().warning(line)
+        else:
+            if before is None or not self._camera.resembles(before):
+                self._say_calibrated(self._camera, message.distortion_model == ASSUMED_LENS)
+        self.current.camera = self._camera
+
+    def _say_calibrated(self, camera: Camera, assumed: bool) -> None:
+        now = time.monotonic()
+        if now - self._said_calibrated < _QUIET:  # two cameras may tell theirs in turns
+            return
+        self._said_calibrated = now
+        lens = f"{camera.width} x {camera.height} pixels, focal length {camera.focal[0]:.1f}"
+        who = f"{self.name}: " if self.name else ""
+        if assumed:
+            self._node.get_logger().warning(
+                f"{who}the camera's lens is assumed ({lens}): people's distances are a guess"
+            )
+        else:
+            self._node.get_logger().info(f"{who}calibrated: {lens}; people get root positions")
