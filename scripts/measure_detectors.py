@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure detectors on real videos with a 3D reference.
 
-    python scripts/measure_detectors.py RECORDINGS VIDEOS [-o FOLDER] [--keep FOLDER]
+    python scripts/measure_detectors.py RECORDINGS VIDEOS [-o FOLDER] [--keep FOLDER] [--thunder F]
 
 RECORDINGS holds npz files as `pstmo bench real` reads them, VIDEOS a camNN.mp4 for each file whose
 name ends in _camNN. Of the recording p2s_single the videos are in the PyPI package pose2sim
@@ -38,8 +38,8 @@ SETTINGS: dict[str, tuple[str, dict]] = {
     "blazepose": ("blazepose", {}),
 }
 _HEADER = ("detector", "median 2D error, %", "95th percentile, %", "2D tremble, %", "MPJPE, mm",
-           "P-MPJPE, mm", "jitter, mm", "frames without a person", "CPU ms an image",
-           "95th percentile, ms")  # fmt: skip
+           "P-MPJPE, mm", "jitter, mm", "lag, ms", "knee, degrees", "frames without a person",
+           "CPU ms an image", "95th percentile, ms")  # fmt: skip
 
 
 def find(images: list[np.ndarray], view: View, kind: str, options: dict) -> tuple[Clip, np.ndarray]:
@@ -97,7 +97,8 @@ def measured(view: View, clip: Clip, took: np.ndarray) -> tuple[float, ...]:
     view = dataclasses.replace(view, keypoints={"found": clip})
     judgement = measure(lift(view, "found", load_runtime(), StreamConfig()), view, clip)
     missing = float(np.isnan(clip.keypoints[:, 0]).any((1, 2)).sum())
-    three = (judgement.mpjpe, judgement.p_mpjpe, judgement.jitter)
+    errors = (judgement.mpjpe, judgement.p_mpjpe, judgement.jitter)
+    three = (*errors, judgement.lag, judgement.knee_angle_error)
     return (*three, missing, float(took.mean()), float(np.percentile(took, 95)))
 
 
@@ -129,16 +130,17 @@ def main(
             if keep:
                 keep.mkdir(parents=True, exist_ok=True)
                 np.savez_compressed(keep / path.name, **fields)
-    rows = [[name, *map(float, np.mean(values, 0))] for name, values in figures.items()]
+    rows = [[name, *map(float, np.nanmean(values, 0))] for name, values in figures.items()]
     text = (
         "# Detectors on real video\n\nMeans over the views of one man on a treadmill, filmed by "
         f"{len(paths)} cameras at 60 images/s, 1080 x 1920; the reference was triangulated from "
         "other detectors' keypoints and is itself off by about 13 mm. 2D errors are in percent of "
-        "the height from shoulders to ankles. 3D is the shipped network's at look-ahead 0 with no "
-        "filter. CPU time is of one thread, decoding not counted. "
+        "the height from shoulders to ankles. 3D is the shipped network's at look-ahead 0 with the "
+        "default filters. CPU time is of one thread, decoding not counted. "
         f"Machine: {describe_machine()}.\n\n{table(_HEADER, rows)}\n\n"
         "Measured by `python scripts/measure_detectors.py RECORDINGS VIDEOS --thunder FILE`, whose "
-        "help says where these come from.\n"
+        "help says where these come from. Rendered people instead of real ones: "
+        "[detectors_rendered.md](detectors_rendered.md).\n"
     )
     for path in write_report(output, "detectors", machine() | {"results": figures}, text):
         print(path)

@@ -18,7 +18,7 @@ LIGHTNING = WEIGHTS / "movenet_lightning.onnx"
 SEEN = 0.2
 #: Fewest seen keypoints from which a square is made.
 _FEWEST = 4
-#: How much larger than the keypoints' box a square is: measured, docs/benchmarks/detectors.md.
+#: How much larger than the keypoints' box a square is.
 _MARGIN = 1.25
 #: How far a person's square may be from the best one, in sides, before it is moved there.
 _SLACK = 0.05
