@@ -101,7 +101,10 @@ def lift_command(
     size: Annotated[
         tuple[int, int] | None, typer.Option(help="Image width and height of a keypoint file.")
     ] = None,
-    layout: Annotated[str | None, typer.Option(help="Layout of a keypoint file.")] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="Layout of a keypoint file: a name, or a YAML file (docs/formats.md)."),
+    ] = None,
     topic: Annotated[str, typer.Option(help="Which topic of a bag to lift.")] = "",
     images: Annotated[
         int | None, typer.Option(min=1, help="Images to take of a camera; else until Ctrl-C.")

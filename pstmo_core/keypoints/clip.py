@@ -19,7 +19,7 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.formats import reading, videopose3d
 from pstmo_core.keypoints.formats.found import Found
 from pstmo_core.keypoints.interpretation import to_pixels, to_scores, to_seconds
-from pstmo_core.keypoints.layouts import LAYOUTS
+from pstmo_core.keypoints.layouts import LAYOUTS, layout_name
 from pstmo_core.keypoints.npz.bounded import is_zip, read_plain_npz
 from pstmo_core.keypoints.npz.dense_rows import DenseRows, write_npz
 from pstmo_core.keypoints.recorded import Clip, ClipError, check_shape
@@ -54,7 +54,8 @@ def load_clip(
         path: the file, or the folder of OpenPose.
         fps: frames a second; needed where the file has neither `stamps` nor `fps`.
         size: image width and height in pixels; needed where the file does not say them.
-        layout: name of the keypoints' layout; needed where it cannot be told from the file.
+        layout: name of the keypoints' layout, or a YAML file that describes it; needed where it
+            cannot be told from the file.
 
     What is given here wins over what the file says.
 
@@ -74,6 +75,7 @@ def load_keypoints(
 ) -> Clip | Sightings:
     """Load a clip as `load_clip` does, as sightings where the file has a list of people a frame."""
     path = sample_path() if path is None else Path(path)
+    layout = layout and layout_name(layout)
     try:
         content = _read(path)
         if isinstance(content, Found):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pstmo_core.keypoints.clip import load_keypoints
+from pstmo_core.keypoints.layouts import layout_name
 from pstmo_core.lift import bags, sources
 from pstmo_core.lift.bag_messages import PEOPLE
 from pstmo_core.lift.recording import Recording
@@ -59,8 +60,9 @@ def _bag(source: str, settings: LiftSettings) -> Images | Keypoints:
     topic, message = bags.input_topic(path, settings.topic)
     if message != PEOPLE:
         return bags.bag_images(path, topic, settings.rectified)
+    layout = settings.layout and layout_name(settings.layout)
     return lambda progress: bags.bag_keypoints(
-        path, topic, settings.stream, progress, settings.layout, settings.rectified
+        path, topic, settings.stream, progress, layout, settings.rectified
     )
 
 

@@ -9,7 +9,8 @@ from pstmo_core.skeleton import JOINT_NAMES, PARENTS, mirror_order
 
 DATA = Path(__file__).parents[1] / "data"
 DETECTORS = [
-    "coco17", "openpose18", "body25", "halpe26", "blazepose33", "wholebody133", "halpe136",
+    "coco17", "openpose18", "body25", "halpe26", "blazepose33", "wholebody133", "halpe136", "zed34",
+    "zed38",
 ]  # fmt: skip
 JOINT = {name: index for index, name in enumerate(JOINT_NAMES)}
 
@@ -67,6 +68,8 @@ def test_weights_of_each_entry_sum_to_one_and_name_points_of_the_layout(name: st
         ("blazepose33", 33),
         ("wholebody133", 133),
         ("halpe136", 136),
+        ("zed34", 34),
+        ("zed38", 38),
         ("h36m17", 17),
     ],
 )
@@ -168,9 +171,8 @@ def test_what_needs_a_point_without_a_place_is_not_seen_and_the_rest_is(
     points[1, layout.joint_names.index("lhip"), 1] = bad
     joints, scores = layout.convert(points, seen(points))
     assert np.isfinite(joints).all()
-    lost = (
-        {"lhip", "spine"} if name in ("body25", "halpe26", "halpe136") else {"lhip", "hip", "spine"}
-    )
+    pelvis = {"body25", "halpe26", "halpe136", "zed34", "zed38"}  # which see it by itself
+    lost = {"lhip", "spine"} if name in pelvis else {"lhip", "hip", "spine"}
     assert {JOINT_NAMES[j] for j in np.flatnonzero(scores[1] == 0)} == lost
     assert (joints[1, scores[1] == 0] == 0).all()
     assert (scores[[0, 2]] == 1).all()

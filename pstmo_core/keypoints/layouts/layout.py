@@ -26,6 +26,7 @@ class Layout:
     joint_names: tuple[str, ...]
     """J names of the source points, in order."""
     table: Table
+    """What makes each joint; nothing for a joint that is never seen."""
     _used: np.ndarray | slice = field(init=False, repr=False, compare=False)
     """Which points serve a joint."""
     _weights: np.ndarray = field(init=False, repr=False, compare=False)
@@ -54,7 +55,7 @@ class Layout:
     @property
     def derived(self) -> tuple[bool, ...]:
         """Say of each of the 17 joints whether it is computed from several points."""
-        return tuple(len(self.table[name][0]) > 1 for name in JOINT_NAMES)
+        return tuple(any(len(e) > 1 for e in self.table[name][:1]) for name in JOINT_NAMES)
 
     def convert(self, points: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Convert points of this layout to the Human3.6M layout.
