@@ -21,7 +21,13 @@ from pstmo_core.camera import CameraError
 from pstmo_core.encoding import ASSUMED_FOCAL
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.calibration import pinhole
-from pstmo_core.lift.sources import Frame, Images, camera_images, video_images
+from pstmo_core.lift.sources import (
+    Frame,
+    Images,
+    camera_images,
+    video_images,
+    without_password,
+)
 from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import camera_info_message, time_message
@@ -198,7 +204,8 @@ class CameraNode(Node):
     def _describe(self, width: int, height: int) -> CameraInfo | None:
         """Say what is shown and through which lens; return the calibration, if there is one."""
         log = self.get_logger()
-        log.info(f"shows {self._own.source}, {width} x {height}, on {self._image.topic_name}")
+        source = without_password(self._own.source)
+        log.info(f"shows {source}, {width} x {height}, on {self._image.topic_name}")
         if self._given_lens is not None:
             try:
                 return camera_info_message(self._given_lens.scaled_to(width, height))

@@ -201,7 +201,7 @@ def _lift(
 
 
 def _sentence(result: Result) -> str:
-    source = result.job.source
+    source = result.job.shown
     if result.error:
         return f"{source}: not lifted"
     if result.skipped:

@@ -75,11 +75,11 @@ def run_job(
         check_folder(Path(job.base).parent)
         return _lift(job, settings, ledger, force, progress or (lambda share: None))
     except (PstmoError, OSError) as error:
-        named = "" if job.source in str(error) else f"{job.source}: "
+        named = "" if job.shown in str(error) else f"{job.shown}: "
         return Result(job, error=f"{named}{error}", trace=traceback.format_exc())
     except Exception as error:
         # The other inputs shall not be lost to a fault in the program, or in a library.
-        sentence = f"{job.source}: unexpected {type(error).__name__}: {error} (--debug shows where)"
+        sentence = f"{job.shown}: unexpected {type(error).__name__}: {error} (--debug shows where)"
         return Result(job, error=sentence, trace=traceback.format_exc())
 
 
@@ -203,7 +203,7 @@ def _found_keypoints(
     if notes is not None:
         return Recording(load_keypoints(ledger.keypoints), notes=notes)
     detector = _detector(settings)
-    found = keypoints_from_images(images, detector, settings.stream, job.source, progress)
+    found = keypoints_from_images(images, detector, settings.stream, job.shown, progress)
     if kept and _can_be_read_again(found.clip):
         save_clip(found.clip, ledger.keypoints)
         ledger.note_detection(settings, found.notes, live=images.live)

@@ -13,6 +13,7 @@ from pstmo_core.lift.outputs import is_output
 from pstmo_core.lift.plan import KEYPOINTS, LEDGER, OVERLAY
 from pstmo_core.lift.settings import BAGS, FORMATS, LiftSettings
 from pstmo_core.lift.skeleton_bags import is_skeleton_bag
+from pstmo_core.lift.sources import without_password
 
 _ANOTHER = "name another output"
 
@@ -102,7 +103,7 @@ class Ledger:
         """Return what tells this input from a changed one: path, sizes and times of change."""
         path = Path(self.source)
         if not path.exists():
-            return [self.source]
+            return [without_password(self.source)]
         files = [path]
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if not self._is_output(file))

@@ -33,6 +33,11 @@ class Job:
     kind: str = ""
     """What the input is, of `pstmo_core.lift.sources`; empty where it cannot be lifted."""
 
+    @property
+    def shown(self) -> str:
+        """The input as messages name it."""
+        return sources.without_password(self.source)
+
     def beside(self, end: str) -> Path:
         """Return the path of an output by its end, a suffix."""
         base = Path(self.base)

@@ -117,7 +117,7 @@ def _sort_out(
             waiting.appendleft(number)
         else:
             sentence = f"the process that lifted it died {ATTEMPTS} times; is memory short?"
-            finished(Result(jobs[number], error=f"{jobs[number].source}: {sentence}"))
+            finished(Result(jobs[number], error=f"{jobs[number].shown}: {sentence}"))
 
 
 @contextmanager

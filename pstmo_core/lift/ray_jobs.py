@@ -78,5 +78,5 @@ def _result(ray: Any, reference: Any, job: Job) -> Result:
         result: Result = ray.get(reference)
     except ray.exceptions.RayError as error:
         why = str(error).strip().splitlines()[0]
-        return Result(job, error=f"{job.source}: lost on the cluster, {why}")
+        return Result(job, error=f"{job.shown}: lost on the cluster, {why}")
     return result

@@ -81,6 +81,11 @@ class Images:
                 self.faults[f"of {width} x {height} pixels, not {first[0]} x {first[1]}"] += 1
 
 
+def without_password(source: str) -> str:
+    """Return what may be shown and stored of an input: rtsp://user:***@host/... of an address."""
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", source)
+
+
 def kind_of(source: str) -> str:
     """Say what an input is: keypoints, video, camera, folder or bag.
 
@@ -219,6 +224,7 @@ def camera_images(
         SourceError: if there is no such camera, or it falls silent.
     """
     _opencv()
+    shown = without_password(str(device))
 
     def images() -> Iterator[Frame]:
         capture = _open_camera(device, size, fps)
@@ -227,7 +233,7 @@ def camera_images(
             while frames is None or taken < frames:
                 there, image = capture.read()
                 if not there:
-                    raise SourceError(f"{device}: the camera sends no images any more")
+                    raise SourceError(f"{shown}: the camera sends no images any more")
                 taken += 1
                 yield clock(), image
         finally:
@@ -238,6 +244,7 @@ def camera_images(
 
 def _open_camera(device: int | str, size: tuple[int, int] | None, fps: float | None) -> Any:
     cv2 = _opencv()
+    shown = without_password(str(device))
     if isinstance(device, str) and "://" in device:
         patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC]
         capture = cv2.VideoCapture(device, cv2.CAP_FFMPEG, [*patience, _PATIENCE])
@@ -246,16 +253,16 @@ def _open_camera(device: int | str, size: tuple[int, int] | None, fps: float | N
     if not capture.isOpened():
         if isinstance(device, str) and "://" in device:
             raise SourceError(
-                f"{device}: no stream is to be opened there; check address, network and password"
+                f"{shown}: no stream is to be opened there; check address, network and password"
             )
         raise SourceError(
-            f"{device}: there is no camera of this number or name, it is in use, or you may not "
+            f"{shown}: there is no camera of this number or name, it is in use, or you may not "
             "open it (on Linux, members of the group video may)"
         )
     if str(device).startswith(_OF_FILES) and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
         # Images of a file come as fast as they are read: when they arrive says nothing.
         capture.release()
-        raise SourceError(f"{device}: is a recorded video, not a stream; give it as a file")
+        raise SourceError(f"{shown}: is a recorded video, not a stream; give it as a file")
     for what, value in (
         (cv2.CAP_PROP_FRAME_WIDTH, size and size[0]),
         (cv2.CAP_PROP_FRAME_HEIGHT, size and size[1]),

@@ -17,6 +17,9 @@ from truth_detector import FPS, VIEW, TruthDetector, film, images_of  # noqa: E4
 from pstmo_core.evaluation.metrics import mpjpe  # noqa: E402
 from pstmo_core.lift import jobs, sources  # noqa: E402
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images  # noqa: E402
+from pstmo_core.lift.ledger import Ledger  # noqa: E402
+from pstmo_core.lift.plan import Job  # noqa: E402
+from pstmo_core.lift.settings import LiftSettings  # noqa: E402
 from pstmo_core.lift.sources import Images, SourceError, video_images  # noqa: E402
 from pstmo_core.runtime import Runtime  # noqa: E402
 from pstmo_core.streaming.config import StreamConfig  # noqa: E402
@@ -184,6 +187,17 @@ def test_a_recorded_video_at_an_address_is_not_taken_for_a_stream(
     video = write_video(tmp_path / "room.mp4", filmed[0][:12])
     with pytest.raises(SourceError, match="recorded video, not a stream"):
         next(sources.camera_images(f"file://{video}", lambda: 0).frames())
+
+
+def test_a_cameras_password_is_neither_shown_nor_stored(tmp_path: Path, pstmo: Command) -> None:
+    address = "rtsp://user:se:cr@et@127.0.0.1:1/stream"
+    code, out, err = pstmo("lift", address, "-o", tmp_path / "out.npz")
+    assert code != 0 and "rtsp://user:***@127.0.0.1:1/stream: no stream is to be opened" in err
+    assert "se:cr" not in out + err
+    job = Job(address, str(tmp_path / "out"), sources.CAMERA)
+    ledger = Ledger(Path(job.base), job.source)
+    ledger.note_detection(LiftSettings(), ())
+    assert "se:cr" not in (tmp_path / "out.lift.json").read_text()
 
 
 def test_what_cannot_be_written_is_said_before_anything_is_looked_at(

@@ -27,6 +27,8 @@ from pstmo_ros.images import ImageDecoder
 
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 
+from rtsp_camera import RtspCamera  # noqa: E402
+
 QOS = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 CALIBRATION = """
 image_width: 480
@@ -166,3 +168,36 @@ def test_a_camera_that_is_unplugged_is_opened_again(
     here.spin_until(lambda: len(opened) >= 4 and len(here.infos) >= 6)
     assert set(opened) == {3}
     assert capfd.readouterr().err.count("sends no images any more; it is opened again") == 1
+
+
+def test_a_network_camera_is_shown_and_comes_back_and_its_password_stays_secret(
+    audience: Callable[..., Audience],
+    short_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(camera_node, "_RETRY", 0.2)
+    images = [image for _, image in video_images(short_video, None).frames()]
+    camera = RtspCamera(images, fps=25.0)
+    try:
+        here = audience(source=camera.address)
+        here.spin_until(lambda: len(here.images) >= 5)
+        seen = ImageDecoder().decode(here.images[0]).astype(float)
+        assert min(np.abs(seen - image).mean() for image in images) < 4  # grey levels: it is JPEG
+        stamps = [stamp_ns(info.header.stamp) for info in here.infos]
+        assert (np.diff(stamps) > 0).all()
+        camera.unplug()
+        errors: list[str] = []
+
+        def silent() -> bool:
+            errors.append(capfd.readouterr().err)
+            return "sends no images any more; it is opened again" in "".join(errors)
+
+        here.spin_until(silent)
+        before = len(here.images)
+        camera.plug_in()
+        here.spin_until(lambda: len(here.images) >= before + 5)
+        log = "".join(errors) + capfd.readouterr().err
+        assert "rtsp://user:***@127.0.0.1" in log and "secret" not in log
+    finally:
+        camera.unplug()
