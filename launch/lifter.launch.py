@@ -126,7 +126,7 @@ def check(context: LaunchContext) -> list:
         launch_arguments.check_file("rviz_config", get(context, "rviz_config"))
     sources = [name for name in ("camera", "player") if get(context, name)]
     sources += [name for name in ("virtual_camera",) if is_true(context, name)]
-    launch_arguments.check_sources(sources, get(context, "image"))
+    launch_arguments.check_sources(sources, get(context, "image"), get(context, "input"))
     if is_rectified(context) and not get(context, "rectified"):
         hints.append(f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)")
     return [LogInfo(msg=hint) for hint in hints]
@@ -179,7 +179,7 @@ def nodes(context: LaunchContext) -> list:
 def lifter_parameters(context: LaunchContext) -> list:
     """Return the parameters of the lifter."""
     own = given(context, LIFTER)
-    if image_topic(context):
+    if image_topic(context) or get(context, "camera_info"):
         own["camera_info_topic"] = text(camera_info_topic(context))
     if is_rectified(context):
         own["rectified"] = True

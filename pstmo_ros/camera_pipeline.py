@@ -23,7 +23,8 @@ from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_ros.conversions import time_message
 from pstmo_ros.frames.parameters import FrameParameters
-from pstmo_ros.keypoint_subscription import KeypointSubscription
+from pstmo_ros.inputs.listening import Keypoints, listen
+from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.lifecycle import GuardedNode, call_all
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
@@ -56,11 +57,13 @@ class CameraPipeline:
         self.name = name
         self.stream: Stream | None = None
         """Lifts; None until `restart`."""
-        self.keypoints: KeypointSubscription | None = None
+        self.keypoints: Keypoints | None = None
         """None while the node is inactive."""
         self.markers = SkeletonMarkers(MarkerStyle())
         self._node, self._own = node, own
         self._camera: Camera | None = None
+        self._size: tuple[int, int] | None = None
+        """Of the camera's images, as it tells with its calibration."""
         self._surroundings = Surroundings()
         self._outputs: AllOutputs | None = None
         self._told: Skeletons3D | None = None
@@ -89,7 +92,13 @@ class CameraPipeline:
         told = describe_places(self._told) if self._told else ""
         return f"{self.name}: {told}" if self.name and told else told
 
-    def open(self, frames: FrameParameters, outputs: OutputParameters, heard: Heard) -> None:
+    def open(
+        self,
+        inputs: InputParameters,
+        frames: FrameParameters,
+        outputs: OutputParameters,
+        heard: Heard,
+    ) -> None:
         """Begin to listen and to publish.
 
         Raises:
@@ -110,9 +119,8 @@ class CameraPipeline:
         )
         self._outputs = AllOutputs(node, outputs, self.name)
         self._surroundings.see = self._outputs.see
-        self.keypoints = KeypointSubscription(
-            node, self.topic(own.keypoints_topic), own.qos_reliability, own.qos_depth, hear
-        )
+        topic = self.topic(own.keypoints_topic)
+        self.keypoints = listen(node, topic, own, inputs, lambda: self._size, hear)
         self._camera_info = node.create_subscription(
             CameraInfo,
             self.topic(own.camera_info_topic),
@@ -196,6 +204,7 @@ class CameraPipeline:
             return
         self._heard_of_camera = digest
         before = self._camera
+        self._size = (message.width, message.height) if message.width and message.height else None
         try:
             self._camera = camera_from_info(message, self._own.rectified)
         except CameraError as error:

@@ -101,7 +101,10 @@ class PlayerParameters:
         0, "Image height of a clip that does not state it.", low=0, high=100000, change=NEVER
     )
     layout: str = setting(
-        "", "Layout of a clip that does not state it.", choices=("", *LAYOUTS), change=NEVER
+        "",
+        f"Layout of a clip that does not state it: one of {', '.join(LAYOUTS)}, or the path of a "
+        "YAML file (docs/formats.md).",
+        change=NEVER,
     )
 
     def __post_init__(self) -> None:

@@ -29,6 +29,9 @@ class KeypointSubscription:
         depth: messages that wait while one is lifted; older ones are lost.
         callback: takes a message, when it was received (nanoseconds, this machine's clock), and how
             many frames were lost since the last one.
+        kind: of the messages.
+        convert: makes a People2D of such a message, or None of one that cannot be used; None where
+            they are People2D.
     """
 
     def __init__(
@@ -38,13 +41,15 @@ class KeypointSubscription:
         reliability: str,
         depth: int,
         callback: Callable[[People2D, int, int], None],
+        kind: type = People2D,
+        convert: Callable[[Any], People2D | None] | None = None,
     ) -> None:
         self.refused = ""
         """Why a publisher of the topic is not heard; empty while there is no such publisher."""
-        self._node, self._callback = node, callback
+        self._node, self._callback, self._convert = node, callback, convert
         qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy[reliability.upper()])
         self._subscription = node.create_subscription(
-            People2D, topic, with_arrival(self._on_message), qos,
+            kind, topic, with_arrival(self._on_message), qos,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
         )  # fmt: skip
         self._lost = LostFrames(self._subscription.get_publisher_count)
@@ -58,9 +63,11 @@ class KeypointSubscription:
         """Hear nothing any more."""
         self._node.destroy_subscription(self._subscription)
 
-    def _on_message(self, message: People2D, arrival: Arrival) -> None:
+    def _on_message(self, message: Any, arrival: Arrival) -> None:
         lost = self._lost.add(arrival.sequence, stamp_ns(message.header.stamp))
-        self._callback(message, arrival.received, lost)
+        people = message if self._convert is None else self._convert(message)
+        if people is not None:
+            self._callback(people, arrival.received, lost)
 
     def _on_incompatible(self, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind).lower()

@@ -15,19 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.keypoints.layouts import layout_name
 from pstmo_core.lift.sources import KEYPOINTS, VIDEO, kind_of
 from pstmo_core.settings import is_allowed, rule
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
 from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.keypoint_player import PlayerParameters
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
 
-LIFTER = (LifterParameters, StreamConfig, FrameParameters, OutputParameters, MarkerStyle)
+LIFTER = (
+    LifterParameters, StreamConfig, InputParameters, FrameParameters, OutputParameters, MarkerStyle,
+)  # fmt: skip
 DETECTOR = (DetectorParameters, DetectorFiles)
 CAMERA = (CameraParameters,)
 PLAYER = (PlayerParameters,)
@@ -86,6 +90,9 @@ def check(given: Mapping[str, str]) -> None:
     for name in ("model", "pose_model", "person_model", "calibration"):
         if path := given.get(name, "").removeprefix("file://"):
             check_file(name, path)
+    for name in ("layout", "clip_layout"):
+        if layout := given.get(name, ""):
+            layout_name(layout)
     if given.get("player", "") not in ("", "sample"):
         check_file("player", given["player"])
         _check_kind("player", given["player"], VIDEO, "a video")
@@ -118,14 +125,25 @@ def _check_kind(name: str, path: str, wrong: str, what: str) -> None:
         raise ConfigError(f"{name}:={path} is {what}: give {other}:={path}")
 
 
-def check_sources(sources: Sequence[str], image: str) -> None:
+def check_sources(sources: Sequence[str], image: str, messages: str = "") -> None:
     """Check that keypoints come from one place.
+
+    Args:
+        sources: of images or keypoints that are asked for.
+        image: topic of images, empty if there is none.
+        messages: what keypoints come as, where they come from another package.
 
     Raises:
         ConfigError: if they would come from several.
     """
     if len(sources) > 1:
         raise ConfigError(f"{' and '.join(sources)} exclude one another: give one of them")
+    started = [*sources, *(["image"] if image else [])]
+    if messages not in ("", "people2d") and started:
+        raise ConfigError(
+            f"input:={messages} and {started[0]} exclude one another: keypoints come either from "
+            "another package's node or from what this launch file starts"
+        )
     if "player" in sources and image:
         raise ConfigError("player and image exclude one another: both give keypoints")
 

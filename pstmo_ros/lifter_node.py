@@ -25,6 +25,7 @@ from pstmo_ros.clock_watch import waits_for_clock
 from pstmo_ros.conversions import layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.lifecycle import GuardedNode, serve
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
@@ -57,12 +58,14 @@ class LifterNode(GuardedNode):
     def __init__(self, **options: Any) -> None:
         super().__init__("lifter", **options)
         self.parameters = Parameters(
-            self, StreamConfig, LifterParameters, FrameParameters, OutputParameters, MarkerStyle
-        )
+            self, StreamConfig, LifterParameters, InputParameters, FrameParameters,
+            OutputParameters, MarkerStyle,
+        )  # fmt: skip
         self._own = self.parameters.read(LifterParameters)
         self._runtime: TimedRuntime | None = None
         self._config: StreamConfig | None = None
         """What the streams were made for."""
+        self._layout_name = ""
         self._cameras: list[CameraPipeline] = []
         self._heard: list[_Heard] = []
         """What cameras have told since the last inference, if there are several."""
@@ -90,14 +93,13 @@ class LifterNode(GuardedNode):
 
     def _activate(self) -> None:
         self._layout.publish(layout_message())
-        frames, outputs = (
-            self.parameters.read(FrameParameters),
-            self.parameters.read(OutputParameters),
-        )
+        inputs = self.parameters.read(InputParameters)
+        frames = self.parameters.read(FrameParameters)
+        outputs = self.parameters.read(OutputParameters)
         heard = self._on_one_of_several if len(self._cameras) > 1 else self._on_keypoints
         for camera in self._cameras:
             self._release_on_deactivate.append(camera.close)
-            camera.open(frames, outputs, heard)
+            camera.open(inputs, frames, outputs, heard)
         self._diagnostics.monitor.restart(time.monotonic_ns())
         silence = self.create_timer(SILENCE_PERIOD, self._on_silence)
         self._release_on_deactivate.append(lambda: self.destroy_timer(silence))
@@ -151,7 +153,7 @@ class LifterNode(GuardedNode):
         inference = self._runtime.nanoseconds
         try:
             streams = [(camera.current, message) for camera, message, _, _ in heard]
-            answers = take_together(streams, self._own.layout, now)
+            answers = take_together(streams, self._layout_name, now)
         except Exception:  # whatever one message does, the next ones are served
             self.report("internal", f"a message could not be lifted:\n{traceback.format_exc()}")
             answers = [[] for _ in heard]
@@ -219,6 +221,7 @@ class LifterNode(GuardedNode):
         if self._runtime is None:
             return
         self._own = self.parameters.read(LifterParameters)
+        self._layout_name = self._own.layout_name
         style, config = self.parameters.read(MarkerStyle), self.parameters.read(StreamConfig)
         for camera in self._cameras:
             camera.markers.style = style

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from pstmo_core.errors import ConfigError
-from pstmo_core.keypoints.layouts import LAYOUTS
+from pstmo_core.keypoints.layouts import LAYOUTS, layout_name
 from pstmo_core.runtime.base import BACKENDS, PRECISIONS
 from pstmo_core.settings import check_settings, setting
 from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_topic
@@ -85,9 +85,9 @@ class LifterParameters:
     )
     layout: str = setting(
         "",
-        "Layout of the 2D keypoints, for sources that name none or a wrong one; empty means what "
+        "Layout of the 2D keypoints, for sources that name none or a wrong one: one of "
+        f"{', '.join(LAYOUTS)}, or the path of a YAML file (docs/formats.md). Empty means what "
         "each message says.",
-        choices=("", *LAYOUTS),
     )
     frame_id: str = setting(
         "",
@@ -105,12 +105,22 @@ class LifterParameters:
         check_settings(self)
         for what in ("keypoints", "skeletons", "markers", "layout", "camera_info"):
             check_topic(self, f"{what}_topic")
+        self.layout_name  # noqa: B018  (a wrong layout is refused here)
         names = self.camera_names
         if len(set(names)) < len(names) or not all(_NAMESPACE.fullmatch(name) for name in names):
             raise ConfigError(
                 f"cameras is {self.cameras!r}, but must be different names of letters, digits and "
                 "_, separated by commas: camera1,camera2"
             )
+
+    @property
+    def layout_name(self) -> str:
+        """The name of `layout`, whose file is read for it; empty if there is none.
+
+        Raises:
+            LayoutError: if there is no such layout, or its file is wrong.
+        """
+        return layout_name(self.layout) if self.layout else ""
 
     @property
     def camera_names(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.demo_recorder import RecorderParameters
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
 from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.keypoint_player import PlayerParameters
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
@@ -32,7 +33,14 @@ from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
 ROOT = Path(__file__).parents[1]
 #: The nodes with a parameter file, and the groups of their parameters.
 FILES: dict[str, tuple[type[Any], ...]] = {
-    "lifter": (LifterParameters, StreamConfig, FrameParameters, OutputParameters, MarkerStyle),
+    "lifter": (
+        LifterParameters,
+        StreamConfig,
+        InputParameters,
+        FrameParameters,
+        OutputParameters,
+        MarkerStyle,
+    ),
     "detector": (DetectorParameters, DetectorFiles),
 }
 NODES: dict[str, tuple[type[Any], ...]] = FILES | {

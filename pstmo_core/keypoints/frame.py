@@ -97,7 +97,8 @@ def keypoint_frame(
     if 0 < largest <= LARGEST_SHARE:
         raise KeypointError(
             f"all coordinates lie within {largest:.3g} pixels of the image's corner: keypoints are "
-            "in pixels, and not from 0 to 1; multiply them by the image's width and height"
+            "in pixels, and not from 0 to 1; multiply them by the image's width and height "
+            "(a node does it with its parameter normalized)"
         )
     scores = np.where(placeholders(points), np.float32(0), scores)
     points, scores = table.convert(points, scores)

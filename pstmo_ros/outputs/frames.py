@@ -8,8 +8,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pstmo_core.robot.body_frames import LINK_JOINTS, LINKS
 from pstmo_core.room.quaternions import quaternions_from_matrices
+from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import Bodies
-from pstmo_ros.outputs.output import Publish, SimpleOutput, messages_of
+from pstmo_ros.outputs.output import Publish, SimpleOutput
 
 _QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 

@@ -17,8 +17,9 @@ from pstmo_core.robot.human_urdf import human_urdf
 from pstmo_core.robot.joint_angles import ANGLES, joint_angles
 from pstmo_core.skeleton import JOINT_NAMES, ROOT
 from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import Bodies, safe_name
-from pstmo_ros.outputs.output import Publish, messages_of
+from pstmo_ros.outputs.output import Publish
 
 BODIES = "/humans/bodies"
 _QOS = QoSProfile(depth=10)

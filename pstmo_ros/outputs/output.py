@@ -1,14 +1,12 @@
-"""What an output is, and how one asks for messages that may not be installed."""
+"""What an output is."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from rclpy.qos import QoSProfile
 
-from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_ros.outputs.bodies import Bodies
 
@@ -42,23 +40,3 @@ class SimpleOutput:
 
     def close(self) -> None:
         """Take nothing back."""
-
-
-def messages_of(package: str, parameter: str) -> Any:
-    """Import the messages of a package that this one does not depend on.
-
-    Args:
-        package: for example hri_msgs.
-        parameter: what asks for them.
-
-    Raises:
-        PstmoError: if the package is not installed; says how to install it.
-    """
-    try:
-        return importlib.import_module(f"{package}.msg")
-    except ImportError as error:
-        debian = package.replace("_", "-")
-        raise PstmoError(
-            f"{parameter} needs {package}, which is not installed: apt install "
-            f"ros-$ROS_DISTRO-{debian}, or set {parameter} to its default"
-        ) from error

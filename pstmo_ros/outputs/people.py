@@ -7,8 +7,9 @@ from geometry_msgs.msg import Point
 from rclpy.qos import QoSProfile
 
 from pstmo_core.skeleton import ROOT
+from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import Bodies
-from pstmo_ros.outputs.output import Publish, SimpleOutput, messages_of
+from pstmo_ros.outputs.output import Publish, SimpleOutput
 
 
 class PeopleOutput(SimpleOutput):

@@ -30,8 +30,8 @@ from pstmo_ros.conversions import floats, stamp_ns, time_message
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.msg import People2D, Person2D, Skeletons3D
+from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import safe_name
-from pstmo_ros.outputs.output import messages_of
 
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
 FPS = 25.0

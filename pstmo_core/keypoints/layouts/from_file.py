@@ -96,14 +96,14 @@ def _points(names: Any) -> dict[str, str]:
         raise LayoutError(f"has {len(names)} points, but must have 1 to {_MOST_POINTS}")
     points: dict[str, str] = {}
     for name in names:
-        known = _plain(name)
+        known = plain_name(name)
         if name in points or known in points.values():
             raise LayoutError(f"points has {quoted(name)} twice: every point needs its own name")
         points[name] = known
     return points
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """Return how coco17 would write a point's name: left_knee and Left Knee are lknee."""
     side = _SIDE.sub(lambda found: next(filter(None, found.groups())), name.strip())
     return re.sub(r"[ _-]", "", side).lower()
@@ -113,7 +113,7 @@ def _usual(joint: str, points: Mapping[str, str]) -> tuple[Entry, ...]:
     """Return those of coco17's ways to make a joint for which there are points, and its own."""
     there = set(points.values())
     entries = [entry for entry in DETECTOR[joint] if set(entry) <= there]
-    own = {_plain(joint): 1.0}
+    own = {plain_name(joint): 1.0}
     if set(own) <= there and own not in entries:
         entries.append(own)
     return tuple(entries)

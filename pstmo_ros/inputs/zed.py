@@ -1,0 +1,43 @@
+"""zed_msgs/ObjectsStamped, as the ZED wrapper's body tracking publishes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from std_msgs.msg import Header
+
+from pstmo_core.keypoints.layouts import get_layout
+from pstmo_ros.inputs.people import UnusableInput
+
+#: Layouts by `body_format`.
+_LAYOUTS = {0: "openpose18", 1: "zed34", 2: "zed38"}
+
+
+def read_zed(message: Any) -> tuple[Header, str, list[tuple[str, np.ndarray, np.ndarray]]]:
+    """Return the bodies of a message, in pixels of the camera's full image.
+
+    Raises:
+        UnusableInput: if the bodies' format is not known.
+    """
+    bodies = [body for body in message.objects if body.skeleton_available]
+    formats = {body.body_format for body in bodies} or {0}
+    if len(formats) > 1 or not formats <= set(_LAYOUTS):
+        raise UnusableInput(
+            f"bodies have the formats {sorted(formats)}, but must have one of 0 (BODY_18), "
+            "1 (BODY_34) and 2 (BODY_38)"
+        )
+    name = _LAYOUTS[formats.pop()]
+    joints = len(get_layout(name).joint_names)
+    people = []
+    for body in bodies:
+        keypoints = body.skeleton_2d.keypoints[:joints]
+        points = np.array([keypoint.kp for keypoint in keypoints], np.float32).reshape(-1, 2)
+        # What is not seen has no place, or a negative one.
+        scores = (np.isfinite(points) & (points >= 0)).all(-1).astype(np.float32)
+        sure = getattr(body, "skeleton_keypoint_confidence", None)  # of newer wrappers, percents
+        if sure is not None:
+            percents = np.nan_to_num(np.asarray(sure, np.float32)[:joints])
+            scores *= np.clip(percents / 100, 0, 1)
+        people.append((f"z{body.label_id}", points, scores))
+    return message.header, name, people

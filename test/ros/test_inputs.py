@@ -1,0 +1,275 @@
+"""Keypoints of other packages become the lifter's: each message by its own package's rules.
+
+hri_msgs is the real package, over DDS. yolo_msgs, zed_msgs and vision_msgs are not among the
+wheels: what is read of them are stand-ins with the fields of their definitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace as Message
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+from node_world import World, overrides, worlds
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.layouts import get_layout
+from pstmo_core.lift.calibration import pinhole
+from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.view import View
+from pstmo_core.skeleton import JOINT_NAMES
+from pstmo_ros.conversions import camera_info_message, floats, joints_of, stamp_ns, time_message
+from pstmo_ros.inputs.people import UnusableInput, people_message
+from pstmo_ros.inputs.vision import vision_reader
+from pstmo_ros.inputs.yolo import yolo_reader
+from pstmo_ros.inputs.zed import read_zed
+from pstmo_ros.lifter_node import LifterNode
+from pstmo_ros.msg import People2D, Person2D, Skeletons3D
+
+VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
+SIZE = (1280, 720)
+FPS = 25.0
+BASE = 1_700_000_000_000_000_000
+HEADER = Header(frame_id="camera")
+
+
+def points_of(person: Person2D) -> np.ndarray:
+    return np.reshape(person.points, (-1, 2))
+
+
+# What is read of messages
+
+
+def yolo_detection(name: str, points: dict[int, tuple[float, float, float]]) -> Message:
+    data = [Message(id=i, point=Message(x=x, y=y), score=s) for i, (x, y, s) in points.items()]
+    return Message(class_name="person", id=name, keypoints=Message(data=data))
+
+
+def test_yolos_keypoints_are_numbered_from_one_and_those_left_out_are_not_seen() -> None:
+    message = Message(
+        header=HEADER,
+        detections=[
+            yolo_detection("7", {1: (100.0, 50.0, 0.9), 17: (120.0, 400.0, 0.6), 99: (1, 1, 1)}),
+            Message(class_name="chair", id="8", keypoints=Message(data=[])),
+        ],
+    )  # fmt: skip
+    found = people_message(yolo_reader(""), message, SIZE, normalized=False)
+    (person,) = found.people
+    assert (found.layout, found.width, found.height, person.id) == ("coco17", *SIZE, "7")
+    coco = get_layout("coco17").joint_names
+    points = dict(zip(coco, points_of(person).tolist(), strict=True))
+    assert points["nose"] == [100, 50] and points["rankle"] == [120, 400]
+    assert np.isnan(points["lhip"]).all()
+    assert np.flatnonzero(person.scores).tolist() == [0, 16]
+
+
+@pytest.mark.parametrize(("number", "layout"), [(0, "openpose18"), (1, "zed34"), (2, "zed38")])
+def test_zeds_bodies_have_the_layout_of_their_format(number: int, layout: str) -> None:
+    names = get_layout(layout).joint_names
+    keypoints = [Message(kp=[10.0 * row, 20.0 + row]) for row in range(70)]
+    keypoints[names.index("nose")].kp = [-1.0, -1.0]
+    body = Message(
+        label_id=3, skeleton_available=True, body_format=number,
+        skeleton_2d=Message(keypoints=keypoints), skeleton_keypoint_confidence=[80.0] * 70,
+    )  # fmt: skip
+    nobody = Message(skeleton_available=False, body_format=7)
+    found = people_message(read_zed, Message(header=HEADER, objects=[body, nobody]), SIZE, False)
+    (person,) = found.people
+    assert (found.layout, person.id, len(person.scores)) == (layout, "z3", len(names))
+    knee = names.index("lknee")
+    assert points_of(person)[knee].tolist() == [10 * knee, 20 + knee]
+    assert person.scores[knee] == pytest.approx(0.8) and person.scores[names.index("nose")] == 0
+    del body.skeleton_keypoint_confidence  # of older wrappers
+    assert people_message(read_zed, Message(header=HEADER, objects=[body]), SIZE, False)
+    body.body_format = 3
+    with pytest.raises(UnusableInput, match=r"formats \[3\].*BODY_38"):
+        read_zed(Message(header=HEADER, objects=[body]))
+
+
+def test_visions_results_are_keypoints_by_name_or_by_number() -> None:
+    def result(name: str, x: float, y: float) -> Message:
+        at = Message(position=Message(x=x, y=y))
+        return Message(hypothesis=Message(class_id=name, score=0.7), pose=Message(pose=at))
+
+    results = [result("person", 5, 5), result("left_knee", 0.5, 0.25), result("16", 0.1, 0.9)]
+    message = Message(header=HEADER, detections=[Message(id="a", results=results)])
+    (person,) = people_message(vision_reader(""), message, SIZE, normalized=True).people
+    coco = get_layout("coco17").joint_names
+    assert points_of(person)[coco.index("lknee")].tolist() == [640, 180]
+    assert points_of(person)[coco.index("rankle")].tolist() == pytest.approx([128, 648])
+    assert np.count_nonzero(person.scores) == 2
+
+
+# The node
+
+
+class Room(World):
+    """A lifter before whose camera somebody walks."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__()
+        given = {"qos_reliability": "reliable", "qos_depth": 100, **parameters}
+        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
+        self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
+        self.keypoints = self.create_publisher(People2D, "keypoints", 100)
+        self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
+
+    def start(self, calibrated: bool = True) -> None:
+        assert self.lifter.start()
+        self.spin_until(lambda: self.count_publishers("skeletons") == 1)
+        self.spin_until(lambda: self._info.get_subscription_count() == 1)
+        if calibrated:
+            self._info.publish(camera_info_message(pinhole(1000.0, *SIZE)))
+            self.spin_for(0.3)
+
+    def people2d(self, row: int, scale: tuple[float, float] = (1.0, 1.0)) -> People2D:
+        points = project(row, 0) / np.array(scale)
+        return People2D(
+            header=header(row), layout="h36m17", width=SIZE[0], height=SIZE[1],
+            people=[Person2D(id="a", points=floats(points.ravel()))],
+        )  # fmt: skip
+
+
+def header(row: int) -> Header:
+    return Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
+
+
+def project(row: int, person: int) -> np.ndarray:
+    """Return where somebody's joints (17, 2) are in the image."""
+    return VIEW.project(VIEW.to_camera(Stage.shipped(2).joints(row / FPS)[person]))
+
+
+room = worlds(Room)
+
+
+def test_declared_shares_of_the_image_are_lifted_as_pixels_are(room: Callable[..., Room]) -> None:
+    answers = []
+    for normalized, scale in ((False, (1.0, 1.0)), (True, (1280.0, 720.0))):
+        here = room(normalized=normalized)
+        here.start()
+        for row in range(5):
+            here.keypoints.publish(here.people2d(row, scale))
+            here.spin_until(lambda row=row, here=here: len(here.answers) > row)
+        answers.append(joints_of(here.answers[-1].people[0]))
+        here.lifter.trigger_deactivate()
+        here.lifter.trigger_cleanup()
+    np.testing.assert_allclose(*answers, atol=1e-4)
+
+
+def test_pixels_that_are_declared_shares_are_refused_with_a_sentence(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = room(normalized=True)
+    here.start()
+    here.keypoints.publish(here.people2d(0))
+    here.spin_until(lambda: here.lifter.drops.counts["input"] == 1)
+    assert "the parameter normalized says" in capfd.readouterr().err
+    assert not here.answers
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("yolo", "yolo_msgs, which is not installed: build https://github.com/mgonzs13/yolo_ros"),
+        ("zed", "zed_msgs, which is not installed: apt install ros-$ROS_DISTRO-zed-msgs"),
+        ("vision", "vision_msgs, which is not installed: apt install ros-$ROS_DISTRO-vision-msgs"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_what_brings_it(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str], name: str, says: str
+) -> None:
+    try:
+        __import__(f"{name}_msgs")
+        pytest.skip(f"{name}_msgs is installed here")
+    except ImportError:
+        pass
+    here = room(input=name)
+    assert not here.lifter.start()
+    assert says in capfd.readouterr().err
+
+
+def test_a_users_layout_is_read_or_refused_at_the_start(
+    room: Callable[..., Room], tmp_path: Any
+) -> None:
+    path = tmp_path / "lab.yaml"
+    names = ", ".join(reversed(JOINT_NAMES))
+    path.write_text(f"points: [{names}]\njoints: {{{', '.join(f'{j}: {j}' for j in JOINT_NAMES)}}}")
+    here = room(layout=str(path))
+    here.start()
+    message = here.people2d(0)
+    message.people[0].points = floats(project(0, 0)[::-1].ravel())
+    here.keypoints.publish(message)
+    here.spin_until(lambda: bool(here.answers))
+    assert here.answers[-1].people and here.lifter.drops.counts.total() == 0
+    with pytest.raises(Exception, match="absent.yaml: cannot be read"):
+        LifterNode(parameter_overrides=overrides({"layout": str(tmp_path / "absent.yaml")}))
+    with pytest.raises(ConfigError, match="one of 'people2d', 'hri'"):
+        LifterNode(parameter_overrides=overrides({"input": "openpose"}))
+
+
+def test_bodies_of_rep_155_are_lifted_image_by_image(room: Callable[..., Room]) -> None:
+    m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
+    here = room(input="hri", expire=0.5)
+    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
+    bodies = {
+        name: here.create_publisher(m.Skeleton2D, f"/humans/bodies/{name}/skeleton2d", 100)
+        for name in ("anna", "b2")
+    }
+    here.start()
+    tracked.publish(m.IdsList(ids=["anna", "b2", "no topic!"]))
+    here.spin_until(lambda: all(p.get_subscription_count() == 1 for p in bodies.values()))
+    for row in range(10):
+        for person, (name, publisher) in enumerate(bodies.items()):
+            if name == "b2" and row >= 6:  # hidden: nobody waits for it for long
+                continue
+            publisher.publish(skeleton2d(m, row, person))
+        here.spin_until(lambda row=row: len(here.answers) > row)
+    assert [stamp_ns(a.header.stamp) for a in here.answers] == [
+        stamp_ns(header(row).stamp) for row in range(10)
+    ]
+    assert {p.id for p in here.answers[5].people} == {"anna", "b2"}
+    assert here.answers[5].header.frame_id == "camera"
+    assert here.answers[5].people[0].root_source != 0
+    # Left is left: the left shoulder lies where the message has it.
+    true = VIEW.to_camera(Stage.shipped(2).joints(5 / FPS)[0])
+    left, right = JOINT_NAMES.index("lshoulder"), JOINT_NAMES.index("rshoulder")
+    lifted = joints_of(next(p for p in here.answers[5].people if p.id == "anna"))
+    assert np.sign(lifted[left, 0] - lifted[right, 0]) == np.sign(true[left, 0] - true[right, 0])
+
+    tracked.publish(m.IdsList(header=header(11)))
+    here.spin_until(lambda: not here.answers[-1].people)
+
+
+def test_bodies_without_an_image_size_wait_for_the_calibration_and_say_so(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
+) -> None:
+    m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
+    here = room(input="hri")
+    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
+    body = here.create_publisher(m.Skeleton2D, "/humans/bodies/a/skeleton2d", 100)
+    here.start(calibrated=False)
+    tracked.publish(m.IdsList(ids=["a"]))
+    here.spin_until(lambda: body.get_subscription_count() == 1)
+    body.publish(skeleton2d(m, 0, 0))
+    here.spin_until(lambda: here.lifter.drops.counts["input"] == 1)
+    assert "no camera_info came on camera_info" in capfd.readouterr().err
+
+
+def skeleton2d(m: Any, row: int, person: int) -> Any:
+    """Return what REP-155 says of somebody in an image."""
+    message = m.Skeleton2D(header=header(row))
+    joints = dict(zip(JOINT_NAMES, project(row, person) / SIZE, strict=True))
+    joints |= {"nose": joints["head"], "neck": (joints["lshoulder"] + joints["rshoulder"]) / 2}
+    for number, name in enumerate(get_layout("openpose18").joint_names):
+        if name in joints:
+            place = message.skeleton[number]
+            (place.x, place.y), place.c = joints[name].tolist(), 0.9
+    return message
