@@ -17,6 +17,7 @@ from pstmo_core.data.motion.mocap import MocapError, load_mocap
 from pstmo_core.data.motion.sampler import Sampler, SamplerConfig
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.evaluation.mocap_windows import knee_angles
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.skeleton import JOINT_NAMES, LEFT, RIGHT
@@ -76,6 +77,35 @@ def test_mirroring_swaps_sides_and_keeps_bone_lengths(motion: torch.Tensor) -> N
     mirrored = bodies.mirror(motion, torch.ones(len(motion), dtype=torch.bool))
     before, after = bone_lengths(motion), bone_lengths(mirrored)
     torch.testing.assert_close(after[..., list(LEFT)], before[..., list(RIGHT)])
+
+
+def test_varied_poses_keep_their_bones_and_some_go_far(
+    motion: torch.Tensor, generator: torch.Generator
+) -> None:
+    chosen = torch.arange(len(motion)) % 2 == 0
+    varied = bodies.vary_poses(motion, chosen, generator)
+    torch.testing.assert_close(varied[~chosen], motion[~chosen], atol=1e-5, rtol=0)
+    torch.testing.assert_close(bone_lengths(varied), bone_lengths(motion), atol=1e-5, rtol=1e-4)
+    moved = (varied - motion)[chosen].norm(dim=-1).mean((1, 2))
+    assert moved.quantile(0.25) < 0.12 and moved.max() > 0.3  # most a little, some a lot
+
+
+def test_nearly_straight_legs_become_straighter_and_bent_ones_stay(
+    motion: torch.Tensor, generator: torch.Generator
+) -> None:
+    def angles(poses: torch.Tensor) -> np.ndarray:
+        return knee_angles(poses[:, poses.shape[1] // 2].numpy())
+
+    straightened = bodies.straighten_legs(motion, torch.ones(len(motion)) > 0, generator)
+    torch.testing.assert_close(
+        bone_lengths(straightened), bone_lengths(motion), atol=1e-5, rtol=1e-4
+    )
+    before, after = angles(motion), angles(straightened)
+    nearly = (before > 141).all(1)
+    assert 0.2 < nearly.mean() < 1
+    assert (180 - after[nearly] < 0.55 * (180 - before[nearly]) + 0.1).all()
+    bent = (before < 139).any(1)
+    torch.testing.assert_close(straightened[bent], motion[bent])
 
 
 def test_varied_bodies_keep_their_angles_and_have_human_sizes(

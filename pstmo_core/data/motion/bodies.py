@@ -11,6 +11,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from pstmo_core.skeleton import (
     JOINT_NAMES,
@@ -40,7 +41,8 @@ _GROUPS: dict[tuple[str, ...], float] = {
 }
 
 
-#: Deviation in degrees of the turn of a part of the body about the joint that it hangs on.
+#: Deviation in degrees of the turn of a part of the body about the joint that it hangs on, at
+#: strength 1.
 _TURNS: dict[tuple[str, ...], float] = {
     tuple(name for name in JOINT_NAMES if JOINT_NAMES.index(name) not in (ROOT, *LOWER_BODY)): 18.0,
     ("rknee", "rankle"): 15.0,
@@ -48,6 +50,16 @@ _TURNS: dict[tuple[str, ...], float] = {
     ("relbow", "rwrist"): 20.0,
     ("lelbow", "lwrist"): 20.0,
 }
+#: Deviation in degrees of the lean of everything but the leg that stands.
+_LEAN = 15.0
+#: The legs without the hips, either of which may be the one that stands.
+_LEGS = (("rknee", "rankle"), ("lknee", "lankle"))
+_LEG_JOINTS = [[JOINT_NAMES.index(s + n) for n in ("hip", "knee", "ankle")] for s in "rl"]
+#: Cosine of a knee's bend up to which a leg is made straight.
+_NEARLY_STRAIGHT = math.cos(math.radians(40))
+#: Range of the strength of a window's turns, drawn evenly in its logarithm: most stay near what was
+#: captured, some go as far as balancing on one leg or a high kick does.
+_STRENGTH = (0.3, 2.2)
 
 
 #: A product with joints (17, 3) gives bone vectors, joint less parent; zero for the root.
@@ -118,21 +130,50 @@ def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
 
 
 def vary_poses(poses: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn upper body, arms and legs of the chosen (B,) windows (B, F, 17, 3) a little.
+    """Turn the bodies of the chosen (B,) windows (B, F, 17, 3): upper body, arms, legs and lean.
 
-    Each turns as one, by the same rotation all the time: people bend, reach and stand in more ways
-    than a few were captured in.
+    Each part turns as one, by the same rotation all the time, some windows a little and some a lot:
+    people bend, reach and balance in more ways than a few were captured in.
     """
     batch, device = poses.shape[0], poses.device
+    low, high = _STRENGTH
+    strength = low * (high / low) ** torch.rand(batch, 1, generator=generator, device=device)
+    strength = torch.deg2rad(strength) * chosen[:, None]
+
+    def turn(deviation: float) -> Tensor:
+        vectors = torch.randn(batch, 3, generator=generator, device=device)
+        return _rotations(vectors * deviation * strength)[:, None]
+
     turns = torch.eye(3, device=device).repeat(batch, JOINTS, 1, 1)
     for names, deviation in _TURNS.items():
-        vectors = torch.randn(batch, 3, generator=generator, device=device)
-        vectors *= math.radians(deviation) * chosen[:, None]
         rows = [JOINT_NAMES.index(name) for name in names]
-        turns[:, rows] = _rotations(vectors)[:, None] @ turns[:, rows]
+        turns[:, rows] = turn(deviation) @ turns[:, rows]
+    leaning = torch.ones(batch, JOINTS, dtype=torch.bool, device=device)
+    right = torch.rand(batch, generator=generator, device=device) < 0.5
+    for leg, stands in zip(_LEGS, (right, ~right), strict=True):
+        leaning[:, [JOINT_NAMES.index(name) for name in leg]] = ~stands[:, None]
+    turns = torch.where(leaning[..., None, None], turn(_LEAN) @ turns, turns)
     to_bones, to_joints, from_root = _matrices(device)
     bones = transform(poses, to_bones, None).transpose(1, 2) @ turns.mT
     return transform(bones.transpose(1, 2), to_joints, None) + transform(poses, from_root, None)
+
+
+def straighten_legs(poses: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    """Take the bend out of the legs of the chosen (B,) windows (B, F, 17, 3), half of it to all.
+
+    Only where both knees are nearly straight at the target frame: people stand on straight legs,
+    which the capture's joints hardly show.
+    """
+    batch, middle = poses.shape[0], poses.shape[1] // 2
+    half = 0.5 + 0.5 * torch.rand(batch, 1, 1, generator=generator, device=poses.device)
+    moved = poses.clone()
+    for hip, knee, ankle in _LEG_JOINTS:
+        thigh, shin = poses[:, :, knee] - poses[:, :, hip], poses[:, :, ankle] - poses[:, :, knee]
+        along, below = normalize(thigh, dim=-1), normalize(shin, dim=-1)
+        chosen = chosen & ((along * below).sum(-1)[:, middle] > _NEARLY_STRAIGHT)
+        straighter = normalize(below + half * (along - below), dim=-1)
+        moved[:, :, ankle] = poses[:, :, knee] + straighter * shin.norm(dim=-1, keepdim=True)
+    return torch.where(chosen[:, None, None, None], moved, poses)
 
 
 def _rotations(vectors: Tensor) -> Tensor:

@@ -39,7 +39,9 @@ class SamplerConfig:
     join_share: float = 0.5
     """Share of windows whose upper and lower bodies come from different clips."""
     vary_poses: float = 0.0
-    """Share of windows whose upper bodies, arms and legs are turned a little."""
+    """Share of windows whose upper bodies, arms and legs are turned, some a little, some a lot."""
+    straight_legs: float = 0.0
+    """Share of windows whose legs, if nearly straight, become straighter or quite straight."""
     known_camera_share: float = 0.5
     """Share of windows whose focal length the input knows; the others assume one."""
     derived_share: float = 0.5
@@ -128,6 +130,9 @@ class Sampler:
             world = bodies.vary_poses(
                 world, self._uniform(count) < config.vary_poses, self.generator
             )
+        if config.straight_legs:
+            chosen = self._uniform(count) < config.straight_legs
+            world = bodies.straighten_legs(world, chosen, self.generator)
         if config.mirror:
             world = bodies.mirror(world, self._uniform(count) < 0.5)
         if config.proportions > 0:
