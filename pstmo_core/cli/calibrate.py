@@ -38,8 +38,12 @@ def calibrate(
 
     network = load_weights(weights)
     motion = load_motion(mocap, "val", without_licences=without_licence)
-    factors = calibrated(network, motion, windows)
+    corrections = calibrated(network, motion, windows)
     save_weights(network, output)
-    for head, values in factors.items():
-        typer.echo(f"{head}: sigma times {min(values[1:]):.2f} to {max(values[1:]):.2f}")
+    for head, of_it in corrections.items():
+        power, factor = of_it.power[1:], of_it.factor[1:]
+        typer.echo(
+            f"{head}: sigma to the power of {power.min():.2f} to {power.max():.2f}, "
+            f"times {factor.min():.2f} to {factor.max():.2f}"
+        )
     typer.echo(f"wrote {output}")

@@ -22,7 +22,7 @@ from pstmo_core.data.motion.mocap import Mocap, MocapError, load_mocap, load_mot
 from pstmo_core.data.motion.sampler import Batch, Sampler, SamplerConfig
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
-from pstmo_core.evaluation.calibration import CalibrationError, calibrate
+from pstmo_core.evaluation.calibration import CalibrationError, calibrate, fit
 from pstmo_core.evaluation.mocap_windows import Evaluation, Scores
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.stmo import STMO
@@ -262,6 +262,22 @@ def test_a_calibrated_sigma_holds_nine_of_ten_and_leaves_poses_alone(
     assert Scores.of(lifted, truth).covered == pytest.approx(12 / 16)
     with pytest.raises(CalibrationError, match="no sigma"):
         calibrate(trained_looking(dataclasses.replace(VIEW, sigma=False)), motion)
+
+
+def test_where_sigma_says_too_little_difference_it_is_stretched() -> None:
+    rng = np.random.default_rng(2)
+    told = rng.uniform(np.log(0.03), np.log(0.15), (20_000, 17))
+    meant = 0.06 * (np.exp(told) / 0.06) ** 1.3  # truly, easy is easier and hard is harder
+    lifted = np.concatenate(
+        [rng.normal(size=(20_000, 17, 3)) * meant[..., None], told[..., None]], -1
+    )
+    correction = fit(lifted, np.zeros((20_000, 17, 3)), 0.9)
+    assert correction.power[1:] == pytest.approx(1.3, abs=0.1)
+    assert correction.power[0] == correction.factor[0] == 1
+    lifted[..., 3] = np.log(correction.factor) + correction.power * told
+    for part in (told < np.log(0.05), told > np.log(0.1)):
+        inside = np.linalg.norm(lifted[..., :3], axis=-1) <= 2.5 * np.exp(lifted[..., 3])
+        assert inside[:, 1:][part[:, 1:]].mean() == pytest.approx(0.9, abs=0.02)
 
 
 def test_a_wider_network_starts_close_to_the_narrow_one() -> None:
