@@ -6,7 +6,8 @@ each seen by a virtual camera of its own from `CameraRange`'s defaults, all from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from pstmo_core.data.motion.mocap import Mocap, load_mocap
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.encoding import get_encoding
 from pstmo_core.evaluation import metrics
 from pstmo_core.model.config import INTERVAL, ModelConfig
+from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.stmo import STMO
 from pstmo_core.skeleton import JOINT_NAMES, ROOT
 
@@ -82,7 +85,17 @@ class EncodedWindows:
     frames: Tensor
     """(N, F, rows, channels), encoded."""
     truth: np.ndarray
-    """(N, F, 17, 3) metres relative to the root."""
+    """(N, F, 17, 3) metres relative to the root, in the frames that the encoding means."""
+    turns: np.ndarray | None = None
+    """(N, F, 3, 3), rotations from the camera's frame to these; None: they are the camera's."""
+
+    def truth_of(self, index: int, seen_at: int) -> np.ndarray:
+        """Return the poses (N, 17, 3) of one frame in the frame of another one."""
+        poses = self.truth[:, index]
+        if self.turns is None or index == seen_at:
+            return poses
+        turned: np.ndarray = poses @ self.turns[:, index] @ self.turns[:, seen_at].swapaxes(1, 2)
+        return turned
 
 
 class WindowEvaluation:
@@ -92,35 +105,56 @@ class WindowEvaluation:
         self.sets = sets
         self.model = model
 
-    def measure(self, network: STMO, look_ahead: int | None = None) -> dict[str, Scores]:
+    def measure(self, network: STMO | STMOLive, look_ahead: int | None = None) -> dict[str, Scores]:
         """Measure a network in evaluation mode, one entry a set.
 
         Args:
             network: the network.
             look_ahead: frames between the pose that is judged and the window's newest; None
-                judges MOFA's pose of the centre frame, anything else the all-frames head.
+                judges MOFA's pose of the centre frame, anything else the all-frames head. A
+                streaming network judges by the moment that is nearest.
         """
-        index = self.model.target if look_ahead is None else self.model.frames - 1 - look_ahead
-        scores = {}
-        for quality, part in self.sets.items():
-            all_frames, target = infer(network, part.frames)
-            poses = target if look_ahead is None else all_frames[:, index]
-            scores[quality] = Scores.of(poses.cpu().numpy(), part.truth[:, index])
-        return scores
+        return {name: scores[0] for name, scores in self._measure(network, [look_ahead]).items()}
 
-    def measure_all(self, network: STMO, look_aheads: Sequence[int]) -> dict[str, list[Scores]]:
+    def measure_all(
+        self, network: STMO | STMOLive, look_aheads: Sequence[int]
+    ) -> dict[str, list[Scores]]:
         """Measure a network in one pass: for each set MOFA's pose, then each look-ahead's."""
-        scores = {}
-        newest = self.model.frames - 1
-        for name, part in self.sets.items():
-            all_frames, target = (values.cpu().numpy() for values in infer(network, part.frames))
-            scores[name] = [Scores.of(target, part.truth[:, self.model.target])]
-            for look_ahead in look_aheads:
-                index = newest - look_ahead
-                scores[name].append(Scores.of(all_frames[:, index], part.truth[:, index]))
-        return scores
+        return self._measure(network, [None, *look_aheads])
 
-    def summary(self, network: STMO) -> dict[str, float]:
+    def _measure(
+        self, network: STMO | STMOLive, look_aheads: Sequence[int | None]
+    ) -> dict[str, list[Scores]]:
+        lift = self._lift_live if isinstance(network, STMOLive) else self._lift
+        return {
+            name: [Scores.of(*pair) for pair in lift(network, part, look_aheads)]  # type: ignore[arg-type]
+            for name, part in self.sets.items()
+        }
+
+    def _lift(
+        self, network: STMO, part: EncodedWindows, look_aheads: Sequence[int | None]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Poses (N, 17, C) of a set's windows and the truth (N, 17, 3), for each look-ahead."""
+        all_frames, target = (values.cpu().numpy() for values in infer(network, part.frames))
+        for look_ahead in look_aheads:
+            if look_ahead is None:
+                yield target, part.truth[:, self.model.target]
+            else:
+                index = self.model.frames - 1 - look_ahead
+                yield all_frames[:, index], part.truth[:, index]
+
+    def _lift_live(
+        self, network: STMOLive, part: EncodedWindows, look_aheads: Sequence[int | None]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """As `_lift`, with the window as all that a stream has shown."""
+        newest = self.model.frames - 1
+        poses = infer_live(network, part.frames, self.model.step).cpu().numpy()
+        for look_ahead in look_aheads:
+            frames = newest - self.model.target if look_ahead is None else look_ahead
+            head = network.config.head(frames * self.model.step * 1e3)
+            yield poses[:, head], part.truth_of(newest - frames, newest)
+
+    def summary(self, network: STMO | STMOLive) -> dict[str, float]:
         """Return MPJPE (mm) by set and head, and their mean as `score`, for choosing."""
         centre, newest = self.measure(network), self.measure(network, look_ahead=0)
         record = {f"centre_{name}": scores.mpjpe for name, scores in centre.items()}
@@ -165,7 +199,7 @@ class Evaluation(WindowEvaluation):
         sets = {}
         for name, part in _grouped(clips, by).items():
             drawn = _draw(part, model, windows, camera_known, gravity_known, faults, seen_from)
-            sets[name] = EncodedWindows(drawn[0].to(device), drawn[1].numpy())
+            sets[name] = dataclasses.replace(drawn, frames=drawn.frames.to(device))
         super().__init__(sets, model)
 
 
@@ -190,6 +224,23 @@ def infer(network: STMO, frames: Tensor, batch: int = 250) -> tuple[Tensor, Tens
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
+@torch.inference_mode()
+def infer_live(network: STMOLive, frames: Tensor, step: float, batch: int = 250) -> Tensor:
+    """Return the poses (N, H, 17, 4) that a streaming network gives for the newest frames.
+
+    Args:
+        network: in evaluation mode.
+        frames: (N, F, rows, channels), sequences of which nothing was seen before.
+        step: seconds between their frames.
+        batch: sequences at a time.
+    """
+    parts = []
+    for shown in frames.split(batch):
+        dt = torch.full(shown.shape[:2], step, device=shown.device)
+        parts.append(network.newest(shown, dt))
+    return torch.cat(parts)
+
+
 def _draw(
     clips: Clips,
     model: ModelConfig,
@@ -198,7 +249,7 @@ def _draw(
     gravity_known: bool,
     faults: DetectorNoise | None,
     seen_from: CameraRange,
-) -> tuple[Tensor, Tensor]:
+) -> EncodedWindows:
     generator = torch.Generator().manual_seed(_SEED)
     clip, target = clips.draw_targets(count, generator)
     world = clips.windows(clip, target, model.step * clips.fps, model.frames)
@@ -209,4 +260,7 @@ def _draw(
         seen_rays, seen = detector_noise.apply(seen_rays, faults, generator)
     poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
     up = cameras.up * float(gravity_known)
-    return encode(seen_rays, seen, poses, cameras, torch.full((count,), known), up, model)
+    told, name = torch.full((count,), known), model.encoding
+    frames, truth = encode(seen_rays, seen, poses, cameras, told, up, name)
+    turns = get_encoding(name).turns(frames, up[:, None].expand(-1, model.frames, -1), torch)
+    return EncodedWindows(frames, truth.numpy(), None if turns is None else turns.numpy())

@@ -14,9 +14,11 @@ from yaml import YAMLError
 
 from pstmo_core.data.motion.balance import BalanceConfig
 from pstmo_core.data.motion.sampler import SamplerConfig
+from pstmo_core.data.motion.streams import StreamConfig
 from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.model.masking import Masking
 from pstmo_core.training.losses import LossConfig
 
@@ -120,11 +122,12 @@ class RunConfig:
     """Folder of checkpoints and logs."""
     stage: str = "lift"
     """`pretrain` is stage I, masked pose modelling; `lift` is stage II; `refine` trains the refine
-    module on the poses of `lifter`."""
+    module on the poses of `lifter`; `live` trains a streaming network."""
     encoder: str = ""
     """Stage-I weights from which stage II starts; empty: from scratch."""
     initial: str = ""
-    """Stage-II weights of the same or a narrower network from which stage II starts."""
+    """Stage-II weights of the same or a narrower network from which stage II starts, or of a window
+    network from which a streaming network takes what they have in common."""
     lifter: str = ""
     """Stage-II weights whose poses the refine module refines."""
     masking: Masking = field(default_factory=Masking)
@@ -132,6 +135,10 @@ class RunConfig:
     decoder_layers: int = 0
     """Depth L_D of stage I's decoder (paper, Table 7); 0: a layer less than TEM, as the paper's."""
     model: ModelConfig = field(default_factory=ModelConfig)
+    live: LiveConfig = field(default_factory=LiveConfig)
+    """The streaming network of the stage `live`, which has no use for `model`."""
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    """When the frames come of which it sees sequences."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -154,13 +161,13 @@ class RunConfig:
             if getattr(self, name) < least:
                 value = getattr(self, name)
                 raise ConfigError(f"{name} is {value}, but must be at least {least}")
-        _require_one_of("stage", self.stage, ("pretrain", "lift", "refine"))
+        _require_one_of("stage", self.stage, ("pretrain", "lift", "refine", "live"))
 
     def goes_on_as(self, other: RunConfig) -> bool:
         """Say whether a run of another configuration can go on where this one stopped."""
         names = (
             "stage", "encoder", "initial", "lifter", "masking", "decoder_layers", "model",
-            "sampler", "loss", "balance", "dataset", "precision", "seed",
+            "live", "stream", "sampler", "loss", "balance", "dataset", "precision", "seed",
         )  # fmt: skip
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         return same and self.optimiser.kind == other.optimiser.kind

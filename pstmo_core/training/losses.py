@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from pstmo_core.data.motion.streams import StreamBatch
 from pstmo_core.skeleton import PARENTS
 
 #: Sigma is between a third of a millimetre and 3 m.
@@ -26,6 +28,8 @@ class LossConfig:
     """Error of the newest frame's movement from a window to the next (`SamplerConfig.twins`)."""
     sigma: float = 0.0
     """Likelihood of the errors under the network's sigma, which leaves the poses alone."""
+    moments: float = 0.0
+    """Error of a streaming network's poses of moments beside the newest, the future among them."""
 
 
 def mpjpe_loss(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -66,6 +70,39 @@ def lifting_loss(
         loss = loss + parts.twins * mpjpe_loss(moved, truly)
     if parts.sigma:
         sigmas = likelihood_loss(all_frames, truth) + likelihood_loss(target, centre)
+        loss = loss + parts.sigma * sigmas
+    return loss
+
+
+#: Seconds that a movement is measured over, and the least that it is taken to have lasted: the
+#: movement between two frames that follow at once is noise.
+_MOVED, _LEAST = 0.04, 0.02
+
+
+def live_loss(newest: Tensor, others: Tensor, batch: StreamBatch, parts: LossConfig) -> Tensor:
+    """The loss of a streaming network over all frames of its sequences.
+
+    Args:
+        newest: (B, F, 17, 4), each frame's pose when it was the newest, see `STMOLive`.
+        others: (B, Q, M, 17, 4), the poses of other moments at the frames `batch.asked`.
+        batch: the sequences and the truth.
+        parts: weights; `newest` and `twins` mean nothing here.
+    """
+    poses = newest[..., :3]
+    loss = mpjpe_loss(poses, batch.poses)
+    if parts.velocity:
+        scale = _MOVED / batch.dt[:, 1:].clamp(min=_LEAST)
+        error = (poses.diff(dim=1) - batch.poses.diff(dim=1)).norm(dim=-1)
+        loss = loss + parts.velocity * (error * scale[..., None]).mean()
+    if parts.bones:
+        lengths = bone_lengths(poses) - bone_lengths(batch.poses)
+        loss = loss + parts.bones * lengths.abs().mean()
+    if parts.moments:
+        error = (others[..., :3] - batch.others).norm(dim=-1).mean(-1)
+        count = batch.valid.sum().clamp(min=1)
+        loss = loss + parts.moments * torch.where(batch.valid, error, 0.0).sum() / count
+    if parts.sigma:
+        sigmas = likelihood_loss(newest, batch.poses) + likelihood_loss(others, batch.others)
         loss = loss + parts.sigma * sigmas
     return loss
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from pstmo_core.data.motion.balance import target_probability
 from pstmo_core.data.motion.mocap import load_motion
 from pstmo_core.data.motion.sampler import Batch, Sampler
+from pstmo_core.data.motion.streams import StreamSampler
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.training.dataset_source import dataset_source
 from pstmo_core.training.seeds import Use, mixed_seed
@@ -43,7 +45,7 @@ class VirtualCameras:
 
     windows: int | None = None
 
-    def __init__(self, sampler: Sampler, seed: int) -> None:
+    def __init__(self, sampler: Sampler | StreamSampler, seed: int) -> None:
         self._sampler = sampler
         self._seed = seed
         self._drawn: tuple[tuple[int, int], Batch] | None = None
@@ -55,7 +57,7 @@ class VirtualCameras:
             self._drawn = (step, count), self._sampler.draw(count)
         batch = self._drawn[1]
         whole = part == slice(None) or part == slice(0, None, 1)
-        return batch if whole else Batch(batch.frames[part], batch.poses[part])
+        return batch if whole else batch.part(part)
 
 
 def make_source(config: RunConfig, device: torch.device) -> Source:
@@ -66,5 +68,11 @@ def make_source(config: RunConfig, device: torch.device) -> Source:
     motion = load_motion(files, "train", config.mocap_replaced, config.without_licences)
     probability = target_probability(motion, config.balance) if config.balance else None
     clips = Clips.of(motion, device, probability)
-    sampler = Sampler(clips, config.model, config.sampler, torch.Generator(device))
+    model, generator = config.model, torch.Generator(device)
+    if config.stage == "live":
+        model = dataclasses.replace(model, encoding=config.live.encoding)
+        windows = Sampler(clips, model, config.sampler, generator)
+        others = tuple(ms / 1e3 for ms in config.live.look_aheads[1:])
+        return VirtualCameras(StreamSampler(windows, config.stream, others), config.seed)
+    sampler = Sampler(clips, model, config.sampler, generator)
     return VirtualCameras(sampler, config.seed)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from pstmo_core.data.motion.mocap import load_motion
 from pstmo_core.evaluation.dataset import validation_windows
 from pstmo_core.evaluation.mocap_windows import Evaluation, WindowEvaluation
+from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.dataset_source import validation_sequences
 from pstmo_core.training.lifting_stage import Lifting
+from pstmo_core.training.live_stage import Live
 from pstmo_core.training.masked_stage import MaskedPoseModelling
 from pstmo_core.training.refine_stage import Refining
 from pstmo_core.training.stage import Stage
@@ -19,6 +23,10 @@ def make_stage(config: RunConfig, device: torch.device) -> Stage:
     """Return the stage that a run configuration names."""
     if config.stage == "refine":
         return Refining(config, validation_sequences(config, device), device)
+    if config.stage == "live":
+        # Windows of 27 frames, as every network is measured on.
+        windows = ModelConfig(encoding=config.live.encoding)
+        return Live(config, _validation(dataclasses.replace(config, model=windows), device))
     kind = MaskedPoseModelling if config.stage == "pretrain" else Lifting
     return kind(config, _validation(config, device))
 

@@ -14,9 +14,7 @@ from pstmo_core.model.checkpoints import CheckpointError, load_live, load_weight
 from pstmo_core.model.live.config import MIXINGS, LiveConfig
 from pstmo_core.model.live.network import STMOLive
 
-SMALL = LiveConfig(
-    layers=2, width=32, feedforward=48, heads=4, key_heads=2, sem_width=32, kept=12, spacing=0.024
-)
+SMALL = LiveConfig(layers=2, width=32, feedforward=48, heads=4, key_heads=2, sem_width=32, kept=12)
 
 
 def network(config: LiveConfig = SMALL) -> STMOLive:
@@ -91,7 +89,7 @@ def test_training_asks_the_same_network(mixing: str) -> None:
     model = network(dataclasses.replace(SMALL, mixing=mixing))
     frames, dt = stream(2, 40)
     asked = torch.tensor([[3, 20, 39], [0, 1, 38]])
-    newest, others = model.train_forward(frames, dt, asked)
+    newest, others = model(frames, dt, asked)
     whole = model(frames, dt)
     assert (newest - whole[:, :, 0]).abs().max() < 1e-5
     assert (others - whole[torch.arange(2)[:, None], asked][:, :, 1:]).abs().max() < 1e-5

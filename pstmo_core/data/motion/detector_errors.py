@@ -19,6 +19,9 @@ from pstmo_core.skeleton import JOINT_NAMES, JOINTS, LEFT, LOWER_BODY, RIGHT, RO
 _DIFFICULTY = {"wrist": 1.6, "ankle": 1.3, "elbow": 1.3, "knee": 1.2, "head": 1.3}
 _ARMS = tuple(JOINT_NAMES.index(s + n) for s in "lr" for n in ("elbow", "wrist"))
 _LIMBS = ((1, 2, 3), (4, 5, 6), (12, 13), (15, 16))
+#: Moments of a window at which the slowest part of an error is drawn; seconds between its moments
+#: and between those of the quicker part, in a window of 27 frames at 40 ms.
+_SLOW_KEYS, _SLOWEST, _QUICKEST = 3, 0.52, 0.13
 _BELOW_CHEST = (*LOWER_BODY, ROOT, JOINT_NAMES.index("spine"))
 
 
@@ -63,6 +66,7 @@ def apply(
     depth: Tensor,
     errors: DetectorErrors,
     generator: torch.Generator,
+    times: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Make clean rays (B, F, 17, 2) look like a detector's.
 
@@ -72,11 +76,12 @@ def apply(
         depth: (B, F, 17) z of the joints in metres.
         errors: what to do.
         generator: of all that is random.
+        times: (B, F) seconds at which the frames were taken, in order; None: 40 ms apart.
 
     Returns:
         Rays (B, F, 17, 2) and scores (B, F, 17), 0 where a joint is not seen.
     """
-    draw = _Draw(rays, generator)
+    draw = _Draw(rays, generator, times)
     size = _apparent_size(rays)
     low, high = errors.levels
     level = low * (high / low) ** draw.uniform(draw.batch, 1, 1)
@@ -96,7 +101,10 @@ def apply(
 class _Draw:
     """Random numbers for a batch of windows."""
 
-    def __init__(self, rays: Tensor, generator: torch.Generator) -> None:
+    def __init__(
+        self, rays: Tensor, generator: torch.Generator, times: Tensor | None = None
+    ) -> None:
+        self.times = times
         self.batch, self.frames = rays.shape[:2]
         self.device, self.generator = rays.device, generator
         sizes = [
@@ -133,9 +141,19 @@ class _Draw:
         return 1 + 3 * self.uniform(self.batch, 1, JOINTS)
 
     def lasting(self, keys: int) -> Tensor:
-        """Noise (B, F, 17, 2) of deviation 1 at `keys` moments, interpolated between them."""
+        """Noise (B, F, 17, 2) of deviation 1 at moments, interpolated between them.
+
+        There are `keys` moments in a window; in a sequence of frames at given times they are as far
+        apart as in a window of 27 frames.
+        """
         place = torch.linspace(0, keys - 1, self.frames, device=self.device)
-        weights = (1 - (place[:, None] - torch.arange(keys, device=self.device)).abs()).clamp(min=0)
+        if self.times is not None:
+            span = _SLOWEST if keys == _SLOW_KEYS else _QUICKEST
+            place = (self.times - self.times[:, :1]) / span
+            keys = int(place.max()) + 2
+        weights = (1 - (place[..., None] - torch.arange(keys, device=self.device)).abs()).clamp(
+            min=0
+        )
         weights = weights / weights.square().sum(-1, keepdim=True).sqrt()
         return (weights @ self.normal(self.batch, keys, JOINTS * 2)).unflatten(2, (JOINTS, 2))
 
@@ -149,7 +167,7 @@ def _apparent_size(rays: Tensor) -> Tensor:
 def _shift(draw: _Draw, errors: DetectorErrors, level: Tensor, spread: Tensor) -> Tensor:
     """Errors (B, F, 17, 2) as shares of the person's size."""
     keys = max(2, round(draw.frames / 3))
-    lasting = 0.8 * draw.lasting(keys) + 0.6 * draw.lasting(3)
+    lasting = 0.8 * draw.lasting(keys) + 0.6 * draw.lasting(_SLOW_KEYS)
     noise = errors.slow * lasting + errors.white * draw.normal(draw.batch, draw.frames, JOINTS, 2)
     shift = noise * spread[..., None]
     shift += draw.normal(draw.batch, 1, JOINTS, 2) * errors.bias * level[..., None]

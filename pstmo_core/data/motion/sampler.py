@@ -72,6 +72,27 @@ class Batch:
     twins: int = 0
     """The last so many windows are the first ones, one step of the window later."""
 
+    def part(self, part: slice) -> Batch:
+        """Return some of the windows."""
+        return Batch(self.frames[part], self.poses[part])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Motion before virtual cameras, and what a detector makes of it."""
+
+    in_camera: Tensor
+    """(B, G, 17, 3) joints in the cameras' frames, metres."""
+    rays: Tensor
+    """(B, F, 17, 2), of the F of these moments that the detector is shown."""
+    scores: Tensor
+    """(B, F, 17), 0 where a joint is not seen."""
+    cameras: Cameras
+    known: Tensor
+    """(B,) bool, whether the network is told the focal length."""
+    up: Tensor
+    """(B, 3), where the network is told that up is; 0 where it is not."""
+
 
 class Sampler:
     """Draws training batches without end; the same generator state gives the same batches."""
@@ -89,15 +110,12 @@ class Sampler:
         config, frames = self.config, self.model.frames
         twins = int(count * config.twins)
         drawn = count - twins
-        derived = self._uniform(drawn) < config.derived_share
-        world = self._motion(drawn, frames + bool(twins), derived)
-        cameras = draw_mixed_cameras(world, config.cameras, config.extreme_cameras, self.generator)
-        in_camera = cameras.to_camera(world)
-        seen_rays, scores = self._detect(in_camera, cameras)
-        seen_rays, scores = derive(seen_rays, scores, derived)
-        poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
+        long = frames + bool(twins)
+        steps = torch.arange(long, device=self.clips.positions.device) - long // 2
+        seen = self.see(steps.expand(drawn, -1) * self.model.step)
+        poses = seen.in_camera - seen.in_camera[:, :, ROOT : ROOT + 1]
         encoded, poses = encode(
-            seen_rays, scores, poses, cameras, self._known(drawn), self._up(cameras), self.model
+            seen.rays, seen.scores, poses, seen.cameras, seen.known, seen.up, self.model.encoding
         )
         index = self._edges(drawn, twins)
         if not twins:
@@ -106,11 +124,34 @@ class Sampler:
         shown, truth = (torch.cat([part[index], part[later]]) for part in (encoded, poses))
         return Batch(shown, truth, twins)
 
-    def _detect(self, in_camera: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:
+    def see(self, moments: Tensor, shown: slice | None = None, fit: bool = False) -> Seen:
+        """Draw people, cameras and a detector's errors, one of each for a row of moments.
+
+        Args:
+            moments: (B, G) seconds about each target frame; that in the middle is 0 or near it.
+            shown: which moments are frames that the detector is shown; None: all, 40 ms apart.
+            fit: move moments that lie beyond the ends of a clip into it.
+        """
+        config, count = self.config, len(moments)
+        derived = self._uniform(count) < config.derived_share
+        world = self._motion(moments, derived, fit)
+        cameras = draw_mixed_cameras(world, config.cameras, config.extreme_cameras, self.generator)
+        in_camera = cameras.to_camera(world)
+        frames = in_camera if shown is None else in_camera[:, shown]
+        times = None if shown is None else moments[:, shown]
+        seen_rays, scores = self._detect(frames, cameras, times)
+        seen_rays, scores = derive(seen_rays, scores, derived)
+        known, up = self._known(count), self._up(cameras)
+        return Seen(in_camera, seen_rays, scores, cameras, known, up)
+
+    def _detect(
+        self, in_camera: Tensor, cameras: Cameras, times: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         errors, generator = self.config.errors, self.generator
         if errors is None:
             return detector_noise.apply(rays(in_camera), self.config.noise, generator)
-        return detector_errors.apply(rays(in_camera), cameras, in_camera[..., 2], errors, generator)
+        depth = in_camera[..., 2]
+        return detector_errors.apply(rays(in_camera), cameras, depth, errors, generator, times)
 
     def _up(self, cameras: Cameras) -> Tensor:
         """The up vectors (B, 3), a degree or two off as a sensor's are; 0 where not known."""
@@ -120,12 +161,13 @@ class Sampler:
         known = self._uniform(len(noise))[:, None] < self.config.known_gravity_share
         return normalize(cameras.up + 0.02 * noise, dim=-1) * known
 
-    def _motion(self, count: int, frames: int, derived: Tensor) -> Tensor:
-        config = self.config
-        world = self._windows(count, frames)
+    def _motion(self, moments: Tensor, derived: Tensor, fit: bool) -> Tensor:
+        config, count = self.config, len(moments)
+        world = self._cut(moments, fit)
         joined = int(count * config.join_share)
         if joined:
-            world[:joined] = bodies.join_halves(self._windows(joined, frames), world[:joined])
+            upper = self._cut(moments[:joined], fit)
+            world[:joined] = bodies.join_halves(upper, world[:joined])
         if config.vary_poses:
             world = bodies.vary_poses(
                 world, self._uniform(count) < config.vary_poses, self.generator
@@ -142,12 +184,13 @@ class Sampler:
             world = joint_definitions.displace(world, chosen, self.generator)
         return world
 
-    def _windows(self, count: int, frames: int) -> Tensor:
-        clip, target = self.clips.draw_targets(count, self.generator)
+    def _cut(self, moments: Tensor, fit: bool) -> Tensor:
+        clip, target = self.clips.draw_targets(len(moments), self.generator)
         low, high = self.config.speed
-        speed = low * (high / low) ** self._uniform(count)[:, None]
-        rows_a_step = self.model.step * self.clips.fps
-        return self.clips.windows(clip, target, speed * rows_a_step, frames)
+        speed = low * (high / low) ** self._uniform(len(moments))[:, None]
+        rows = moments * (speed * self.clips.fps)
+        target = self.clips.fitted(clip, target, rows) if fit else target
+        return self.clips.at(clip, target[:, None] + rows)
 
     def _edges(self, count: int, twins: int) -> tuple[Tensor, Tensor]:
         """Return the index (B, F) of frames that repeats one edge of some windows.
@@ -177,7 +220,7 @@ def encode(
     cameras: Cameras,
     known: Tensor,
     up: Tensor,
-    model: ModelConfig,
+    name: str,
 ) -> tuple[Tensor, Tensor]:
     """Encode rays (B, F, 17, 2) as the network will see them at run time.
 
@@ -190,12 +233,12 @@ def encode(
         cameras: those of the windows.
         known: (B,) bool.
         up: (B, 3), 0 where gravity is not known.
-        model: the network's configuration.
+        name: of the encoding.
 
     Returns:
         Frames (B, F, rows, channels), and the truth in the frame that the encoding means.
     """
-    encoding, size = get_encoding(model.encoding), cameras.size[:, None, None]
+    encoding, size = get_encoding(name), cameras.size[:, None, None]
     pixels = seen_rays * cameras.focal[:, None, None, None] + size / 2
     focal = torch.where(known, cameras.focal, torch.full_like(cameras.focal, ASSUMED_FOCAL))
     up = up[:, None].expand(*seen_rays.shape[:2], 3)

@@ -73,6 +73,25 @@ class Clips:
         offsets = torch.arange(frames, device=target.device) - frames // 2
         return self.at(clip, target[:, None] + offsets * step)
 
+    def fitted(self, clip: Tensor, target: Tensor, rows: Tensor) -> Tensor:
+        """Move rows (B, F) about targets (B,) into their clips, where these are long enough.
+
+        Args:
+            clip: (B,) clip of each sequence.
+            target: (B,) row of its target within the clip.
+            rows: (B, F) rows after the target, 0 among them; may be fractional.
+
+        Returns:
+            (B,) targets, which may be fractional.
+        """
+        last = self.length[clip] - 1
+        before, after = -rows.amin(1), rows.amax(1)
+        earliest, latest = before, last - after
+        middle = (earliest + latest) / 2
+        fits = earliest <= latest
+        moved = torch.minimum(torch.maximum(target.to(rows.dtype), earliest), latest)
+        return torch.where(fits, moved, middle)
+
     def at(self, clip: Tensor, place: Tensor) -> Tensor:
         """Gather rows of clips (B,) at places (B, F) within them, interpolated where fractional."""
         last = (self.length[clip] - 1)[:, None]

@@ -31,8 +31,10 @@ class LiveConfig(JsonConfig):
     """Hidden width of the feed-forward blocks."""
     heads: int = 10
     """Attention heads."""
-    key_heads: int = 5
-    """Heads of keys and values, each shared by `heads / key_heads` queries: a smaller state."""
+    key_heads: int = 10
+    """Heads of keys and values in the layers, each shared by `heads / key_heads` queries."""
+    moment_key_heads: int = 2
+    """The same where poses are read: few, for a smaller state."""
     sem_width: int = 384
     """Hidden width of SEM's MLP block."""
     sem_blocks: int = 1
@@ -42,7 +44,7 @@ class LiveConfig(JsonConfig):
     mixing: str = "attention"
     """How a frame learns of the past: `attention` to the keys and values of kept frames, or a
     `recurrence` whose state decays with time."""
-    kept: int = 48
+    kept: int = 32
     """Frames whose keys and values are kept."""
     spacing: float = 0.024
     """Least seconds between frames that are kept: a fast camera does not shorten the memory."""
@@ -53,14 +55,14 @@ class LiveConfig(JsonConfig):
     def __post_init__(self) -> None:
         for name, most in (
             ("layers", DEEPEST), ("width", WIDEST), ("feedforward", WIDEST), ("heads", WIDEST),
-            ("key_heads", WIDEST), ("sem_width", WIDEST), ("sem_blocks", DEEPEST),
-            ("kept", MOST_KEPT),
+            ("key_heads", WIDEST), ("moment_key_heads", WIDEST), ("sem_width", WIDEST),
+            ("sem_blocks", DEEPEST), ("kept", MOST_KEPT),
         ):  # fmt: skip
             value, rule = getattr(self, name), f"a whole number from 1 to {most}"
             require(type(value) is int and 0 < value <= most, name, value, rule)
         require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
-        rule = f"a multiple of {self.key_heads}"
-        require(self.heads % self.key_heads == 0, "heads", self.heads, rule)
+        for shared in (self.key_heads, self.moment_key_heads):
+            require(self.heads % shared == 0, "heads", self.heads, f"a multiple of {shared}")
         encoding, mixing = self.encoding, self.mixing
         require(encoding in ENCODINGS, "encoding", encoding, f"one of {tuple(ENCODINGS)}")
         require(mixing in MIXINGS, "mixing", mixing, f"one of {MIXINGS}")
@@ -90,10 +92,10 @@ class LiveConfig(JsonConfig):
     @property
     def state_size(self) -> int:
         """Float32 numbers that the network keeps of a person."""
-        ring = self.kept * 2 * self.key_heads * self.depth
-        recurrence = self.key_heads * self.depth * (self.depth + 1)
-        layer = ring if self.mixing == "attention" else recurrence
-        return 2 * self.kept + self.layers * layer + ring
+        ring = 2 * self.kept * self.depth
+        recurrence = self.depth * (self.depth + 1)
+        layer = self.key_heads * (ring if self.mixing == "attention" else recurrence)
+        return 2 * self.kept + self.layers * layer + self.moment_key_heads * ring
 
     def head(self, look_ahead: float) -> int:
         """Return the index of the moment that is nearest to a look-ahead in milliseconds."""

@@ -27,9 +27,9 @@ _FORGOTTEN = (0.08, 3.0)
 class Projection(nn.Module):
     """Query, key and value of tokens in one product; queries share keys and values in groups."""
 
-    def __init__(self, config: LiveConfig) -> None:
+    def __init__(self, config: LiveConfig, key_heads: int) -> None:
         super().__init__()
-        self.heads, self.key_heads, self.depth = config.heads, config.key_heads, config.depth
+        self.heads, self.key_heads, self.depth = config.heads, key_heads, config.depth
         self.groups = self.heads // self.key_heads
         self.keyed = self.key_heads * self.depth
         self.qkv = nn.Linear(config.width, config.width + 2 * self.keyed)
@@ -80,11 +80,12 @@ class KeptAttention(Projection):
 
     Args:
         config: the network's.
+        key_heads: heads of keys and values.
         kinds: of queries, each with its own bias of ages; none: all queries are alike.
     """
 
-    def __init__(self, config: LiveConfig, *kinds: int) -> None:
-        super().__init__(config)
+    def __init__(self, config: LiveConfig, key_heads: int, *kinds: int) -> None:
+        super().__init__(config, key_heads)
         self.bias = AgeBias(*kinds, config.heads)
         self.scale = 1 / math.sqrt(config.depth)
         self.held = (config.kept, 2 * self.keyed)
@@ -124,7 +125,7 @@ class Recurrence(Projection):
     """Sums of keys times values that decay with time, read by queries and by their own weight."""
 
     def __init__(self, config: LiveConfig) -> None:
-        super().__init__(config)
+        super().__init__(config, config.key_heads)
         shortest, longest = (math.log(seconds) for seconds in _FORGOTTEN)
         self.log_rate = nn.Parameter(-torch.linspace(shortest, longest, config.key_heads))
         self.held = (self.key_heads * self.depth, self.depth + 1)
@@ -168,4 +169,6 @@ def _positive(x: Tensor) -> Tensor:
 
 def make_mixing(config: LiveConfig) -> KeptAttention | Recurrence:
     """Return the mixing that a configuration names."""
-    return (KeptAttention if config.mixing == "attention" else Recurrence)(config)
+    if config.mixing == "recurrence":
+        return Recurrence(config)
+    return KeptAttention(config, config.key_heads)

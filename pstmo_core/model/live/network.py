@@ -24,6 +24,7 @@ nobody was here.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ class Moments(nn.Module):
         count = len(config.look_aheads)
         self.moment = nn.Parameter(torch.zeros(count, config.width))
         self.norm_attention = nn.LayerNorm(config.width, eps=NORM_EPS)
-        self.attention = KeptAttention(config, count)
+        self.attention = KeptAttention(config, config.moment_key_heads, count)
         self.norm_feedforward = nn.LayerNorm(config.width, eps=NORM_EPS)
         self.feedforward = feedforward(config)
         with torch.no_grad():
@@ -140,16 +141,21 @@ class STMOLive(nn.Module):
         """Shapes of a state: the ring's ages, whether frames are there, and what layers hold."""
         self.head = PoseHead(config.width, config.outputs)
 
-    def forward(self, frames: Tensor, dt: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, dt: Tensor, asked: Tensor | None = None) -> Any:
         """Lift whole sequences of people of whom nothing is known before.
 
         Args:
             frames: (B, F, rows, channels), encoded as `config.encoding` says.
             dt: (B, F) seconds since the person's previous frame; the first one does not matter.
+            asked: (B, Q) which frames are asked for other moments than the newest, as training does
+                to save time; None: all.
 
         Returns:
-            (B, F, H, 17, 4), the pose at each look-ahead of each frame.
+            (B, F, H, 17, 4), the pose at each look-ahead of each frame. With `asked` the newest
+            poses (B, F, 17, 4), and (B, Q, H - 1, 17, 4).
         """
+        if asked is not None:
+            return self._ask(frames, dt, asked)
         return self._poses(*self.encode(frames, dt, None)[:3], slice(None))
 
     def step(self, frames: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,17 +177,13 @@ class STMOLive(nn.Module):
         tokens, packed, past, held = self.encode(frames, dt, state)
         return self._poses(tokens, packed, past, slice(None)), self._join(past, held)
 
-    def train_forward(self, frames: Tensor, dt: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
-        """Lift sequences as `forward` does, the other moments for some frames only.
+    def newest(self, frames: Tensor, dt: Tensor) -> Tensor:
+        """Lift whole sequences as `forward` does, but answer for the last frame: (B, H, 17, 4)."""
+        tokens, packed, past, _ = self.encode(frames, dt, None)
+        read = self.moments(tokens[:, -1:], packed, past.basis[:, :, -1:], slice(None))
+        return self.head(read.flatten(0, 2)).view(len(read), -1, JOINTS, self.config.outputs)
 
-        Args:
-            frames: (B, F, rows, channels).
-            dt: (B, F).
-            asked: (B, Q) which frames are asked for the other moments.
-
-        Returns:
-            Newest poses (B, F, 17, 4), and (B, Q, H - 1, 17, 4).
-        """
+    def _ask(self, frames: Tensor, dt: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
         tokens, packed, past, _ = self.encode(frames, dt, None)
         newest = self.moments(tokens, packed, past.basis, slice(1))
         rows = torch.arange(len(asked), device=asked.device)[:, None]
