@@ -20,7 +20,8 @@ DATA = Path(__file__).parent / "data"
 #: Test files that take long because they train, start processes, wait for DDS or measure: all of
 #: their tests are `slow`, and `scripts/test.sh --quick` and `colcon test` leave them out.
 SLOW = (
-    "test_any_messages", "test_bench_*", "test_calibration_changes", "test_camera_node",
+    "test_any_messages", "test_bench_*", "test_body_outputs",
+    "test_calibration_changes", "test_camera_node",
     "test_cli", "test_complexity", "test_data", "test_dataset_*", "test_demo_video",
     "test_determinism", "test_distributed", "test_evaluate_command", "test_experiments",
     "test_export", "test_figures", "test_image_lifter", "test_inputs", "test_launch_*",

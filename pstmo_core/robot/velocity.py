@@ -27,12 +27,13 @@ class Velocities:
         Args:
             ids: P ids.
             stamp: nanoseconds.
-            places: (P, 3) metres in a frame that does not move; NaN where not known.
+            places: (P, 3) metres in a frame that does not move, or (P, ...) of anything else that
+                moves with a person, such as joints or angles; NaN where not known.
 
         Returns:
-            (P, 3) metres a second; NaN for whom too little is known yet.
+            As many values, a second; NaN for whom too little is known yet.
         """
-        found = np.full((len(ids), 3), np.nan)
+        found = np.full(places.shape, np.nan)
         for row, name in enumerate(ids):
             if np.isfinite(places[row]).all():
                 found[row] = self._follow(name, stamp, places[row])
@@ -45,8 +46,8 @@ class Velocities:
         if before is None or not 0 < passed <= _GAP:
             if len(self._known) >= self._people:
                 self._known.pop(next(iter(self._known)))
-            self._known[name] = (stamp, place.astype(np.float64), np.zeros(3), 0.0)
-            return np.full(3, np.nan)
+            self._known[name] = (stamp, place.astype(np.float64), np.zeros(place.shape), 0.0)
+            return np.full(place.shape, np.nan)
         _, old, velocity, age = before
         keep = np.exp(-passed / TIME)
         expected = old + passed * velocity
@@ -58,4 +59,4 @@ class Velocities:
         velocity = velocity + gain / passed * off
         age += passed
         self._known[name] = (stamp, expected + follow * off, velocity, age)
-        return velocity if age >= TIME else np.full(3, np.nan)
+        return velocity if age >= TIME else np.full(place.shape, np.nan)

@@ -11,14 +11,18 @@ from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_ros.msg import Skeletons3D
 from pstmo_ros.outputs.bodies import Bodies, safe_name
+from pstmo_ros.outputs.capsules import CapsuleOutput
 from pstmo_ros.outputs.detections import DetectionOutput
 from pstmo_ros.outputs.frames import FrameOutput
 from pstmo_ros.outputs.hri import HriOutput
+from pstmo_ros.outputs.joint_cloud import JointCloudOutput
+from pstmo_ros.outputs.joint_states import JointStateOutput
 from pstmo_ros.outputs.output import Output
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.outputs.people import PeopleOutput
 from pstmo_ros.outputs.points import PointOutput
 from pstmo_ros.outputs.poses import PoseOutput
+from pstmo_ros.outputs.uncertainty import UncertaintyOutput
 
 
 class AllOutputs:
@@ -59,13 +63,21 @@ class AllOutputs:
         if own.publish_tf != "off":
             self._outputs.append(FrameOutput(publish, own.publish_tf == "links"))
         if own.publish_poses:
-            self._outputs.append(PoseOutput(publish))
+            self._outputs.append(PoseOutput(publish, own.poses_of == "joints"))
+        if own.publish_joints:
+            self._outputs.append(JointCloudOutput(publish))
+        if own.publish_joint_states:
+            self._outputs.append(JointStateOutput(publish))
         if own.publish_points:
             self._outputs.append(PointOutput(publish, own.points_spacing, own.points_radius))
         if own.publish_people:
             self._outputs.append(PeopleOutput(publish))
         if own.publish_detections:
             self._outputs.append(DetectionOutput(publish))
+        if own.publish_capsules:
+            self._outputs.append(CapsuleOutput(publish))
+        if own.publish_uncertainty:
+            self._outputs.append(UncertaintyOutput(publish))
         if own.publish_hri:
             self._outputs.append(HriOutput(publish, self._withdraw))
 

@@ -29,6 +29,8 @@ class Bodies:
     """(P, 3, 3) square metres of the pelvis."""
     confidence: np.ndarray
     """(P, 17), 0 to 1."""
+    sigma: np.ndarray
+    """(P, 17) metres, the deviation along each axis; NaN where not known."""
     links: np.ndarray
     """(P, L, 3, 3), rotations of `body_frames.LINKS`; NaN where not known."""
 
@@ -46,6 +48,7 @@ class Bodies:
             _array([(p.velocity.x, p.velocity.y, p.velocity.z) for p in placed], 3),
             _array([p.root_covariance for p in placed], 9).reshape(-1, 3, 3),
             _array([p.confidence for p in placed], JOINTS),
+            _array([p.sigma if len(p.sigma) else [np.nan] * JOINTS for p in placed], JOINTS),
             link_axes(joints),
         )
 

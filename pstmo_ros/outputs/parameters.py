@@ -33,6 +33,21 @@ class OutputParameters:
     publish_poses: bool = _switch(
         "poses (geometry_msgs/PoseArray): everybody's pelvis, x forward, z to the head."
     )
+    poses_of: str = setting(
+        "bodies",
+        "What poses has: bodies, one pose a person, or joints, all that are known, person by "
+        "person, turned as the limbs that begin there.",
+        choices=("bodies", "joints"),
+        change=UNCONFIGURED,
+    )
+    publish_joints: bool = _switch(
+        "joints (sensor_msgs/PointCloud2): every joint's position, velocity (vx, vy, vz), "
+        "confidence and sigma, with the numbers of person and joint."
+    )
+    publish_joint_states: bool = _switch(
+        "body_joint_states (sensor_msgs/JointState, a message a person): joint angles of REP-155's "
+        "human model and their velocities."
+    )
     publish_points: bool = _switch(
         "points (sensor_msgs/PointCloud2): points along the limbs, as obstacle layers and the "
         "collision monitor of Nav2 read them."
@@ -58,6 +73,13 @@ class OutputParameters:
     )
     publish_detections: bool = _switch(
         "detections (vision_msgs/Detection3DArray): a box round everybody."
+    )
+    publish_capsules: bool = _switch(
+        "capsules (visualization_msgs/MarkerArray): how much room people take, for RViz."
+    )
+    publish_uncertainty: bool = _switch(
+        "uncertainty (visualization_msgs/MarkerArray): where nine of ten joints and pelvises lie, "
+        "for RViz."
     )
     publish_hri: bool = _switch(
         "/humans/bodies (hri_msgs, REP-155), for libhri and hri_rviz; needs publish_tf."

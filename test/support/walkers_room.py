@@ -1,0 +1,61 @@
+"""A lifter with TF, a camera before somebody who walks on a floor, and who listens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tf2_ros
+from node_world import World, overrides
+from std_msgs.msg import Header
+
+from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.view import View
+from pstmo_ros.conversions import floats, time_message
+from pstmo_ros.frames.static_frame import publish_static_frame
+from pstmo_ros.lifter_node import LifterNode
+from pstmo_ros.msg import People2D, Person2D, Skeletons3D
+
+VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
+FPS = 25.0
+BASE = 1_700_000_000_000_000_000
+#: A person's id in the messages, and in topics and frames.
+ID = "walker"
+
+
+class Room(World):
+    """A lifter, a camera before somebody who walks, and who listens."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__()
+        given = {
+            "qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, "expire": 0.4,
+            "floor_frame": "map", "target_frame": "map", **parameters,
+        }  # fmt: skip
+        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
+        self.buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self.buffer, self)
+        self._keypoints = self.create_publisher(People2D, "keypoints", 100)
+        publish_static_frame(self, "map", "camera", VIEW.pose)
+        self.listen(Skeletons3D, "skeletons")
+
+    def start(self) -> None:
+        assert self.lifter.start()
+        self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
+        self.spin_for(0.3)
+
+    def walk(self, frames: int) -> list[np.ndarray]:
+        """Show somebody who walks and return the true joints (17, 3) in map."""
+        truth = []
+        for row in range(frames):
+            world = Stage.shipped(1).joints(row / FPS)[0]
+            truth.append(world)
+            points = VIEW.project(VIEW.to_camera(world))
+            header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
+            person = Person2D(id=ID, points=floats(points.ravel()))
+            self._keypoints.publish(
+                People2D(header=header, layout="h36m17", width=1280, height=720, people=[person])
+            )
+            self.spin_until(lambda row=row: len(self.heard["skeletons"]) > row)
+        self.spin_for(0.1)
+        return truth
