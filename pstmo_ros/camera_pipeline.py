@@ -117,7 +117,7 @@ class CameraPipeline:
             lambda message: self.current.frame_of(message),
             lambda message, received, lost: heard(self, message, received, lost),
         )
-        self._outputs = AllOutputs(node, outputs, self.name)
+        self._outputs = AllOutputs(node, outputs, self.name, frames.target_frame)
         self._surroundings.see = self._outputs.see
         topic = self.topic(own.keypoints_topic)
         self.keypoints = listen(node, topic, own, inputs, lambda: self._size, hear)

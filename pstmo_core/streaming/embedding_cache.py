@@ -38,7 +38,7 @@ class EmbeddingCache:
     """
 
     def __init__(self, width: int) -> None:
-        self._rows = np.empty((0, width), np.float32)
+        self._rows: np.ndarray = np.empty((0, width), np.float32)
         self._known = np.zeros(0, bool)
         # Where a step finds each row: at its number, or while it is new behind all that are kept.
         self._position = np.arange(0, dtype=np.int64)

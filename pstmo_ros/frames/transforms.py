@@ -73,6 +73,8 @@ class Transforms:
         target = self._own.target_frame
         if not target or target == frame_id:
             return answer, frame_id
+        if not answer.ids:  # nobody is nowhere, in every frame and at every stamp
+            return answer, target
         found = self._look_up(target, frame_id, answer.stamp, "results stay in the camera's frame")
         return (answer, frame_id) if found is None else (answer.in_axes(*found), target)
 

@@ -34,10 +34,11 @@ def read_zed(message: Any) -> tuple[Header, str, list[tuple[str, np.ndarray, np.
         keypoints = body.skeleton_2d.keypoints[:joints]
         points = np.array([keypoint.kp for keypoint in keypoints], np.float32).reshape(-1, 2)
         # What is not seen has no place, or a negative one.
-        scores = (np.isfinite(points) & (points >= 0)).all(-1).astype(np.float32)
+        seen = (np.isfinite(points) & (points >= 0)).all(-1)
+        scores = np.asarray(seen, np.float32)
         sure = getattr(body, "skeleton_keypoint_confidence", None)  # of newer wrappers, percents
         if sure is not None:
             percents = np.nan_to_num(np.asarray(sure, np.float32)[:joints])
-            scores *= np.clip(percents / 100, 0, 1)
+            scores = np.asarray(scores * np.clip(percents / 100, 0, 1), np.float32)
         people.append((f"z{body.label_id}", points, scores))
     return message.header, name, people

@@ -32,13 +32,16 @@ class AllOutputs:
         node: publishes.
         own: what is asked for.
         camera: the namespace of relative topics, where the node has several cameras.
+        frame: that results are asked for in; empty: the camera's.
 
     Raises:
         ConfigError: if what is asked for does not fit together.
         PstmoError: if messages are asked for that are not installed.
     """
 
-    def __init__(self, node: Node, own: OutputParameters, camera: str = "") -> None:
+    def __init__(
+        self, node: Node, own: OutputParameters, camera: str = "", frame: str = ""
+    ) -> None:
         if own.publish_hri and camera:
             raise ConfigError(
                 "publish_hri cannot be had for several cameras of one node: give each camera a "
@@ -49,7 +52,7 @@ class AllOutputs:
                 "publish_hri needs frames on TF, where REP-155 has the 3D skeletons: set "
                 "publish_tf to links"
             )
-        self._node, self._camera = node, camera
+        self._node, self._camera, self._frame = node, camera, frame
         self._publishers: list[Any] = []
         self._outputs: list[Output] = []
         try:
@@ -69,7 +72,8 @@ class AllOutputs:
         if own.publish_joint_states:
             self._outputs.append(JointStateOutput(publish))
         if own.publish_points:
-            self._outputs.append(PointOutput(publish, own.points_spacing, own.points_radius))
+            spacing, radius = own.points_spacing, own.points_radius
+            self._outputs.append(PointOutput(publish, spacing, radius, self._frame))
         if own.publish_people:
             self._outputs.append(PeopleOutput(publish))
         if own.publish_detections:

@@ -25,15 +25,19 @@ class PointOutput(SimpleOutput):
         publish: makes publishers.
         spacing: metres between points along a limb.
         radius: metres by which points stand off the bones.
+        frame: that the cloud must be in; empty: any. Heights in a camera's own frame would deceive
+            who reads them, so while TF does not know the frame nothing is published.
     """
 
-    def __init__(self, publish: Publish, spacing: float, radius: float) -> None:
+    def __init__(self, publish: Publish, spacing: float, radius: float, frame: str = "") -> None:
         self._points = publish(PointCloud2, "points", QoSProfile(depth=10))
-        self._spacing, self._radius = spacing, radius
+        self._spacing, self._radius, self._frame = spacing, radius, frame
 
     def tell(self, bodies: Bodies, present: tuple[str, ...]) -> None:
         """Publish everybody's points."""
         del present
+        if self._frame and bodies.header.frame_id != self._frame:
+            return
         points = limb_points(bodies.joints, self._spacing, self._radius)
         self._points.publish(
             PointCloud2(

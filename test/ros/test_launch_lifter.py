@@ -39,7 +39,9 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["lifter_sample", "lifter_images", "lifter_robot"])
+@pytest.mark.parametrize(
+    "name", ["lifter_sample", "lifter_images", "lifter_robot", "lifter_consumers"]
+)
 def test_what_is_launched_answers_in_time_and_rightly(ros_domain: None, name: str) -> None:
     pytest.importorskip("launch_testing", reason="launch is not installed here")
     pytest.importorskip("launch_ros", reason="launch is not installed here")

@@ -73,6 +73,20 @@ def test_frames_poses_points_and_velocities_are_where_people_are(
     here.spin_until(lambda: clouds[-1].width == 0)
 
 
+def test_a_cloud_is_not_told_in_another_frame_than_was_asked_for(
+    world: Callable[..., Room],
+) -> None:
+    """Its heights would deceive a collision monitor, which stops when the cloud is missing."""
+    here = world(target_frame="nowhere", publish_points=True, publish_poses=True)
+    poses, clouds = here.listen(PoseArray, "poses"), here.listen(PointCloud2, "points")
+    here.start()
+    here.walk(10)
+    assert here.heard["skeletons"][-1].header.frame_id == "camera"
+    assert len(poses) == 10 and not clouds
+    here.spin_until(lambda: bool(clouds))  # nobody is nowhere, in every frame
+    assert clouds[0].width == 0 and clouds[0].header.frame_id == "nowhere"
+
+
 def test_libhri_finds_bodies_by_rep_155(world: Callable[..., Room]) -> None:
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
     here = world(publish_tf="links", publish_hri=True)
