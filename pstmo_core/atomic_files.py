@@ -117,6 +117,12 @@ def atomic_file(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_file(path) as partial:
+        partial.write_text(text)
+
+
 @contextmanager
 def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
     """Do the same for a folder, which the user of the path makes inside of an empty one.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 LONGEST_QUOTE = 64
 """Characters of a foreign text that a message repeats: enough to recognise a name."""
 
@@ -20,6 +23,15 @@ def quoted(value: object) -> str:
     if len(text) <= LONGEST_QUOTE:
         return repr(value)
     return f"{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)"
+
+
+def names_known(name: object, known: Iterable[str]) -> str:
+    """Return the sentence part that names what a wrong name may have meant, and all known ones."""
+    known = list(known)
+    # The search for the nearest name grows with the square of a name's length.
+    close = difflib.get_close_matches(str(name)[:LONGEST_QUOTE].lower(), known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"{hint}known are {', '.join(known)}"
 
 
 def how_to_install(extra: str) -> str:

@@ -8,10 +8,10 @@ a row of the reference, so that a sentence or a range is written once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pstmo_core.errors import ConfigError, quoted
+from pstmo_core.errors import ConfigError, names_known, quoted
 
 #: What a value has to be, by the type of the default.
 KINDS: dict[type, str] = {
@@ -75,6 +75,40 @@ def check_settings(group: Any, prefix: str = "") -> None:
                 f"{prefix}{field.name} is {quoted(value)}, but must be {rule(field)}: "
                 f"{meta['description']}"
             )
+
+
+def read_assignments(group: type[Any], assignments: Iterable[str], what: str) -> dict[str, Any]:
+    """Read settings of a dataclass from texts NAME=VALUE.
+
+    Args:
+        group: the dataclass; it checks the values when it is made of them.
+        assignments: the texts; numbers of a list are separated by commas.
+        what: what they are, for errors, for example "setting of the stream".
+
+    Raises:
+        ConfigError: if a name is not known, or its value is of another kind.
+    """
+    known = {field.name: field for field in dataclasses.fields(group)}
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise ConfigError(f"no {what} is {quoted(name)}: {names_known(name, known)}")
+        try:
+            values[name] = _from_text(value, known[name].default)
+        except (ValueError, KeyError) as error:
+            raise ConfigError(
+                f"{name} is {quoted(value)}, but must be {rule(known[name])}"
+            ) from error
+    return values
+
+
+def _from_text(text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        return {"true": True, "false": False}[text.lower()]
+    if isinstance(default, tuple):
+        return tuple(float(part) for part in text.split(","))
+    return type(default)(text)
 
 
 def rule(field: dataclasses.Field[Any], kinds: dict[type, str] = KINDS) -> str:

@@ -1,5 +1,4 @@
-"""Benchmarks: speed, and accuracy on real video.
+"""Benchmarks of speed, and of accuracy on real video.
 
-For whoever changes the network or its runtimes, or compares them. Nothing that lifts imports this
-package.
+For people who change or compare networks and backends. No code that lifts imports this package.
 """

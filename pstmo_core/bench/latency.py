@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pstmo_core.bench.latency_calls import AGAINST, PLAIN, Call, calls_of, plain_call
+from pstmo_core.bench.latency_calls import BASELINE, PLAIN, Call, calls_of, plain_call
 from pstmo_core.bench.latency_profile import profile_step
 from pstmo_core.bench.networks import Network
 from pstmo_core.bench.peak import MatrixPeak
@@ -100,7 +100,7 @@ class Measured:
 
 
 def measure_network(
-    network: Network, matrix: Matrix, against: Callable[[int], Callable[..., Any]] | None
+    network: Network, matrix: Matrix, baseline: Callable[[int], Callable[..., Any]] | None
 ) -> Iterator[Measured | None]:
     """Measure one network; yields None after each turn and at last the results.
 
@@ -112,9 +112,9 @@ def measure_network(
         raise PstmoError(f"nothing can be measured: {'; '.join(left_out)}")
     for threads in matrix.threads:
         cases.append(_compared(plain_call(network, PLAIN, network.plain), threads))
-        if against is not None and network.config.encoding == "screen":
-            forward = against(network.config.frames)
-            cases.append(_compared(plain_call(network, AGAINST, forward), threads))
+        if baseline is not None and network.config.encoding == "screen":
+            forward = baseline(network.config.frames)
+            cases.append(_compared(plain_call(network, BASELINE, forward), threads))
     peaks = {(c.precision, c.threads): MatrixPeak(c.precision, c.threads) for c in cases}
     order = np.random.default_rng(0)
     for _ in range(matrix.turns):

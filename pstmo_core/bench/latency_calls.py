@@ -19,7 +19,7 @@ from pstmo_core.streaming.lifter import MOST_AT_ONCE
 CENTRE, NEWEST = "step, centre", "step, newest"
 """The pose of the window's centre frame by MOFA, as the paper's; of its newest one, without."""
 CLIP_CENTRE, CLIP_NEWEST = "clip, centre", "clip, newest"
-WINDOW, PLAIN, AGAINST = "whole window", "plain", "against"
+WINDOW, PLAIN, BASELINE = "whole window", "plain", "baseline"
 KINDS = {
     CENTRE: "step, centre frame",
     NEWEST: "step, newest frame",
@@ -27,7 +27,7 @@ KINDS = {
     CLIP_NEWEST: "clip, newest frames",
     WINDOW: "whole window",
     PLAIN: "plain",
-    AGAINST: "compared code",
+    BASELINE: "compared code",
 }
 """What is timed, and its name in a report."""
 

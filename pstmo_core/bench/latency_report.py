@@ -15,8 +15,8 @@ _TIMES = ("median_ms", "p95_ms", "p99_ms", "fastest_ms")
 _SETTING = ("backend", "precision", "threads")
 
 
-def markdown(measured: list[Measured], costs: list[PrecisionCost], against: str) -> str:
-    """Return the report; `against` names the compared code, or is empty."""
+def markdown(measured: list[Measured], costs: list[PrecisionCost], baseline: str) -> str:
+    """Return the report; `baseline` names the compared code, or is empty."""
     text = f"""# Latency of one step
 
 One new frame of every person, everything else kept: the pose of the window's centre frame by MOFA
@@ -34,8 +34,8 @@ time, against the fastest large matrix product of the same precision and threads
 would mean that nothing but products took time. All cases of a network ran in turns in one process;
 memory is what the process grew by when the runtime was loaded and had run everything.
 """
-    if against:
-        text += f"\nCompared code: {against}, one window.\n"
+    if baseline:
+        text += f"\nCompared code: {baseline}, one window.\n"
     text += f"\n{_summary(measured)}\n"
     for each in measured:
         text += f"\n## {each.network} ({each.frames} frames)\n\n{_cases(each)}\n\n{_extra(each)}\n"

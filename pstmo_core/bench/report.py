@@ -1,4 +1,4 @@
-"""Results of a measurement as JSON for programs and Markdown for people, written whole."""
+"""Writes the results of a benchmark, atomically: JSON for programs, Markdown for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.atomic_files import atomic_file
+from pstmo_core.atomic_files import write_text
 
 
 def percentiles(seconds: np.ndarray) -> dict[str, float]:
@@ -35,8 +35,7 @@ def write_report(folder: Path, name: str, results: dict[str, Any], markdown: str
     paths = []
     for suffix, text in texts.items():
         path = folder / f"{name}{suffix}"
-        with atomic_file(path) as partial:
-            partial.write_text(text)
+        write_text(path, text)
         paths.append(path)
     return paths
 

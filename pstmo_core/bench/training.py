@@ -23,7 +23,7 @@ from pstmo_core.training.config import RunConfig
 from pstmo_core.training.engine import Trainer
 
 STAGES = {"pretrain": "stage I", "lift": "stage II"}
-OURS, AGAINST = "ours", "compared code"
+OURS, BASELINE = "ours", "compared code"
 
 MakeStep = Callable[[str, int, int, str], Callable[[], object] | None]
 
@@ -84,13 +84,13 @@ class Case:
         return {name: getattr(self, name) for name in names}
 
 
-def make_cases(config: RunConfig, plan: Plan, against: MakeStep | None) -> list[Case]:
+def make_cases(config: RunConfig, plan: Plan, baseline: MakeStep | None) -> list[Case]:
     """Make everything that is to be measured.
 
     Args:
         config: the run whose steps are taken; its stage and precision are the plan's.
         plan: what is measured.
-        against: `make_step(stage, frames, batch, precision)` of the compared code, which returns a
+        baseline: `make_step(stage, frames, batch, precision)` of the compared code, which returns a
             function that takes one training step, or None where it has no such precision.
     """
     cases = []
@@ -98,8 +98,8 @@ def make_cases(config: RunConfig, plan: Plan, against: MakeStep | None) -> list[
         for precision in plan.precisions:
             cases.append(_own_case(config, stage, precision))
             batch = config.optimiser.batch
-            if against and (step := against(stage, config.model.frames, batch, precision)):
-                cases.append(Case(AGAINST, stage, precision, batch, step))
+            if baseline and (step := baseline(stage, config.model.frames, batch, precision)):
+                cases.append(Case(BASELINE, stage, precision, batch, step))
     return cases
 
 

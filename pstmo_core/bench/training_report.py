@@ -7,13 +7,13 @@ import torch
 
 from pstmo_core.bench.machine import describe_machine
 from pstmo_core.bench.report import table
-from pstmo_core.bench.training import AGAINST, OURS, STAGES, Case, Plan, torch_setting
+from pstmo_core.bench.training import BASELINE, OURS, STAGES, Case, Plan, torch_setting
 from pstmo_core.bench.training_profile import PARTS
 from pstmo_core.training.config import RunConfig
 
 
 def markdown(
-    cases: list[Case], config: RunConfig, plan: Plan, device: torch.device, against: str
+    cases: list[Case], config: RunConfig, plan: Plan, device: torch.device, baseline: str
 ) -> str:
     """Return the report.
 
@@ -22,7 +22,7 @@ def markdown(
         config: the run whose steps were taken.
         plan: what was measured.
         device: what the networks ran on.
-        against: name of the compared code, or empty.
+        baseline: name of the compared code, or empty.
     """
     model, batch, setting = config.model, config.optimiser.batch, torch_setting(device)
     text = f"""# Speed of training
@@ -34,8 +34,8 @@ Device {setting["device"]}, {setting["threads"]} threads, torch {setting["torch"
 turns in one process, {plan.turns} turns of {plan.steps} steps each: the median of the turns, in
 brackets the slowest and the fastest.
 """
-    if against:
-        text += f"\nCompared code: {against}. It is given its batch; ours draws it.\n"
+    if baseline:
+        text += f"\nCompared code: {baseline}. It is given its batch; ours draws it.\n"
     text += (
         f"\n{_speeds(cases)}\n\n## Parts of a step\n\nMilliseconds, and the share of the step.\n"
     )
@@ -43,7 +43,7 @@ brackets the slowest and the fastest.
 
 
 def _speeds(cases: list[Case]) -> str:
-    others = {(case.stage, case.precision): case for case in cases if case.code == AGAINST}
+    others = {(case.stage, case.precision): case for case in cases if case.code == BASELINE}
     header = ["stage", "precision", "windows/s"]
     if others:
         header += ["compared code, windows/s", "times faster", "than the compared code in fp32"]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pstmo_core.cli.app import LIST, group, require_training, words
+from pstmo_core.cli.options import BaselineName, Turns
 
 commands = group("bench", "Measure speed: of a stream's step, and of training.")
 
@@ -27,9 +28,9 @@ def train(
     precisions: Annotated[list[str], typer.Option(metavar=LIST, help="Precisions.")] = [
         "fp32,bf16"
     ],
-    turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 5,
+    turns: Turns = 5,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each case in a turn.")] = 3,
-    against: Annotated[
+    baseline: Annotated[
         Path | None,
         typer.Option(
             help="Python file with make_step(stage, frames, batch, precision), which returns a "
@@ -37,7 +38,7 @@ def train(
             "such precision): measured in turns with ours, the ratio printed. The file is run."
         ),
     ] = None,
-    against_name: Annotated[str, typer.Option(help="What to call that code.")] = "",
+    baseline_name: BaselineName = "",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for training_speed.json and .md.")
     ] = Path("benchmarks"),
@@ -64,10 +65,10 @@ def train(
     config = load_run_config(file and recipe_path(file), run or [])
     plan = Plan(words(stages), words(precisions), turns, steps)
     device = pick_device(config.device)
-    cases = make_cases(config, plan, load_function(against, "make_step") if against else None)
+    cases = make_cases(config, plan, load_function(baseline, "make_step") if baseline else None)
     for _ in tqdm(measure(cases, plan, device), "turns", total=turns + 2):
         pass
-    name = (against_name or f"`{against.name}`") if against else ""
+    name = (baseline_name or f"`{baseline.name}`") if baseline else ""
     text = markdown(cases, config, plan, device, name)
     typer.echo(text)
     results = {

@@ -12,6 +12,7 @@ import typer
 
 from pstmo_core.cli.app import LIST, numbers, require_training, words
 from pstmo_core.cli.bench import commands
+from pstmo_core.cli.options import BaselineName, Turns
 
 _List = list[str]
 
@@ -30,9 +31,9 @@ def latency(
     ],
     precisions: Annotated[_List, typer.Option(metavar=LIST, help="Precisions.")] = ["fp32,bf16"],
     threads: Annotated[_List, typer.Option(metavar=LIST, help="Numbers of CPU threads.")] = ["1"],
-    turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 10,
+    turns: Turns = 10,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time of each case in a turn.")] = 0.1,
-    against: Annotated[
+    baseline: Annotated[
         Path | None,
         typer.Option(
             help="Python file with make_forward(frames), which returns a function of one window "
@@ -40,7 +41,7 @@ def latency(
             "as the plain forward of ours always is. The file is run."
         ),
     ] = None,
-    against_name: Annotated[str, typer.Option(help="What to call that code.")] = "",
+    baseline_name: BaselineName = "",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for latency.json and latency.md.")
     ] = Path("benchmarks"),
@@ -68,7 +69,7 @@ def latency(
         turns,
         seconds,
     )
-    make = load_function(against, "make_forward") if against else None
+    make = load_function(baseline, "make_forward") if baseline else None
     measured: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="pstmo_bench_") as folder:
         for word in words(windows):
@@ -87,7 +88,7 @@ def latency(
         "networks": [dataclasses.asdict(each) for each in measured],
         "precision": [dataclasses.asdict(each) for each in costs],
     }
-    name = (against_name or f"`{against.name}`") if against else ""
+    name = (baseline_name or f"`{baseline.name}`") if baseline else ""
     text = markdown(measured, costs, name)
     for path in write_report(output, "latency", results, text):
         typer.echo(path)

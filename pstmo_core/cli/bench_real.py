@@ -12,7 +12,8 @@ import typer
 
 from pstmo_core.cli.app import LIST, numbers, words
 from pstmo_core.cli.bench import commands
-from pstmo_core.cli.stream_settings import SettingsOption, stream_settings
+from pstmo_core.cli.options import Model, StreamSettings
+from pstmo_core.settings import read_assignments
 from pstmo_core.streaming.config import PLAIN, StreamConfig
 
 
@@ -25,10 +26,8 @@ def real(
     look_ahead: Annotated[
         list[str], typer.Option(metavar=LIST, help="Look-aheads in frames of the window.")
     ] = ["0,13"],
-    model: Annotated[
-        str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
-    ] = "",
-    setting: SettingsOption = [],
+    model: Model = "",
+    setting: StreamSettings = [],
     parts: Annotated[
         bool,
         typer.Option(
@@ -64,7 +63,7 @@ def real(
     recordings = load_recordings(folder)
     runtime = load_runtime(model) if model else load_runtime()
     setting = list(words(setting))
-    changed = stream_settings(setting)
+    changed = read_assignments(StreamConfig, setting, "setting of the stream")
     ahead = [str(frames) for frames in numbers("--look-ahead", look_ahead, least=0)]
     configs = {word: StreamConfig(**{"look_ahead": int(word)} | changed) for word in ahead}
     if parts:

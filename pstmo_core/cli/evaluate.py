@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.atomic_files import atomic_file, check_output
+from pstmo_core.atomic_files import check_output, write_text
 from pstmo_core.cli.app import app, require_training
 from pstmo_core.errors import PstmoError
 
@@ -36,54 +36,72 @@ class _By(str, Enum):
     posture = "posture"
 
 
+_Weights = Annotated[Path, typer.Argument(help="A safetensors file.")]
+_Mocap = Annotated[Path | None, typer.Option(help="Measure on the motion capture in this file.")]
+_DatasetOption = Annotated[_Dataset | None, typer.Option(help="Measure on a licensed data set.")]
+_ProtocolOption = Annotated[
+    _Protocol | None,
+    typer.Option(
+        help="windows: random windows, each seen by a virtual camera of its own (--mocap's "
+        "default); sequences: every valid frame, seen by static cameras."
+    ),
+]
+_SplitOption = Annotated[_Split, typer.Option(help="Split to measure on.")]
+_Windows = Annotated[
+    int, typer.Option(min=1, help="Windows a quality class, of the protocol windows.")
+]
+_ByOption = Annotated[
+    _By, typer.Option(help="What the tables of the protocol windows have a row for.")
+]
+_Poses = Annotated[str, typer.Option(help="Human3.6M: data_3d_h36m.npz.")]
+_Keypoints = Annotated[str, typer.Option(help="Human3.6M: a data_2d_h36m_*.npz.")]
+_Train = Annotated[str, typer.Option(help="MPI-INF-3DHP: data_train_3dhp.npz.")]
+_Test = Annotated[str, typer.Option(help="MPI-INF-3DHP: data_test_3dhp.npz.")]
+_Tds = Annotated[
+    int, typer.Option(help="Frames between neighbours in a window; 0: as the network asks.")
+]
+_Flip = Annotated[
+    bool, typer.Option("--flip/--no-flip", help="Average windows and their mirror images.")
+]
+_Refine = Annotated[Path | None, typer.Option(help="Weights of a refine module.")]
+_LookAhead = Annotated[
+    int | None,
+    typer.Option(help="Frames after the lifted one, by the all-frames head; default: MOFA."),
+]
+_Noise = Annotated[float, typer.Option(help="Sigma of noise on keypoints, in half image widths.")]
+_Shuffle = Annotated[bool, typer.Option(help="Shuffle the frames of each window.")]
+_MissingJoints = Annotated[float, typer.Option(help="Share of joints not seen.")]
+_MissingFrames = Annotated[float, typer.Option(help="Share of frames lost.")]
+_Seed = Annotated[int, typer.Option(help="Of noise, shuffle and what is missing.")]
+_Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
+_Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write JSON.")]
+
+
 @app.command()
 def evaluate(
     context: typer.Context,
-    weights: Annotated[Path, typer.Argument(help="A safetensors file.")],
-    mocap: Annotated[
-        Path | None, typer.Option(help="Measure on the motion capture in this file.")
-    ] = None,
-    dataset: Annotated[
-        _Dataset | None, typer.Option(help="Measure on a licensed data set.")
-    ] = None,
-    protocol: Annotated[
-        _Protocol | None,
-        typer.Option(
-            help="windows: random windows, each before a virtual camera of its own (--mocap's "
-            "default); sequences: every valid frame before standing cameras."
-        ),
-    ] = None,
-    split: Annotated[_Split, typer.Option(help="Split to measure on.")] = _Split.test,
-    windows: Annotated[
-        int, typer.Option(min=1, help="Windows a quality class, of the protocol windows.")
-    ] = 4000,
-    by: Annotated[
-        _By, typer.Option(help="What the tables of the protocol windows have a row for.")
-    ] = _By.quality,
-    poses: Annotated[str, typer.Option(help="Human3.6M: data_3d_h36m.npz.")] = "",
-    keypoints: Annotated[str, typer.Option(help="Human3.6M: a data_2d_h36m_*.npz.")] = "",
-    train: Annotated[str, typer.Option(help="MPI-INF-3DHP: data_train_3dhp.npz.")] = "",
-    test: Annotated[str, typer.Option(help="MPI-INF-3DHP: data_test_3dhp.npz.")] = "",
-    tds: Annotated[
-        int, typer.Option(help="Frames between neighbours in a window; 0: as the network asks.")
-    ] = 0,
-    flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", help="Average windows and their mirror images.")
-    ] = True,
-    refine: Annotated[Path | None, typer.Option(help="Weights of a refine module.")] = None,
-    look_ahead: Annotated[
-        int | None,
-        typer.Option(help="Frames after the lifted one, by the all-frames head; default: MOFA."),
-    ] = None,
-    noise: Annotated[
-        float, typer.Option(help="Sigma of noise on keypoints, in half image widths.")
-    ] = 0.0,
-    shuffle: Annotated[bool, typer.Option(help="Shuffle the frames of each window.")] = False,
-    missing_joints: Annotated[float, typer.Option(help="Share of joints not seen.")] = 0.0,
-    missing_frames: Annotated[float, typer.Option(help="Share of frames lost.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of noise, shuffle and what is missing.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write JSON.")] = None,
+    weights: _Weights,
+    mocap: _Mocap = None,
+    dataset: _DatasetOption = None,
+    protocol: _ProtocolOption = None,
+    split: _SplitOption = _Split.test,
+    windows: _Windows = 4000,
+    by: _ByOption = _By.quality,
+    poses: _Poses = "",
+    keypoints: _Keypoints = "",
+    train: _Train = "",
+    test: _Test = "",
+    tds: _Tds = 0,
+    flip: _Flip = True,
+    refine: _Refine = None,
+    look_ahead: _LookAhead = None,
+    noise: _Noise = 0.0,
+    shuffle: _Shuffle = False,
+    missing_joints: _MissingJoints = 0.0,
+    missing_frames: _MissingFrames = 0.0,
+    seed: _Seed = 0,
+    device: _Device = "auto",
+    output: _Output = None,
 ) -> None:
     """Measure a network.
 
@@ -130,8 +148,7 @@ def evaluate(
         text = dataset_tables(report)
     typer.echo(text)
     if output is not None:
-        with atomic_file(output) as partial:
-            partial.write_text(json.dumps(report, indent=1) + "\n")
+        write_text(output, json.dumps(report, indent=1) + "\n")
 
 
 _OF_SEQUENCES = (

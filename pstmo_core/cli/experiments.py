@@ -43,7 +43,7 @@ def experiments_run(
             "optimiser.steps=100",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs of each row.")] = 1,
     mocap: _Mocap = None,
     data: _Data = Path(),
     output: Annotated[
@@ -106,9 +106,9 @@ def experiments_complexity(
 
 
 def _show(text: str, output: Path | None) -> None:
-    from pstmo_core.training.journal import write_whole
+    from pstmo_core.atomic_files import write_text
 
     if output is None:
         typer.echo(text)
     else:
-        write_whole(output, text)
+        write_text(output, text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pstmo_core.cli.app import LIST, group, numbers, require_training, words
-from pstmo_core.cli.options import option
+from pstmo_core.cli.options import Fps, Layout, Size, option
 from pstmo_core.errors import PstmoError, how_to_install
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.streaming.config import StreamConfig
@@ -29,14 +29,6 @@ _Frame = Annotated[
     typer.Option(help="Frame of the clip in the window's centre; the person's middle by default."),
 ]
 _Focal = Annotated[float, option(StreamConfig, "focal")]
-_Fps = Annotated[float | None, typer.Option(help="Frame rate, if the clip has none.")]
-_Size = Annotated[
-    tuple[int, int] | None,
-    typer.Option(help="Image width and height, where the clip does not state them."),
-]
-_Layout = Annotated[
-    str | None, typer.Option(help="Layout of the points, where the clip does not state it.")
-]
 _Ratio = Annotated[
     float | None, typer.Option(help="Stage I: share of the frames that are hidden; the paper's.")
 ]
@@ -65,9 +57,9 @@ def attention(
     temporal_ratio: _Ratio = None,
     joints: _Joints = None,
     seed: _Seed = 0,
-    fps: _Fps = None,
-    size: _Size = None,
-    layout: _Layout = None,
+    fps: Fps = None,
+    size: Size = None,
+    layout: Layout = None,
 ) -> None:
     """Draw what the heads attend to in one window (Figures 7 to 10).
 
@@ -106,9 +98,9 @@ def reconstruction(
     temporal_ratio: _Ratio = None,
     joints: _Joints = None,
     seed: _Seed = 0,
-    fps: _Fps = None,
-    size: _Size = None,
-    layout: _Layout = None,
+    fps: Fps = None,
+    size: Size = None,
+    layout: Layout = None,
 ) -> None:
     """Draw a window's 2D poses, what stage I sees of them, and what it restores (Figure 6)."""
     _require_drawing(output)
@@ -144,9 +136,9 @@ def skeletons(
     ] = None,
     look_ahead: Annotated[int, option(StreamConfig, "look_ahead")] = StreamConfig.look_ahead,
     focal: _Focal = StreamConfig.focal,
-    fps: _Fps = None,
-    size: _Size = None,
-    layout: _Layout = None,
+    fps: Fps = None,
+    size: Size = None,
+    layout: Layout = None,
 ) -> None:
     """Draw keypoints and the skeletons lifted from them, as `pstmo lift` does (Figure 11)."""
     _require_drawing(output)

@@ -2,135 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Annotated
-
 import typer
 from tqdm import tqdm
 
-from pstmo_core.cli.app import LIST, app, report, words
-from pstmo_core.cli.options import option
-from pstmo_core.cli.stream_settings import SettingsOption, stream_settings
-from pstmo_core.detection.options import DEFAULT_KIND, KINDS
+from pstmo_core.cli import lift_options as options
+from pstmo_core.cli.app import app, report, words
+from pstmo_core.cli.options import Fps, Layout, Model, Size, StreamSettings
+from pstmo_core.detection.options import DEFAULT_KIND, DetectorOptions
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.jobs import Result
 from pstmo_core.lift.keypoints_from_images import counted
 from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import failures, lift_here, lift_in_processes
 from pstmo_core.lift.ray_jobs import lift_on_ray
-from pstmo_core.lift.settings import FORMATS, MOST_PEOPLE, LiftSettings, detector_options
+from pstmo_core.lift.settings import LiftSettings
 from pstmo_core.lift.sources import CAMERA
-from pstmo_core.runtime import BACKENDS, PRECISIONS
+from pstmo_core.settings import read_assignments
 from pstmo_core.streaming.config import StreamConfig
 
 
 @app.command("lift")
 def lift_command(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Videos, folders of images, keypoint files of any format in docs/formats.md, "
-            "rosbag2 bags (sqlite3, mcap), or a camera: its number, device file or address.",
-            metavar="INPUT...",
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            help=f"What to write, by its suffix ({', '.join(FORMATS)}); a folder for several "
-            "inputs. Bags are folders, as ros2 bag makes them.",
-        ),
-    ],
-    formats: Annotated[
-        list[str],
-        typer.Option("--format", metavar=LIST, help=f"Some of {', '.join(FORMATS.values())}."),
-    ] = [],
-    overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also an mp4: images, keypoints, skeletons.")
-    ] = False,
-    detector: Annotated[
-        str,
-        typer.Option(
-            help=f"What finds keypoints in images: {', '.join(KINDS)}. simulation knows the "
-            "virtual camera's rendered people only."
-        ),
-    ] = DEFAULT_KIND,
-    detector_option: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=VALUE,...",
-            help="Of the detector, e.g. detected_people=1,search_every=3: config/detector.yaml "
-            "explains them.",
-        ),
-    ] = [],
-    focal: Annotated[float, option(StreamConfig, "focal")] = StreamConfig.focal,
-    camera_info: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE",
-            help="Calibration as camera_calibration, ros2 topic echo or OpenCV write it (YAML); "
-            "with it root positions are estimated, too.",
-        ),
-    ] = "",
-    rectified: Annotated[
-        bool | None,
-        typer.Option(
-            "--rectified/--no-rectified",
-            help="Whether images were rectified, so that the calibration's projection matrix "
-            "counts; by default what a bag's topic says by its name, image_rect...",
-        ),
-    ] = None,
-    height: Annotated[float, option(StreamConfig, "height")] = StreamConfig.height,
-    rotation: Annotated[int, option(StreamConfig, "rotation")] = StreamConfig.rotation,
-    look_ahead: Annotated[int, option(StreamConfig, "look_ahead")] = StreamConfig.look_ahead,
-    tilt: Annotated[
-        float | None,
-        typer.Option(
-            min=-90, max=90, help="Degrees by which the camera looks down; default: not known."
-        ),
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
-    ] = "",
-    fps: Annotated[
-        float | None, typer.Option(help="Frame rate, where the input has none; folders need it.")
-    ] = None,
-    size: Annotated[
-        tuple[int, int] | None, typer.Option(help="Image width and height of a keypoint file.")
-    ] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(help="Layout of a keypoint file: a name, or a YAML file (docs/formats.md)."),
-    ] = None,
-    topic: Annotated[str, typer.Option(help="Which topic of a bag to lift.")] = "",
-    images: Annotated[
-        int | None, typer.Option(min=1, help="Images to take of a camera; else until Ctrl-C.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, for many inputs.")] = 1,
-    ray: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Lift on a Ray cluster: HOST:PORT, auto for the running one, local for this "
-            "machine's cores.",
-        ),
-    ] = "",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of each network.")] = 1,
-    backend: Annotated[
-        str, typer.Option(help=f"auto, or one of {', '.join(BACKENDS)}, which it tries in turn.")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
-    ] = "fp32",
-    max_people: Annotated[
-        int | None,
-        typer.Option(min=1, help=f"People lifted at once; all, up to {MOST_PEOPLE}, by default."),
-    ] = None,
-    setting: SettingsOption = [],
-    force: Annotated[bool, typer.Option("--force", help="Lift also what is done.")] = False,
+    inputs: options.Inputs,
+    output: options.Output,
+    formats: options.Formats = [],
+    overlay: options.Overlay = False,
+    detector: options.Detector = DEFAULT_KIND,
+    detector_option: options.DetectorOptions = [],
+    focal: options.Focal = StreamConfig.focal,
+    camera_info: options.CameraInfo = "",
+    rectified: options.Rectified = None,
+    height: options.Height = StreamConfig.height,
+    rotation: options.Rotation = StreamConfig.rotation,
+    look_ahead: options.LookAhead = StreamConfig.look_ahead,
+    tilt: options.Tilt = None,
+    model: Model = "",
+    fps: Fps = None,
+    size: Size = None,
+    layout: Layout = None,
+    topic: options.Topic = "",
+    images: options.Images = None,
+    workers: options.Workers = 1,
+    ray: options.Ray = "",
+    threads: options.Threads = 1,
+    backend: options.Backend = "auto",
+    precision: options.Precision = "fp32",
+    max_people: options.MaxPeople = None,
+    setting: StreamSettings = [],
+    force: options.Force = False,
 ) -> None:
     """Lift recordings to 3D: files in, files out.
 
@@ -141,23 +60,26 @@ def lift_command(
     pstmo lift bag_folder -o skeletons_bag
     pstmo lift 0 -o me.json --images 300
 
-    Joints are metres relative to the pelvis, x right, y down, z forward. With --focal or
-    --camera-info the pelvis gets its place before the camera. What is done is not lifted again: a
-    call that was stopped goes on where it was. docs/formats.md explains the files.
+    Joints are in metres relative to the pelvis, x right, y down, z forward. With --focal or
+    --camera-info the pelvis has a position in the camera's frame. What is done is not lifted again:
+    repeat a call that was stopped, and it resumes. docs/formats.md explains the files.
     """  # noqa: D301
     jobs, kinds = plan(inputs, output, list(words(formats)))
-    options = replace(detector_options(words(detector_option)), rotation=rotation)
     settings = LiftSettings(
         formats=kinds, overlay=overlay, model=model,
         stream=StreamConfig(
             **{
                 "look_ahead": look_ahead, "focal": focal, "height": height, "rotation": rotation,
                 "tilt": StreamConfig.tilt if tilt is None else tilt,
-            } | stream_settings(words(setting))
+            } | read_assignments(StreamConfig, words(setting), "setting of the stream")
         ),
         camera_info=camera_info, fps=fps, size=size, layout=layout, topic=topic, images=images,
-        detector=detector, detector_options=options, threads=threads, backend=backend,
-        precision=precision, rectified=rectified, most_people=max_people,
+        detector=detector, threads=threads, backend=backend, precision=precision,
+        rectified=rectified, max_people=max_people,
+        detector_options=DetectorOptions(
+            **read_assignments(DetectorOptions, words(detector_option), "option of detectors")
+            | {"rotation": rotation}
+        ),
     )  # fmt: skip
     _refuse(jobs, workers, ray)
     results = _lift(jobs, settings, force, workers, ray)

@@ -1,12 +1,43 @@
-"""Command-line options made of settings, so that a sentence and a range are written once."""
+"""Command-line options that several commands share, and options made of settings."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from pstmo_core.settings import declaration, limits
+
+Model = Annotated[
+    str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
+]
+Fps = Annotated[
+    float | None, typer.Option(help="Frame rate, where the input has none; folders need it.")
+]
+Size = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        metavar="WIDTH HEIGHT", help="Image size of a keypoint file that does not state it."
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        help="Layout of a keypoint file that does not state it: a name, or a YAML file "
+        "(docs/formats.md)."
+    ),
+]
+StreamSettings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE,...",
+        help="Parameters of the lifter's stream other than their defaults, e.g. "
+        "joint_cutoff=0,min_score=0.1: config/lifter.yaml explains them.",
+    ),
+]
+BaselineName = Annotated[str, typer.Option(help="What to call that code.")]
+Turns = Annotated[int, typer.Option(min=1, help="How often everything is measured.")]
 
 
 def option(group: type[Any], name: str, more: str = "", **options: Any) -> Any:

@@ -1,5 +1,5 @@
-"""The paper's tables and this project's own: what is trained and measured, and the tables of it.
+"""Experiments: trains and evaluates the rows of the paper's tables and of this project's ablations.
 
-For whoever reproduces or extends the paper; needs torch and the data sets. Nothing that lifts
+For people who reproduce or extend the paper. Needs torch and the data sets. No code that lifts
 imports this package.
 """

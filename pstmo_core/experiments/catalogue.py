@@ -62,7 +62,7 @@ class Measuring:
     """How the networks of an experiment are measured, all on the test split."""
 
     windows: int = 0
-    """Windows of motion capture a quality class, each before a camera of its own; 0: every frame of
+    """Windows of motion capture a quality class, each seen by its own camera; 0: every frame of
     the data set that was trained on."""
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     """Another data set than that."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import PstmoError
@@ -25,7 +26,6 @@ from pstmo_core.experiments.catalogue import Condition, Experiment, Measuring, R
 from pstmo_core.model.checkpoints import load_weights, pick_device
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.engine import Trainer
-from pstmo_core.training.journal import write_whole
 
 #: Settings that the result of a run does not depend on, or that name other runs and folders.
 _INCIDENTAL = (
@@ -160,7 +160,7 @@ def run_row(
         },
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(result, indent=1) + "\n")
+    write_text(path, json.dumps(result, indent=1) + "\n")
 
 
 def _training_runs(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.atomic_files import atomic_file
+from pstmo_core.atomic_files import write_text
 from pstmo_core.errors import PstmoError
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS, PARENTS, ROOT
 
@@ -49,17 +49,16 @@ def write_bvh(
     if not known.any():
         raise PstmoError(f"{path}: no frame of this person was lifted, nothing to write")
     bodies = _held(joints, known) * _FROM_CAMERA
-    places = np.zeros((len(joints), 3)) if roots is None else roots * _FROM_CAMERA
-    at: np.ndarray = np.all(np.isfinite(places), axis=-1)
-    places = _held(places, at) if at.any() else np.zeros_like(places)
+    positions = np.zeros((len(joints), 3)) if roots is None else roots * _FROM_CAMERA
+    at: np.ndarray = np.all(np.isfinite(positions), axis=-1)
+    positions = _held(positions, at) if at.any() else np.zeros_like(positions)
     lengths = np.median(np.linalg.norm(_bones(bodies), axis=-1), axis=0)
     angles = joint_angles(bodies)
-    values = np.concatenate([places * _CENTIMETRES, angles.reshape(len(angles), -1)], 1)
+    values = np.concatenate([positions * _CENTIMETRES, angles.reshape(len(angles), -1)], 1)
     lines = ["HIERARCHY", *_tree(_REST * lengths[:, None] * _CENTIMETRES), "MOTION"]
     lines += [f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{value:.4f}" for value in row) for row in values.tolist()]
-    with atomic_file(Path(path)) as partial:
-        partial.write_text("\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def joint_angles(bodies: np.ndarray) -> np.ndarray:
@@ -131,9 +130,9 @@ def _tree(offsets: np.ndarray) -> list[str]:
         offset = f"{pad}\tOFFSET " + " ".join(f"{value:.4f}" for value in offsets[joint])
         if not _CHILDREN[joint]:
             return [f"{pad}End Site", pad + "{", offset, pad + "}"]
-        places = "6 Xposition Yposition Zposition" if joint == ROOT else "3"
+        position = "6 Xposition Yposition Zposition" if joint == ROOT else "3"
         head = [f"{pad}{kind} {JOINT_NAMES[joint]}", pad + "{", offset]
         body = [line for child in _CHILDREN[joint] for line in lines(child, depth + 1)]
-        return [*head, f"{pad}\tCHANNELS {places} {turns}", *body, pad + "}"]
+        return [*head, f"{pad}\tCHANNELS {position} {turns}", *body, pad + "}"]
 
     return lines(ROOT, 0)

@@ -155,7 +155,7 @@ def lift_recording(
         if progress is not None:
             progress(frames / len(clip))
 
-    most = settings.most_people or min(people_at_once(clip, settings.stream.expire), MOST_PEOPLE)
+    most = settings.max_people or min(people_at_once(clip, settings.stream.expire), MOST_PEOPLE)
     config = dataclasses.replace(settings.stream, max_people=max(1, most))
     lifted = lift_clip(clip, runtime, config, tell, camera=camera)
     return dataclasses.replace(recording, camera=camera), lifted
@@ -163,7 +163,7 @@ def lift_recording(
 
 def _losses(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
     """Say what the streaming core did not lift, and why."""
-    most, counters = settings.most_people or MOST_PEOPLE, lifted.counters
+    most, counters = settings.max_people or MOST_PEOPLE, lifted.counters
     reasons = {
         "too_few_joints": f"skeletons not lifted: fewer than {settings.stream.min_joints} joints "
         "are known (--set min_joints=...)",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.atomic_files import OutputError, atomic_file, check_output
+from pstmo_core.atomic_files import OutputError, check_output, write_text
 from pstmo_core.lift.outputs import is_output
 from pstmo_core.lift.plan import KEYPOINTS, LEDGER, OVERLAY
 from pstmo_core.lift.settings import BAGS, FORMATS, LiftSettings
@@ -130,8 +130,7 @@ class Ledger:
         return entry if isinstance(entry, dict) else {}
 
     def _write(self, entry: dict[str, Any]) -> None:
-        with atomic_file(self._file()) as partial:
-            partial.write_text(json.dumps(entry, indent=1) + "\n")
+        write_text(self._file(), json.dumps(entry, indent=1) + "\n")
 
 
 def _size_and_time(file: Path) -> tuple[int, int]:

@@ -180,7 +180,7 @@ def _person(prediction: Prediction, row: int) -> dict[str, Any]:
     }
     if prediction.says_sigma:
         fields["sigma"] = _numbers(bodies.sigma[row])
-    if prediction.placed:
+    if prediction.has_roots:
         fields["root"] = _numbers(bodies.roots[row])
         fields["root_covariance"] = _numbers(bodies.root_covariance[row])
     return fields

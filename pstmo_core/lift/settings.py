@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from pstmo_core.detection.options import DEFAULT_KIND, DetectorOptions
 from pstmo_core.errors import ConfigError
 from pstmo_core.runtime import shipped_model
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.streaming.config import StreamConfig
 
 #: Kinds of output by the suffix that asks for them; bags are folders.
@@ -42,14 +42,19 @@ class LiftSettings:
     rectified: bool | None = None
     """Whether images were rectified: the calibration's projection matrix counts. None: by the name
     of a bag's topic."""
-    most_people: int | None = None
-    """People lifted at once; None: as many as there are, up to `MOST_PEOPLE`."""
-    fps: float | None = None
-    """Overrules what the input says."""
+    max_people: int | None = setting(
+        None,
+        "People lifted at once; all, up to the largest number, where it is not given.",
+        low=1,
+        high=MOST_PEOPLE,
+    )
+    fps: float | None = setting(
+        None, "Frame rate, instead of what the input says.", low=0.001, high=10_000.0, unit="Hz"
+    )
     size: tuple[int, int] | None = None
     """Image width and height of keypoint files that do not say them."""
     layout: str | None = None
-    """Likewise."""
+    """Layout of keypoint files that do not say it."""
     topic: str = ""
     """Of a bag with several."""
     images: int | None = None
@@ -64,6 +69,7 @@ class LiftSettings:
     """Of the network's matrix products."""
 
     def __post_init__(self) -> None:
+        check_settings(self)
         wrong = [name for name in self.formats if name not in FORMATS.values()]
         if wrong or not self.formats:
             raise ConfigError(
@@ -72,14 +78,8 @@ class LiftSettings:
             )
         if set(self.formats) >= BAGS:
             raise ConfigError("a bag is either mcap or sqlite3: ask for one of them")
-        if self.most_people is not None and not 0 < self.most_people <= MOST_PEOPLE:
-            raise ConfigError(
-                f"max_people is {self.most_people}, but must be between 1 and {MOST_PEOPLE}"
-            )
         if self.camera_info and self.stream.focal:
             raise ConfigError("the calibration says the focal length: leave out --focal")
-        if self.fps is not None and not 0 < self.fps < 1e4:
-            raise ConfigError(f"fps is {self.fps}, but must be a number above 0")
 
     @property
     def bag(self) -> str:
@@ -106,40 +106,6 @@ class LiftSettings:
         """Return, as JSON has it, what decides on the outputs."""
         model = self.model or str(shipped_model())
         return _recorded(dataclasses.asdict(self) | {"model": model, "threads": None})
-
-
-def detector_options(assignments: Sequence[str]) -> DetectorOptions:
-    """Read options of a detector from texts NAME=VALUE.
-
-    Raises:
-        ConfigError: if one is not known, or its value is of another kind.
-    """
-    defaults = {f.name: f.default for f in dataclasses.fields(DetectorOptions)}
-    values: dict[str, Any] = {}
-    for text in assignments:
-        name, _, value = text.partition("=")
-        if name not in defaults:
-            raise ConfigError(
-                f"no option of detectors is {name!r}: known are {', '.join(defaults)}"
-            )
-        try:
-            values[name] = _value(value, defaults[name])
-        except ValueError as error:
-            kind = type(defaults[name]).__name__
-            raise ConfigError(f"{name} is {value!r}, but must be a {kind}") from error
-    return DetectorOptions(**values)
-
-
-def _value(text: str, default: object) -> Any:
-    if isinstance(default, bool):
-        if text.lower() not in ("true", "false"):
-            raise ValueError(text)
-        return text.lower() == "true"
-    if isinstance(default, tuple):
-        return tuple(float(part) for part in text.split(","))
-    if isinstance(default, int):
-        return int(text)
-    return float(text) if isinstance(default, float) else text
 
 
 def _recorded(values: dict[str, Any]) -> dict[str, Any]:

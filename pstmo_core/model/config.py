@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pstmo_core.encoding import ENCODINGS
 from pstmo_core.errors import ConfigError, quoted
+from pstmo_core.settings import check_settings, setting
 
 CONFIG_VERSION = 1
 #: Nine of ten joints are to be nearer to the truth than this many sigma, as are nine of ten points
@@ -26,8 +27,6 @@ STRIDES: dict[int, tuple[int, ...]] = {
 WIDEST, DEEPEST = 1 << 14, 64
 """Largest widths and numbers of layers that a file can ask for: memory is taken for them before the
 weights are looked at. The paper's networks have 512 and 4."""
-ANCHORS = ("centre", "first")
-SEMS = ("mlp", "fc", "transformer")
 
 
 _Self = TypeVar("_Self", bound="JsonConfig")
@@ -75,56 +74,72 @@ class ModelConfig(JsonConfig):
 
     The defaults are P-STMO-S for 27 frames as this project trains it; the authors' network is
     ``encoding="screen", mofa_anchor="first"`` (see `pstmo_core.model.mofa` on the anchor).
+
+    Raises:
+        ConfigError: if a value cannot be used.
     """
 
-    frames: int = 27
-    """Window length F, a key of `STRIDES`."""
-    layers: int = 3
-    """Depth of TEM: 3 is P-STMO-S, 4 is P-STMO; 0 leaves TEM out (paper, Table 3)."""
-    width: int = 256
-    """Width d of the Transformer tokens."""
-    feedforward: int = 512
-    """Hidden width of the Transformers' feed-forward blocks."""
-    heads: int = 8
-    """Attention heads."""
-    sem_width: int = 512
-    """Hidden width of SEM's MLP block."""
-    sem: str = "mlp"
-    """Backbone of SEM (paper, Table 4): `mlp`, one linear layer `fc`, or a `transformer` over the
-    joints, whose tokens are a 17th of `width` wide."""
-    sem_blocks: int = 1
-    """Depth L of SEM: residual blocks of the MLP, layers of the Transformer."""
-    mofa: bool = True
-    """False leaves MOFA out (paper, Table 3): the target frame's token goes to the head."""
-    dropout: float = 0.1
-    """Dropout probability in SEM, TEM and MOFA while training."""
-    encoding: str = "person"
-    """How keypoints become network input, see `pstmo_core.encoding`."""
-    mofa_anchor: str = "centre"
-    """Which frame MOFA's strided path keeps: the window's centre, or the first (the authors')."""
-    sigma: bool = False
-    """Whether the heads also give the log of each joint's deviation in metres, see `INTERVAL`."""
-    step: float = 0.04
-    """Seconds between neighbouring frames of a window (TDS: s / frame rate)."""
+    frames: int = setting(27, "Window length F.", choices=tuple(STRIDES))
+    layers: int = setting(
+        3,
+        "Depth of TEM: 3 is P-STMO-S, 4 is P-STMO; 0 leaves TEM out (paper, Table 3).",
+        low=0,
+        high=DEEPEST,
+    )
+    width: int = setting(256, "Width d of the Transformer tokens.", low=1, high=WIDEST)
+    feedforward: int = setting(
+        512, "Hidden width of the Transformers' feed-forward blocks.", low=1, high=WIDEST
+    )
+    heads: int = setting(8, "Attention heads.", low=1, high=WIDEST)
+    sem_width: int = setting(512, "Hidden width of SEM's MLP block.", low=1, high=WIDEST)
+    sem: str = setting(
+        "mlp",
+        "Backbone of SEM (paper, Table 4): an MLP, one linear layer (fc), or a Transformer over "
+        "the joints, whose tokens are a 17th of width wide.",
+        choices=("mlp", "fc", "transformer"),
+    )
+    sem_blocks: int = setting(
+        1,
+        "Depth L of SEM: residual blocks of the MLP, layers of the Transformer.",
+        low=1,
+        high=DEEPEST,
+    )
+    mofa: bool = setting(
+        True, "False leaves MOFA out (paper, Table 3): the target frame's token goes to the head."
+    )
+    dropout: float = setting(
+        0.1, "Dropout probability in SEM, TEM and MOFA while training.", low=0.0, below=1.0
+    )
+    encoding: str = setting(
+        "person",
+        "How keypoints become network input (pstmo_core.encoding).",
+        choices=tuple(ENCODINGS),
+    )
+    mofa_anchor: str = setting(
+        "centre",
+        "Which frame MOFA's strided path keeps: the window's centre, or the first (the authors').",
+        choices=("centre", "first"),
+    )
+    sigma: bool = setting(
+        False, "Whether the heads also give the log of each joint's deviation in metres (INTERVAL)."
+    )
+    step: float = setting(
+        0.04,
+        "Time between neighbouring frames of a window (TDS: s / frame rate).",
+        low=0.001,
+        high=10.0,
+        unit="s",
+    )
 
     def __post_init__(self) -> None:
-        require(self.frames in STRIDES, "frames", self.frames, f"one of {list(STRIDES)}")
-        require(self.encoding in ENCODINGS, "encoding", self.encoding, f"one of {tuple(ENCODINGS)}")
-        require(self.mofa_anchor in ANCHORS, "mofa_anchor", self.mofa_anchor, f"one of {ANCHORS}")
-        require(self.sem in SEMS, "sem", self.sem, f"one of {SEMS}")
-        for name in ("width", "feedforward", "heads", "sem_width", "sem_blocks"):
-            value, most = getattr(self, name), DEEPEST if name == "sem_blocks" else WIDEST
-            rule = f"a whole number from 1 to {most}"
-            require(isinstance(value, int) and 0 < value <= most, name, value, rule)
-        layers = self.layers
-        rule = f"a whole number from 0 to {DEEPEST}"
-        require(isinstance(layers, int) and 0 <= layers <= DEEPEST, "layers", layers, rule)
-        require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
-        if self.sem == "transformer":
-            rule = f"a multiple of 17 x {self.heads} with a Transformer as SEM"
-            require(self.width % (17 * self.heads) == 0, "width", self.width, rule)
-        require(0.0 <= self.dropout < 1.0, "dropout", self.dropout, "at least 0 and below 1")
-        require(0.0 < self.step <= 10.0, "step", self.step, "a time in seconds above 0, at most 10")
+        check_settings(self)
+        # Heads share a token of TEM; in SEM's Transformer, the token of a joint.
+        parts = 17 * self.heads if self.sem == "transformer" else self.heads
+        if self.width % parts:
+            raise ConfigError(
+                f"width is {self.width}, but must be a multiple of {parts}: "
+                + ("17 joints x heads" if self.sem == "transformer" else "heads")
+            )
 
     @property
     def strides(self) -> tuple[int, ...]:

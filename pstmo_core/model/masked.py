@@ -20,7 +20,7 @@ from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM
 from pstmo_core.model.transformer import NORM_EPS, TransformerLayer
-from pstmo_core.settings import check_settings, setting
+from pstmo_core.settings import setting
 from pstmo_core.skeleton import JOINTS
 
 Mask = Tensor | np.ndarray
@@ -48,7 +48,6 @@ class MaskedConfig(ModelConfig):
         super().__post_init__()
         if self.layers == 0:
             raise ConfigError("layers is 0, but stage I trains TEM and needs at least 1")
-        check_settings(self)
         if self.decoder_width % self.heads:
             raise ConfigError(
                 f"decoder_width is {self.decoder_width}, but must be a multiple of {self.heads}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import dacite
 from omegaconf import OmegaConf
@@ -16,10 +16,11 @@ from pstmo_core.data.motion.balance import BalanceConfig
 from pstmo_core.data.motion.sampler import SamplerConfig
 from pstmo_core.data.motion.streams import StreamConfig
 from pstmo_core.data.sequences.datasets import DatasetConfig
-from pstmo_core.errors import ConfigError
+from pstmo_core.errors import ConfigError, names_known, quoted
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.model.masking import Masking
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.training.losses import LossConfig
 
 
@@ -36,39 +37,51 @@ class OptimiserConfig:
         ConfigError: if a value cannot be used.
     """
 
-    kind: str = "adamw"
-    """`adamw`, or `amsgrad`: Adam with AMSGrad and without weight decay, as the authors train."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    """AdamW's; the other kind has none."""
-    batch: int = 64
-    """Windows a step, those of all processes and micro-batches together."""
-    accumulate: int = 1
-    """Micro-batches in which each process works through its share of the batch."""
-    steps: int = 30_000
-    epochs: int = 0
-    """Length of the run in epochs; 0: it is `steps` long."""
-    epoch_steps: int = 0
-    """Steps of an epoch; 0: as many whole batches as the data have. Virtual cameras have no end, so
-    with them epochs need this."""
-    schedule: str = "constant_decay"
-    """`constant_decay`, see above, or `exponential`: times `epoch_decay` after each epoch."""
-    warmup_steps: int = 200
-    decay_steps: int = 8_000
-    epoch_decay: float = 0.97
-    clip_gradient: float = 1.0
-    average: float = 0.999
-    """Decay of the running average of the weights; the average is what is kept."""
-    multi_frame_weight: float = 1.0
-    """Weight lambda of the multi-frame loss (paper, section 3.4.2)."""
+    kind: str = setting(
+        "adamw",
+        "AdamW, or amsgrad: Adam with AMSGrad and without weight decay, as the authors train.",
+        choices=("adamw", "amsgrad"),
+    )
+    learning_rate: float = setting(1e-3, "The highest learning rate.", low=0.0)
+    weight_decay: float = setting(0.01, "AdamW's; the other kind has none.", low=0.0)
+    batch: int = setting(
+        64, "Windows a step, those of all processes and micro-batches together.", low=1
+    )
+    accumulate: int = setting(
+        1, "Micro-batches in which each process works through its share of the batch.", low=1
+    )
+    steps: int = setting(30_000, "Length of the run in steps.", low=0)
+    epochs: int = setting(
+        0, "Length of the run in epochs, instead of steps; 0: steps count.", low=0
+    )
+    epoch_steps: int = setting(
+        0,
+        "Steps of an epoch; 0: as many whole batches as the data have. Virtual cameras have no "
+        "end, so with them epochs need this.",
+        low=0,
+    )
+    schedule: str = setting(
+        "constant_decay",
+        "Warm-up, a constant rate and a linear decay to zero; or exponential: times epoch_decay "
+        "after each epoch.",
+        choices=("constant_decay", "exponential"),
+    )
+    warmup_steps: int = setting(200, "Steps in which the rate rises from zero.", low=0)
+    decay_steps: int = setting(8_000, "Steps at the end in which the rate falls to zero.", low=0)
+    epoch_decay: float = setting(0.97, "Factor of the exponential schedule.", low=0.0, high=1.0)
+    clip_gradient: float = setting(1.0, "Largest norm of the gradient.", low=0.0)
+    average: float = setting(
+        0.999,
+        "Decay of the running average of the weights; the average is what is kept.",
+        low=0.0,
+        below=1.0,
+    )
+    multi_frame_weight: float = setting(
+        1.0, "Weight lambda of the multi-frame loss (paper, section 3.4.2).", low=0.0
+    )
 
     def __post_init__(self) -> None:
-        _require_one_of("optimiser.kind", self.kind, ("adamw", "amsgrad"))
-        _require_one_of("optimiser.schedule", self.schedule, ("constant_decay", "exponential"))
-        for name, least in (("batch", 1), ("accumulate", 1), ("epochs", 0), ("epoch_steps", 0)):
-            if getattr(self, name) < least:
-                value = getattr(self, name)
-                raise ConfigError(f"optimiser.{name} is {value}, but must be at least {least}")
+        check_settings(self, "optimiser.")
 
     def over(self, windows: int | None) -> OptimiserConfig:
         """Return this with `steps` and `epoch_steps` as they are for a source of training windows.
@@ -104,7 +117,11 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run."""
+    """One training run.
+
+    Raises:
+        ConfigError: if a value cannot be used.
+    """
 
     mocap: str = "cmu_h36m17.npz"
     """The motion-capture file."""
@@ -117,12 +134,15 @@ class RunConfig:
     balance: BalanceConfig | None = None
     """How often which motion is drawn; None: each frame as often as any other."""
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
-    """A data set of sequences to train on, instead of motion capture before virtual cameras."""
+    """A data set of sequences to train on, instead of motion capture with virtual cameras."""
     output: str = "runs/lifter27"
     """Folder of checkpoints and logs."""
-    stage: str = "lift"
-    """`pretrain` is stage I, masked pose modelling; `lift` is stage II; `refine` trains the refine
-    module on the poses of `lifter`; `live` trains a streaming network."""
+    stage: str = setting(
+        "lift",
+        "pretrain is stage I, masked pose modelling; lift is stage II; refine trains the refine "
+        "module on the poses of lifter; live trains a streaming network.",
+        choices=("pretrain", "lift", "refine", "live"),
+    )
     encoder: str = ""
     """Stage-I weights from which stage II starts; empty: from scratch."""
     initial: str = ""
@@ -132,8 +152,12 @@ class RunConfig:
     """Stage-II weights whose poses the refine module refines."""
     masking: Masking = field(default_factory=Masking)
     """What stage I hides."""
-    decoder_layers: int = 0
-    """Depth L_D of stage I's decoder (paper, Table 7); 0: a layer less than TEM, as the paper's."""
+    decoder_layers: int = setting(
+        0,
+        "Depth L_D of stage I's decoder (paper, Table 7); 0: one layer less than TEM, as the "
+        "paper's.",
+        low=0,
+    )
     model: ModelConfig = field(default_factory=ModelConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     """The streaming network of the stage `live`, which has no use for `model`."""
@@ -142,26 +166,24 @@ class RunConfig:
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    precision: str = "bf16"
-    """Arithmetic of the forward pass: bf16, fp16 (with a scaled loss) or fp32."""
-    device: str = "auto"
-    threads: int = 0
-    """CPU threads; 0 leaves torch's choice."""
-    seed: int = 1
-    save_every: int = 1000
-    """Steps between checkpoints, each with an evaluation on the validation split."""
-    validation_windows: int = 1000
-    """Windows a quality class in that evaluation."""
-    log_every: int = 10
-    """Steps between entries in TensorBoard."""
+    precision: str = setting(
+        "bf16",
+        "Arithmetic of the forward pass; fp16 scales the loss.",
+        choices=("bf16", "fp16", "fp32"),
+    )
+    device: str = setting("auto", "cpu, cuda, or auto: cuda where there is one.")
+    threads: int = setting(0, "CPU threads; 0 leaves torch's choice.", low=0)
+    seed: int = setting(1, "Of all randomness: equal seeds give equal runs.", low=0)
+    save_every: int = setting(
+        1000,
+        "Steps between checkpoints, each with an evaluation on the validation split.",
+        low=1,
+    )
+    validation_windows: int = setting(1000, "Windows a quality class in that evaluation.", low=1)
+    log_every: int = setting(10, "Steps between entries in TensorBoard.", low=1)
 
     def __post_init__(self) -> None:
-        _require_one_of("precision", self.precision, ("bf16", "fp16", "fp32"))
-        for name, least in (("seed", 0), ("save_every", 1), ("log_every", 1)):
-            if getattr(self, name) < least:
-                value = getattr(self, name)
-                raise ConfigError(f"{name} is {value}, but must be at least {least}")
-        _require_one_of("stage", self.stage, ("pretrain", "lift", "refine", "live"))
+        check_settings(self)
 
     def goes_on_as(self, other: RunConfig) -> bool:
         """Say whether a run of another configuration can go on where this one stopped."""
@@ -187,6 +209,7 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
         file = OmegaConf.load(path) if path is not None else OmegaConf.create()
         tree = OmegaConf.merge(file, OmegaConf.from_dotlist(overrides))
         plain: Any = OmegaConf.to_container(tree, resolve=True)
+        _refuse_unknown(plain, RunConfig)
         return dacite.from_dict(RunConfig, plain, dacite.Config(strict=True, cast=[tuple, float]))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such configuration file") from error
@@ -194,9 +217,18 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
         raise ConfigError(f"{path or 'overrides'}: {error}") from error
 
 
-def _require_one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name} is {value!r}, but must be one of {', '.join(choices)}")
+def _refuse_unknown(tree: Any, group: Any, above: str = "") -> None:
+    """Refuse names in a tree that are no fields of a dataclass, or of one inside it."""
+    if not isinstance(tree, dict) or not dataclasses.is_dataclass(group):
+        return
+    kinds = get_type_hints(group)
+    for name, value in tree.items():
+        if name not in kinds:
+            raise ConfigError(
+                f"no setting is {quoted(f'{above}{name}')}: {names_known(name, kinds)}"
+            )
+        for kind in (kinds[name], *get_args(kinds[name])):  # a field may be None instead
+            _refuse_unknown(value, kind, f"{above}{name}.")
 
 
 def _plain(config: object) -> dict[str, object]:

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.checkpoints import pick_device, save_weights
@@ -22,7 +23,7 @@ from pstmo_core.training import fast_on_cpu
 from pstmo_core.training.config import RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes
 from pstmo_core.training.interruption import Interruption
-from pstmo_core.training.journal import Journal, write_history, write_whole
+from pstmo_core.training.journal import Journal, write_history
 from pstmo_core.training.optimiser import make_optimiser
 from pstmo_core.training.seeds import Use, mixed_seed
 from pstmo_core.training.sources import make_source
@@ -219,7 +220,7 @@ class Trainer:
                 "all machines share as `output`"
             )
         if self.processes.first:
-            write_whole(stored, self.config.to_yaml())
+            write_text(stored, self.config.to_yaml())
 
     @property
     def _last(self) -> Path:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from pstmo_core.atomic_files import atomic_file
+from pstmo_core.atomic_files import write_text
 from pstmo_core.errors import PstmoError, how_to_install
 
 
@@ -70,12 +70,6 @@ class Journal:
         self._since = step, time.perf_counter()  # an evaluation is no training
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with atomic_file(path) as partial:
-        partial.write_text(text)
-
-
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
     """Write the records of all evaluations to `<folder>/history.json`."""
-    write_whole(folder / "history.json", json.dumps(history, indent=1) + "\n")
+    write_text(folder / "history.json", json.dumps(history, indent=1) + "\n")

@@ -41,7 +41,7 @@ class Source(Protocol):
 
 
 class VirtualCameras:
-    """Motion capture before virtual cameras, every window drawn at random (docs/data.md)."""
+    """Motion capture seen by virtual cameras, every window drawn at random (docs/data.md)."""
 
     windows: int | None = None
 

@@ -15,7 +15,7 @@ from pstmo_core.bench import latency
 from pstmo_core.bench.foreign_code import load_function
 from pstmo_core.bench.latency import Matrix, Measured, measure_network
 from pstmo_core.bench.latency_calls import (
-    AGAINST,
+    BASELINE,
     CENTRE,
     CLIP_CENTRE,
     CLIP_NEWEST,
@@ -115,7 +115,7 @@ def test_every_combination_is_measured_and_what_cannot_run_is_told(
     each = [(CENTRE, 1), (CENTRE, 4), (NEWEST, 1), (NEWEST, 4)]
     each += [(CLIP_CENTRE, 1), (CLIP_NEWEST, 1), (WINDOW, 1)]
     backends = ("onnxruntime", "torch")
-    compared = [("--", PLAIN, 1), ("--", AGAINST, 1)]
+    compared = [("--", PLAIN, 1), ("--", BASELINE, 1)]
     assert kinds == [(b, *k) for b in backends for k in each] + compared
     assert measured.left_out == [f"{b} bf16: this machine has no bf16" for b in backends]
     assert set(calls) == {(27, 1, 27, 17, 2)}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from command import Command
 
-from pstmo_core.bench.training import AGAINST, OURS, Case, Plan, make_cases, measure
+from pstmo_core.bench.training import BASELINE, OURS, Case, Plan, make_cases, measure
 from pstmo_core.bench.training_profile import PARTS, PartClock, profile_steps
 from pstmo_core.bench.training_report import markdown
 from pstmo_core.errors import PstmoError
@@ -54,7 +54,7 @@ def measured(run: RunConfig) -> list[Case]:
 def test_both_stages_and_the_compared_code_are_measured_in_each_turn(measured: list[Case]) -> None:
     made = {(case.code, case.stage, case.precision) for case in measured}
     own = {(OURS, stage, kind) for stage in ("pretrain", "lift") for kind in ("fp32", "bf16")}
-    assert made == own | {(AGAINST, "pretrain", "fp32"), (AGAINST, "lift", "fp32")}
+    assert made == own | {(BASELINE, "pretrain", "fp32"), (BASELINE, "lift", "fp32")}
     for case in measured:
         assert len(case.samples) == PLAN.turns
         assert (case.samples > 0).all()
@@ -63,7 +63,7 @@ def test_both_stages_and_the_compared_code_are_measured_in_each_turn(measured: l
 
 
 def test_the_ratio_is_that_of_the_times(measured: list[Case]) -> None:
-    (other,) = (case for case in measured if case.code == AGAINST and case.stage == "lift")
+    (other,) = (case for case in measured if case.code == BASELINE and case.stage == "lift")
     assert min(other.seconds) >= SLEEP
     assert other.times_faster(other).tolist() == [1.0] * PLAN.turns
     twice = Case(OURS, "lift", "fp32", 16, lambda: None, seconds=[2 * s for s in other.seconds])
@@ -138,7 +138,7 @@ def test_the_command_prints_the_table_and_writes_both_files(
     other = tmp_path / "other.py"
     other.write_text("def make_step(stage, frames, batch, precision):\n    return lambda: None\n")
     small = ["model.frames=9", "model.layers=1", "optimiser.batch=8", f"mocap={mocap_file}"]
-    options = ["--turns=1", "--steps=1", "--precisions=fp32", f"--against={other}", "-o", tmp_path]
+    options = ["--turns=1", "--steps=1", "--precisions=fp32", f"--baseline={other}", "-o", tmp_path]
     code, out, _ = pstmo("bench", "train", *small, *options)
     assert code == 0
     assert "stage II" in out and "times faster" in out

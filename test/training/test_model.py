@@ -129,9 +129,9 @@ def test_a_configuration_survives_its_json() -> None:
         ({"encoding": "polar"}, "encoding is 'polar'"),
         ({"step": 0.0}, "step is 0.0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"layers": -1}, "layers is -1, but must be a whole number from 0 to 64"),
+        ({"layers": -1}, "layers is -1, but must be a whole number between 0 and 64"),
         ({"sem": "cnn"}, "sem is 'cnn'"),
-        ({"sem": "transformer"}, "must be a multiple of 17 x 4"),
+        ({"sem": "transformer"}, "must be a multiple of 68: 17 joints x heads"),
     ],
 )
 def test_a_wrong_configuration_is_refused_with_a_sentence(

@@ -250,14 +250,15 @@ def test_a_run_configuration_survives_its_yaml(run: RunConfig, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("optimiser.stepz=7", "stepz"),
+        ("optimiser.stepz=7", "no setting is 'optimiser.stepz': did you mean steps?"),
+        ("balance.crouchd=0.1", "no setting is 'balance.crouchd'"),
         ("model.frames=28", "frames is 28"),
         ("optimiser.batch=many", "batch"),
-        ("precision=fp8", "must be one of bf16, fp16, fp32"),
+        ("precision=fp8", "must be one of 'bf16', 'fp16', 'fp32'"),
         ("seed=-1", "seed is -1"),
         ("save_every=0", "save_every is 0"),
-        ("optimiser.kind=sgd", "optimiser.kind is 'sgd', but must be one of adamw, amsgrad"),
-        ("optimiser.schedule=step", "must be one of constant_decay, exponential"),
+        ("optimiser.kind=sgd", "optimiser.kind is 'sgd', but must be one of 'adamw', 'amsgrad'"),
+        ("optimiser.schedule=step", "must be one of 'constant_decay', 'exponential'"),
         ("optimiser.accumulate=0", "optimiser.accumulate is 0"),
     ],
 )

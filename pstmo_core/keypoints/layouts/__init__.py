@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from pstmo_core.errors import LONGEST_QUOTE, quoted
+from pstmo_core.errors import names_known, quoted
 from pstmo_core.keypoints.layouts.blazepose33 import BLAZEPOSE33
 from pstmo_core.keypoints.layouts.body25 import BODY25
 from pstmo_core.keypoints.layouts.coco17 import COCO17
@@ -58,10 +56,7 @@ def get_layout(name: str) -> Layout:
         return LAYOUTS[name]
     if name in _READ:
         return _READ[name]
-    # The search for the nearest name grows with the square of a name's length.
-    close = difflib.get_close_matches(str(name)[:LONGEST_QUOTE].lower(), LAYOUTS, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
     raise LayoutError(
-        f"no layout is named {quoted(name)}: {hint}known are {', '.join(LAYOUTS)}, and "
-        "a YAML file's (docs/formats.md) where you give the layout yourself"
+        f"no layout is named {quoted(name)}: {names_known(name, LAYOUTS)}, and a YAML file's "
+        "(docs/formats.md) where you give the layout yourself"
     )

@@ -1,0 +1,106 @@
+"""The options of `pstmo lift`, as typer declares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import LIST
+from pstmo_core.cli.options import option
+from pstmo_core.detection.options import KINDS
+from pstmo_core.lift.settings import FORMATS, MOST_PEOPLE
+from pstmo_core.runtime import BACKENDS, PRECISIONS
+from pstmo_core.streaming.config import StreamConfig
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Videos, folders of images, keypoint files of any format in docs/formats.md, "
+        "rosbag2 bags (sqlite3, mcap), or a camera: its number, device file or address.",
+        metavar="INPUT...",
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help=f"What to write, by its suffix ({', '.join(FORMATS)}); a folder for several "
+        "inputs. Bags are folders, as ros2 bag makes them.",
+    ),
+]
+Formats = Annotated[
+    list[str],
+    typer.Option("--format", metavar=LIST, help=f"Some of {', '.join(FORMATS.values())}."),
+]
+Overlay = Annotated[
+    bool, typer.Option("--overlay", help="Also an mp4: images, keypoints, skeletons.")
+]
+Detector = Annotated[
+    str,
+    typer.Option(
+        help=f"What finds keypoints in images: {', '.join(KINDS)}. simulation knows the "
+        "virtual camera's rendered people only."
+    ),
+]
+DetectorOptions = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=VALUE,...",
+        help="Of the detector, e.g. detected_people=1,search_every=3: config/detector.yaml "
+        "explains them.",
+    ),
+]
+Focal = Annotated[float, option(StreamConfig, "focal")]
+CameraInfo = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE",
+        help="Calibration as camera_calibration, ros2 topic echo or OpenCV write it (YAML); "
+        "with it root positions are estimated, too.",
+    ),
+]
+Rectified = Annotated[
+    bool | None,
+    typer.Option(
+        "--rectified/--no-rectified",
+        help="Whether images were rectified, so that the calibration's projection matrix "
+        "counts; by default what a bag's topic says by its name, image_rect...",
+    ),
+]
+Height = Annotated[float, option(StreamConfig, "height")]
+Rotation = Annotated[int, option(StreamConfig, "rotation")]
+LookAhead = Annotated[int, option(StreamConfig, "look_ahead")]
+Tilt = Annotated[
+    float | None,
+    typer.Option(
+        min=-90, max=90, help="Degrees by which the camera looks down; default: not known."
+    ),
+]
+Topic = Annotated[str, typer.Option(help="Which topic of a bag to lift.")]
+Images = Annotated[
+    int | None, typer.Option(min=1, help="Images to take of a camera; else until Ctrl-C.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes, for many inputs.")]
+Ray = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Lift on a Ray cluster: HOST:PORT, auto for the running one, local for this "
+        "machine's cores.",
+    ),
+]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads of each network.")]
+Backend = Annotated[
+    str, typer.Option(help=f"auto, or one of {', '.join(BACKENDS)}, which it tries in turn.")
+]
+Precision = Annotated[
+    str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
+]
+MaxPeople = Annotated[
+    int | None,
+    typer.Option(min=1, help=f"People lifted at once; all, up to {MOST_PEOPLE}, by default."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Lift also what is done.")]
