@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import Command
+from library_wheel import InstalledWheel, build_wheel
 
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
@@ -23,7 +24,8 @@ SLOW = (
     "test_any_messages", "test_bench_*", "test_body_outputs",
     "test_calibration_changes", "test_camera_node",
     "test_cli", "test_complexity", "test_data", "test_dataset_*", "test_demo_video",
-    "test_determinism", "test_distributed", "test_evaluate_command", "test_experiments",
+    "test_determinism", "test_distributed", "test_document*", "test_evaluate_command",
+    "test_experiments",
     "test_export", "test_figures", "test_image_lifter", "test_inputs", "test_launch_*",
     "test_lift_images", "test_lift_many", "test_lift_ray", "test_live_model",
     "test_make_reference", "test_masked_model", "test_merging", "test_node_bench",
@@ -102,6 +104,18 @@ def pstmo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return int(end.value.code or 0), *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library as a wheel."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> InstalledWheel:
+    """The wheel in an environment of its own."""
+    return InstalledWheel(wheel, tmp_path_factory.mktemp("venv"))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import pickle
 import zipfile
@@ -13,106 +12,31 @@ from typing import Any
 import numpy as np
 import pytest
 from command import Command
+from detector_files import (
+    NAMES,
+    SIZE,
+    WRITERS,
+    coco_clip,
+    deeplabcut_rows,
+    mediapipe_landmarks,
+    people,
+    table_rows,
+    triplets,
+    write_openpose,
+    write_rows,
+    write_videopose3d,
+)
 
-from pstmo_core.keypoints.clip import Clip, ClipError, load_clip, sample_path
+from pstmo_core.keypoints.clip import Clip, ClipError, load_clip
 from pstmo_core.keypoints.formats import reading
-from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.npz import bounded
 
 FRAMES = 20
-SIZE = (1280, 720)
-NAMES = get_layout("coco17").joint_names
 
 
 @pytest.fixture(scope="module")
 def truth() -> Clip:
-    """Two people of the sample, the second missing in some frames; their points as COCO's."""
-    sample = load_clip(sample_path())
-    points = sample.keypoints[:FRAMES].copy()
-    points[np.isnan(points)] = 300.0
-    points[5:8, 1] = np.nan
-    scores = np.where(np.isfinite(points).all(-1), np.float32(0.75), np.float32(0))
-    return Clip(points, scores, sample.stamps[:FRAMES], *SIZE, "coco17", ("p0", "p1"))
-
-
-def people(clip: Clip, frame: int) -> list[tuple[int, list[list[float]], list[float]]]:
-    return [
-        (person, clip.keypoints[frame, person].tolist(), clip.scores[frame, person].tolist())
-        for person in np.flatnonzero(clip.present(frame)).tolist()
-    ]
-
-
-def triplets(points: list[list[float]], scores: list[float]) -> list[float]:
-    return [value for p, s in zip(points, scores, strict=True) for value in (*p, s)]
-
-
-def coco_results(clip: Clip) -> Any:
-    return [
-        {"image_id": f + 1, "category_id": 1, "keypoints": triplets(p, s), "score": 1.7,
-         "track_id": i}
-        for f in range(len(clip)) for i, p, s in people(clip, f)
-    ]  # fmt: skip
-
-
-def coco_annotations(clip: Clip) -> Any:
-    images = [
-        {"id": 900 - f, "file_name": f"frame_{f}.jpg", "width": SIZE[0], "height": SIZE[1]}
-        for f in range(len(clip))
-    ]
-    entries = [dict(e, image_id=901 - e["image_id"]) for e in coco_results(clip)]
-    return {"images": images, "annotations": entries, "categories": []}
-
-
-def alphapose(clip: Clip) -> Any:
-    return [
-        {"image_id": f"{f}.jpg", "keypoints": triplets(p, s), "score": 2.9, "idx": i}
-        for f in range(len(clip)) for i, p, s in people(clip, f)
-    ]  # fmt: skip
-
-
-def alphapose_cmu(clip: Clip) -> Any:
-    return {
-        f"{f}.jpg": {"version": "x", "bodies": [{"joints": triplets(p, s)}
-                                                 for _, p, s in people(clip, f)]}
-        for f in range(len(clip))
-    }  # fmt: skip
-
-
-def mmpose(clip: Clip) -> Any:
-    frames = [
-        {"frame_id": f + 1, "instances": [{"keypoints": p, "keypoint_scores": s}
-                                          for _, p, s in people(clip, f)]}
-        for f in range(len(clip))
-    ]  # fmt: skip
-    return {"meta_info": {"dataset_name": "coco"}, "instance_info": frames}
-
-
-def mmpose_frames(clip: Clip) -> Any:
-    return mmpose(clip)["instance_info"]
-
-
-def gastnet(clip: Clip) -> Any:
-    return {"data": [{"frame_index": f, "skeleton": [
-        {"pose": p, "score": [[v] for v in s]} for _, p, s in people(clip, f)]}
-        for f in range(len(clip))]}  # fmt: skip
-
-
-def tfjs(clip: Clip) -> Any:
-    long = [n.replace("l", "left_", 1) if n[0] == "l" else n.replace("r", "right_", 1)
-            if n[0] == "r" else n for n in NAMES]  # fmt: skip
-    return [
-        [{"keypoints": [{"x": x, "y": y, "score": v, "name": n}
-                        for (x, y), v, n in zip(p, s, long, strict=True)], "score": 0.9}
-         for _, p, s in people(clip, f)]
-        for f in range(len(clip))
-    ]  # fmt: skip
-
-
-WRITERS: dict[str, Callable[[Clip], Any]] = {
-    each.__name__: each
-    for each in (coco_results, coco_annotations, alphapose, alphapose_cmu, mmpose, mmpose_frames,
-                 gastnet, tfjs)
-}  # fmt: skip
+    return coco_clip(FRAMES)
 
 
 def same_people(clip: Clip, truth: Clip) -> None:
@@ -144,14 +68,7 @@ def test_json_of_every_detector_holds_the_same_people(
 def test_a_folder_of_openpose_is_read_with_the_frames_in_which_nobody_is(
     truth: Clip, tmp_path: Path, pstmo: Command
 ) -> None:
-    order = [NAMES.index(n) if n in NAMES else None for n in get_layout("body25").joint_names]
-    for frame in range(FRAMES):
-        listed = people(truth, frame) if frame != 9 else []
-        content = {"version": 1.3, "people": [
-            {"person_id": [-1], "pose_keypoints_2d": [
-                v for c in order for v in ([*p[c], s[c]] if c is not None else [0, 0, 0])]}
-            for _, p, s in listed]}  # fmt: skip
-        (tmp_path / f"v_{frame:012}_keypoints.json").write_text(json.dumps(content))
+    write_openpose(tmp_path, truth, nobody_in=9)
     clip = load_clip(tmp_path, fps=30, size=SIZE)
     assert clip.layout == "body25" and len(clip) == FRAMES and len(clip.ids) == 2
     assert not clip.present(9).any() and clip.present(10).all()
@@ -168,9 +85,8 @@ def test_a_folder_of_openpose_is_read_with_the_frames_in_which_nobody_is(
 def test_mediapipes_landmarks_are_read_as_objects_and_numbers_in_shares_of_the_image(
     tmp_path: Path,
 ) -> None:
-    pixels = np.array(json.loads((Path(__file__).parents[1] / "data/blazepose33.json").read_text()))
-    shares = pixels[..., :2] / (720, 1280)
-    numbers = np.concatenate([shares, pixels[..., 2:], np.full((*shares.shape[:2], 1), 0.9)], -1)
+    numbers = mediapipe_landmarks()
+    pixels = numbers[..., :2] * (720, 1280)
     objects = [[dict(zip(("x", "y", "z", "visibility"), row, strict=True)) for row in frame]
                for frame in numbers.tolist()]  # fmt: skip
     forms = {
@@ -196,10 +112,9 @@ def test_mediapipes_landmarks_are_read_as_objects_and_numbers_in_shares_of_the_i
 
 def test_videopose3ds_npz_is_read_without_running_its_pickle(truth: Clip, tmp_path: Path) -> None:
     points = truth.keypoints[:, 0]
-    content = {"a.mp4": {"custom": [points]}}
     facts = {"layout_name": "coco", "video_metadata": {"a.mp4": {"w": SIZE[0], "h": SIZE[1]}}}
     path = tmp_path / "data_2d_custom_x.npz"
-    np.savez_compressed(path, positions_2d=content, metadata=facts)
+    write_videopose3d(path, truth)
     clip = load_clip(path, fps=50)
     assert (clip.width, clip.height, clip.layout, clip.ids) == (*SIZE, "coco17", ("p0",))
     np.testing.assert_allclose(clip.keypoints[:, 0], points)
@@ -230,13 +145,7 @@ HEADERS: dict[str, Callable[[str, str], str]] = {
 @pytest.mark.parametrize("header", HEADERS)
 def test_tables_name_their_columns(header: str, truth: Clip, tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, delimiter=";" if header == "dotted" else ",")
-        writer.writerow(["frame", "timestamp_ms", "id",
-                         *(HEADERS[header](n, a) for n in NAMES for a in "xys")])  # fmt: skip
-        for frame in range(FRAMES):
-            for person, points, scores in people(truth, frame):
-                writer.writerow([frame, frame * 40, f"id{person}", *triplets(points, scores)])
+    write_rows(path, table_rows(truth, HEADERS[header]), ";" if header == "dotted" else ",")
     clip = load_clip(path, size=SIZE)
     same_people(clip, truth)
     assert clip.ids == ("id0", "id1")
@@ -244,17 +153,13 @@ def test_tables_name_their_columns(header: str, truth: Clip, tmp_path: Path) -> 
 
 
 def test_deeplabcuts_and_sleaps_tables_are_read(truth: Clip, tmp_path: Path) -> None:
-    flat = [triplets(*people(truth, f)[0][1:]) for f in range(FRAMES)]
     both = [
         [value for _, p, s in people(truth, f) for value in triplets(p, s)] for f in range(FRAMES)
     ]
-    heads = [
-        ["scorer", *["net"] * 51],
-        ["bodyparts", *(n for n in NAMES for _ in range(3))],
-        ["coords", *["x", "y", "likelihood"] * 17],
-    ]
     path = tmp_path / "dlc.csv"
-    write_rows(path, [*heads, *([f, *row] for f, row in enumerate(flat))])
+    one = deeplabcut_rows(truth)
+    heads = one[:3]
+    write_rows(path, one)
     clip = load_clip(path, fps=30, size=SIZE)
     np.testing.assert_allclose(clip.keypoints[:, 0], truth.keypoints[:, 0], atol=0.01)
     several = [[row[0], *row[1:], *row[1:]] for row in heads]
@@ -270,11 +175,6 @@ def test_deeplabcuts_and_sleaps_tables_are_read(truth: Clip, tmp_path: Path) -> 
               for f in range(FRAMES) for i, p, s in people(truth, f)]  # fmt: skip
     write_rows(path, sleap)
     same_people(load_clip(path, fps=30, size=SIZE), truth)
-
-
-def write_rows(path: Path, rows: list[list[Any]]) -> None:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows(rows)
 
 
 def test_scores_and_stamps_of_other_units_are_told_and_said(truth: Clip, tmp_path: Path) -> None:

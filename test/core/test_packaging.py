@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 #: Keys of rosdep/python.yaml in ros/rosdistro, looked up there; other dependencies are packages.
 ROSDEP_KEYS = {
     "python3-numpy", "python3-onnxruntime-pip", "python3-opencv", "python3-pytest",
-    "python3-scipy", "python3-tqdm", "python3-typer", "python3-yaml",
+    "python3-scipy", "python3-tqdm", "python3-yaml",
 }  # fmt: skip
 
 

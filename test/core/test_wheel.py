@@ -2,83 +2,73 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
+from library_wheel import ROOT, Ending, InstalledWheel
 
 import pstmo_core
+from pstmo_core.cli import app
 
-ROOT = Path(__file__).parents[2]
-SMALL = ["model.width=32", "model.sem_width=32", "model.feedforward=32", "model.layers=1"]
-
-Pstmo = Callable[..., str]
+SAMPLE = str(ROOT / "pstmo_core" / "samples" / "sample.npz")
+MOCAP = str(ROOT / "test" / "data" / "mocap_excerpt.npz")
+SMALL = ["model.width=32", "model.sem_width=32", "model.feedforward=32", "model.layers=1",
+         "optimiser.batch=4"]  # fmt: skip
+SHORT = [*SMALL, "optimiser.steps=2", "validation_windows=4", "threads=1"]
+ONCE = ["--turns", "1"]
+WEIGHTS = "run/best.safetensors"
+#: The main path of every command, in an order in which each finds what it needs: its arguments,
+#: and a word of what it prints.
+MAIN_PATHS: dict[str, tuple[list[str], str]] = {
+    "lift": ([SAMPLE, "-o", "sample.npz"], "360 frames"),
+    "data check": ([SAMPLE], "frames"),
+    "pretrain": (["mpm27", f"mocap={MOCAP}", *SHORT, "output=mpm"], ""),
+    "train": (["lifter27_start", f"mocap={MOCAP}", *SHORT, "model.sigma=true", "output=run",
+               "encoder=mpm/best.safetensors"], ""),
+    "calibrate": ([WEIGHTS, "-o", "c.safetensors", "--mocap", MOCAP, "--windows", "100"], ""),
+    "export": (["c.safetensors", "-o", "m.onnx"], "largest difference from torch"),
+    "evaluate": ([WEIGHTS, "--mocap", MOCAP, "--windows", "4"], "MPJPE"),
+    "import-official": (["theirs.pth", "-o", "ours.safetensors"], "STMO"),
+    "figures attention": ([WEIGHTS, "-o", "attention.png"], "wrote"),
+    "figures reconstruction": (["mpm/best.safetensors", "-o", "reconstruction.png"], "wrote"),
+    "figures skeletons": (["--model", "m.onnx", "-o", "skeletons.png"], "wrote"),
+    "experiments list": ([], "table1"),
+    "experiments run": (["mocap_data", "as shipped", "--mocap", MOCAP, *SHORT], ""),
+    "experiments report": (["mocap_data", "--mocap", MOCAP], "as shipped"),
+    "experiments complexity": ([], "Table"),
+    "bench train": ([f"mocap={MOCAP}", *SMALL, "--steps", "1", "--precisions", "fp32", *ONCE], ""),
+    "bench latency": (["--windows", "shipped", "--people", "1", "--backends", "onnxruntime",
+                       "--precisions", "fp32", "--seconds", "0.01", *ONCE], "latency.md"),
+    "bench real": (["recordings", "--look-ahead", "0"], "real.md"),
+    "engine list": (["--cache", "engines"], "no engines"),
+    "engine clear": (["--cache", "engines"], ""),
+}  # fmt: skip
+#: Commands without a main path here, and why.
+NO_PATH = {
+    "engine build": "it needs TensorRT (test/core/test_tensorrt_build.py)",
+    "predict": "it only says its new name (test/core/test_cli.py)",
+}
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(
-        ROOT / "pstmo_core", source / "pstmo_core", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    build = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-    ]
-    subprocess.run([*build, "-w", str(folder), str(source)], check=True, capture_output=True)
-    (path,) = folder.glob("pstmo-*.whl")
-    return path
+def endings(
+    installed_wheel: InstalledWheel, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Ending]:
+    """How the commands of `MAIN_PATHS` ended, in a folder away from the repository."""
+    torch = pytest.importorskip("torch", reason="most commands need torch")
+    from official_reference import random_state
+    from recorded_views import write_view
 
-
-@pytest.fixture(scope="module")
-def pstmo(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Pstmo:
-    """The command of the installed wheel, run in an empty folder.
-
-    What the wheel depends on is that of this environment; the package itself is not in reach.
-    """
-    venv = wheel.parent / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    python = venv / "bin" / "python"
-    where = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    site = Path(subprocess.check_output([python, "-c", where], text=True).strip())
-    # Under a sourced ROS 2 some of them lie outside this environment's own folder.
-    folders = [
-        Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))
-    ]
-    reachable = [f"{entry}\n" for entry in folders if not (entry / "pstmo_core").exists()]
-    (site / "dependencies.pth").write_text("".join(reachable))
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps"]
-    subprocess.run([*install, "--no-index", str(wheel)], check=True, capture_output=True)
     folder = tmp_path_factory.mktemp("elsewhere")
-    kept = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-
-    def run(*arguments: object) -> str:
-        command = [str(venv / "bin" / "pstmo"), *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=folder, env=environment, text=True, capture_output=True, timeout=300
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
-        return done.stdout + done.stderr
-
-    program = "import pstmo_core; print(pstmo_core.__file__)"
-    used = subprocess.check_output([python, "-c", program], cwd=folder, env=environment, text=True)
-    assert Path(used.strip()).is_relative_to(venv)
-    return run
+    torch.save(random_state("stage_two"), folder / "theirs.pth")
+    (folder / "recordings").mkdir()
+    write_view(folder / "recordings")
+    commands = [[*name.split(), *arguments] for name, (arguments, _) in MAIN_PATHS.items()]
+    return dict(zip(MAIN_PATHS, installed_wheel.run_all(commands, folder), strict=True))
 
 
 def test_the_wheel_holds_the_library_with_its_files_and_nothing_else(wheel: Path) -> None:
@@ -92,43 +82,26 @@ def test_the_wheel_holds_the_library_with_its_files_and_nothing_else(wheel: Path
             assert path.relative_to(ROOT).as_posix() in names
 
 
-def test_the_sample_is_lifted(pstmo: Pstmo) -> None:
-    sample = ROOT / "pstmo_core" / "samples" / "sample.npz"
-    pstmo("lift", sample, "-o", "sample.npz")
-    pstmo("data", "check", sample)
-
-
-def test_a_network_is_trained_exported_measured_drawn_and_used(
-    pstmo: Pstmo, mocap_file: Path
+def test_the_installed_command_lifts_the_sample(
+    installed_wheel: InstalledWheel, tmp_path: Path
 ) -> None:
-    pytest.importorskip("torch", reason="training needs torch")
-    settings = [f"mocap={mocap_file}", "optimiser.steps=2", "optimiser.batch=4", *SMALL]
-    settings += ["validation_windows=4", "threads=1"]
-    pstmo("pretrain", "mpm27", *settings, "output=mpm")
-    pstmo("train", "lifter27_start", *settings, "output=run", "encoder=mpm/best.safetensors")
-    weights = "run/best.safetensors"
-    pstmo("export", weights, "-o", "m.onnx")
-    assert "MPJPE" in pstmo("evaluate", weights, "--mocap", mocap_file, "--windows", 4)
-    pstmo("figures", "attention", weights, "-o", "attention.png")
-    pstmo("figures", "reconstruction", "mpm/best.safetensors", "-o", "reconstruction.png")
-    pstmo("figures", "skeletons", "--model", "m.onnx", "-o", "skeletons.png")
+    ending = installed_wheel.run(["lift", SAMPLE, "-o", "sample.npz"], tmp_path)
+    assert ending.code == 0 and (tmp_path / "sample.npz").exists(), ending.output
 
 
-def test_the_catalogue_of_experiments_is_there(pstmo: Pstmo, mocap_file: Path) -> None:
-    pytest.importorskip("torch", reason="training needs torch")
-    listed = pstmo("experiments", "list")
-    assert "table1" in listed and "mocap_data" in listed
-    settings = ["optimiser.steps=2", "optimiser.batch=4", "validation_windows=4", *SMALL]
-    pstmo("experiments", "run", "mocap_data", "as shipped", "--mocap", mocap_file, *settings)
-    assert "as shipped" in pstmo("experiments", "report", "mocap_data", "--mocap", mocap_file)
-    assert "Table" in pstmo("experiments", "complexity")
+@pytest.mark.parametrize("command", MAIN_PATHS)
+def test_the_main_path_of_a_command_runs(command: str, endings: Mapping[str, Ending]) -> None:
+    ending = endings[command]
+    assert ending.code == 0 and MAIN_PATHS[command][1] in ending.output, ending.output
 
 
-def test_benchmarks_and_engines_run(pstmo: Pstmo, mocap_file: Path) -> None:
-    pytest.importorskip("torch", reason="benchmarks need torch")
-    once = ("--turns", 1)
-    training = [f"mocap={mocap_file}", "optimiser.batch=4", *SMALL]
-    pstmo("bench", "train", *training, "--steps", 1, "--precisions", "fp32", *once)
-    few = ("--windows", "shipped", "--people", 1, "--backends", "onnxruntime")
-    pstmo("bench", "latency", *few, "--precisions", "fp32", "--seconds", 0.01, *once)
-    assert "no engines" in pstmo("engine", "list", "--cache", ".")
+def test_every_command_has_its_main_path_here() -> None:
+    assert set(names(typer.main.get_command(app), ())) == {*MAIN_PATHS, *NO_PATH}
+
+
+def names(command: Any, above: tuple[str, ...]) -> Iterator[str]:
+    if not hasattr(command, "commands"):
+        yield " ".join(above)
+    else:
+        for name, sub in command.commands.items():
+            yield from names(sub, (*above, name))

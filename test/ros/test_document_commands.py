@@ -1,0 +1,164 @@
+"""The commands of ROS 2 in the documents: what they launch starts, and options exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+
+from documents import ROOT, Shown, documents, shown_commands
+
+from pstmo_ros import launch_arguments
+from pstmo_ros.torture.catalogue import ATTACKS, SOAK
+
+COMMANDS = [
+    each for each in shown_commands()
+    if each.words[0] == "ros2" and each.document != "CHANGELOG.md"
+]  # fmt: skip
+OURS = "ros2 launch pstmo_ros lifter.launch.py "
+LAUNCHES = [each for each in COMMANDS if each.text.startswith(OURS) and "--" not in each.text]
+#: What stands for a camera that is not here.
+INSTEAD = {"camera:=0": "camera:=sample"}
+
+
+def exists(path: str) -> Callable[[Shown], bool]:
+    return lambda _: (ROOT / path).is_file()
+
+
+def explains_its_options(shown: Shown) -> bool:
+    """The program's help names the options, and its attacks and measurements exist."""
+    program = shown.words[3]
+    said = subprocess.run(
+        ["ros2", "run", "pstmo_ros", program, "--help"],
+        cwd="/", text=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    options = [word for word in shown.words if word.startswith("-")]
+    only = shown.words[shown.words.index("--only") + 1] if "--only" in options else ""
+    attacks = {attack.name for attack in (*ATTACKS, SOAK)}
+    known = only in attacks if program == "torture" and only else only in said.stdout
+    return known and all(option in said.stdout for option in options)
+
+
+def is_not_ours(shown: Shown) -> bool:
+    return "pstmo_ros" not in shown.words
+
+
+#: Why a command that begins like this is not run here, and what is checked of that.
+NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
+    ("ros2 launch pstmo_ros lifter.launch.py --show-args", "test_launch_lifter.py runs it",
+     exists("test/ros/test_launch_lifter.py")),
+    ("ros2 launch ", "it is another package's: a camera's driver", is_not_ours),
+    ("ros2 run tf2_ros ", "it is another package's", is_not_ours),
+    ("ros2 topic ", "it is ROS 2's own", is_not_ours),
+    ("ros2 param ", "it is ROS 2's own; test_node_parameters.py describes parameters",
+     exists("test/ros/test_node_parameters.py")),
+    ("ros2 security ", "it needs DDS with security; test_security_policy.py checks the policy",
+     exists("test/ros/test_security_policy.py")),
+    ("ros2 run pstmo_ros lifter_node --ros-args --enclave", "it needs DDS with security",
+     exists("config/security/policy.xml")),
+    ("ros2 run pstmo_ros people_merger", "test_people_merger.py runs the node",
+     exists("test/ros/test_people_merger.py")),
+    ("ros2 run pstmo_ros bench", "test_node_bench.py runs its measurements",
+     explains_its_options),
+    ("ros2 run pstmo_ros torture", "test_torture.py runs attacks", explains_its_options),
+)  # fmt: skip
+
+
+def reason(shown: Shown) -> tuple[str, Callable[[Shown], bool]] | None:
+    for beginning, why, holds in NOT_RUN:
+        if shown.text.startswith(beginning) and shown not in LAUNCHES:
+            return why, holds
+    return None
+
+
+def test_every_command_is_run_or_has_a_reason_that_holds(ros_domain: None) -> None:
+    asked: dict[str, bool] = {}
+    for shown in COMMANDS:
+        if shown in LAUNCHES:
+            continue
+        why = reason(shown)
+        assert why is not None, f"name it in NOT_RUN: {shown.name}"
+        text = re.sub(r"--(seconds|seed) \d+", r"--\1", shown.text)
+        asked.setdefault(text, why[1](shown))
+        assert asked[text], f"{shown.name} is not run because {why[0]}; that is not so"
+        print(f"not run: {shown.name}: {why[0]}")
+    assert len(LAUNCHES) >= 7
+
+
+@pytest.mark.parametrize(
+    "part", [LAUNCHES[index::3] for index in range(3)], ids=["first", "second", "third"]
+)
+def test_what_documents_launch_becomes_active(
+    part: Sequence[Shown], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each in a domain of its own, several at a time: most of the time is starting programs."""
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    logs: dict[Shown, str] = {}
+    threads = [
+        threading.Thread(target=lambda s=shown, n=number: logs.update({s: launched(s, n)}))
+        for number, shown in enumerate(part)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for shown in part:
+        assert re.search(r"lifter\]: active:", logs[shown]), f"{shown.name}\n{logs[shown]}"
+        assert "Traceback" not in logs[shown] and "[ERROR]" not in logs[shown], logs[shown]
+
+
+def launched(shown: Shown, number: int, seconds: float = 120.0) -> str:
+    """Launch until the lifter is active, or the time is over; return what was logged."""
+    domain = str(1 + (os.getpid() + 1 + number) % 100)
+    words = [INSTEAD.get(word, word) for word in shown.words]
+    process = subprocess.Popen(
+        words, cwd="/", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True, env=os.environ | {
+            "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "ROS_LOCALHOST_ONLY": "1", "PYTHONUNBUFFERED": "1",
+        },
+    )  # fmt: skip
+    late = threading.Timer(seconds, process.send_signal, [signal.SIGINT])
+    late.start()
+    log = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        log += line
+        if re.search(r"lifter\]: active:", line):
+            process.send_signal(signal.SIGINT)
+            break
+    late.cancel()
+    try:
+        rest, _ = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        rest, _ = process.communicate()
+        rest += "\nTraceback: it did not end"
+    return log + rest
+
+
+def test_launch_arguments_that_documents_name_exist() -> None:
+    pytest.importorskip("launch_ros", reason="launch is not installed here")
+    declared = set(
+        re.findall(r'^ +\(?"(\w+)",', (ROOT / "launch/lifter.launch.py").read_text(), re.M)
+    )
+    declared |= set(launch_arguments.descriptions()) | {"camera", "params_file"}
+    foreign = {"align_depth", "camera_model"}  # of cameras' drivers
+    for path in documents():
+        if path.name == "CHANGELOG.md":
+            continue
+        for text in re.findall(r"`([^`\n]*:=[^`\n]*)`", path.read_text()):
+            if "--ros-args" in text:
+                continue
+            names = set(re.findall(r"([\w.]+):=", text))
+            wrong = {name for name in names if name.split(".")[0] not in declared | foreign}
+            assert not wrong, f"{Path(path).name}: {text}: no launch argument is {wrong}"
