@@ -210,7 +210,7 @@ class CameraNode(Node):
             try:
                 return camera_info_message(self._given_lens.scaled_to(width, height))
             except CameraError as error:
-                log.error(f"{self._own.calibration}: not used, nobody gets a place: {error}")
+                log.error(f"{self._own.calibration}: not used, so no root positions: {error}")
                 return None
         if self._own.focal:
             return camera_info_message(pinhole(self._own.focal, width, height))

@@ -22,7 +22,7 @@ from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_ros.child_processes import launch_is_there, node_command, running, tail
 from pstmo_ros.demo_progress import Progress
 from pstmo_ros.demo_recorder import DemoRecorder
-from pstmo_ros.recording import Recording
+from pstmo_ros.demo_run import DemoRun
 
 LISTENERS = 2
 """The lifter and the recorder: the player waits for both."""
@@ -54,7 +54,7 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="demo.sh",
         description="Lifts people with this package's nodes over DDS and draws them: by default "
-        "those of the shipped clip of keypoints, else those of a video or before a camera.",
+        "those of the shipped clip of keypoints, else those of a video or a camera.",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
@@ -87,7 +87,7 @@ def _demonstrate_clip(path: Path, folder: Path) -> list[Path]:
     return list(render_clip(clip, joints, folder))
 
 
-def _run(path: Path, clip: Clip, log: Path) -> Recording:
+def _run(path: Path, clip: Clip, log: Path) -> DemoRun:
     """Play a clip to the lifter and return what was heard."""
     rclpy.init(args=[])
     try:
@@ -134,7 +134,7 @@ def _processes(clip: Path) -> list[list[str]]:
     return [lifter, node_command("keypoint_player", played)]
 
 
-def _report(recording: Recording, clip: Clip) -> np.ndarray | None:
+def _report(recording: DemoRun, clip: Clip) -> np.ndarray | None:
     """Print the figures and return the skeletons (F, P, 17, 3), None if none can be had."""
     share = f"{recording.share_answered:.1%} answered"
     print(f"frames       {len(recording.sent)} with people sent, {share}")

@@ -17,9 +17,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
 from pstmo_ros.conversions import joints_of, stamp_ns
+from pstmo_ros.demo_run import DemoRun
 from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters, check_topic
-from pstmo_ros.recording import Recording
 from pstmo_ros.run_node import run_node
 
 _LINGER = 2.0
@@ -73,12 +73,12 @@ class DemoRecorder(Node):
         complete = self._input_ended and len(self._answers) >= len(self._sent)
         return complete or silence > (_LINGER if self._input_ended else self.own.timeout)
 
-    def recording(self) -> Recording:
+    def recording(self) -> DemoRun:
         """Return what was heard up to now."""
         answers = [message for _, message in self._answers]
         people = [(row, who) for row, message in enumerate(answers) for who in message.people]
         joints = [joints_of(who) for _, who in people]
-        return Recording(
+        return DemoRun(
             sent=np.array(self._sent, np.int64),
             answered=np.array([stamp_ns(m.header.stamp) for m in answers], np.int64),
             newest=np.array([stamp_ns(m.newest_stamp) for m in answers], np.int64),

@@ -28,7 +28,7 @@ LISTENERS = 2
 
 
 def demonstrate(source: str, seconds: float, folder: Path) -> list[Path]:
-    """Lift the people in a video or before a camera and draw them.
+    """Lift the people in a video or in front of a camera, and draw them.
 
     Each image of a video waits for the keypoints of the one before, so that a slow machine leaves
     none out; a camera's images come as they are.

@@ -60,7 +60,7 @@ class LifterParameters:
     )
     camera_info_topic: str = setting(
         "camera_info",
-        "Topic of the camera's calibration (CameraInfo), which gives people a place in the room "
+        "Topic of the camera's calibration (CameraInfo), which makes root positions possible "
         "and undoes the lens; nothing else needs it.",
         change=UNCONFIGURED,
     )

@@ -1,4 +1,4 @@
-"""A place for one thing: the newest. What was not fetched when the next one came is gone."""
+"""A queue of one: a new item replaces one that was not fetched."""
 
 from __future__ import annotations
 

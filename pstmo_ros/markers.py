@@ -54,11 +54,11 @@ class MarkerStyle:
     marker_root: tuple[float, ...] = setting(
         (0.0, 0.0, 3.0),
         "Where the pelvis of the first person is drawn, x, y, z in metres in the camera's optical "
-        "frame, as long as the person's place is not known.",
+        "frame, as long as the root position is not known.",
     )
     marker_spacing: float = setting(
         1.0,
-        "Metres along x between people whose place is not known.",
+        "Metres along x between people whose root position is not known.",
         low=0.0,
         high=10.0,
     )

@@ -96,7 +96,7 @@ class PeopleMerger(Node):
         stamp = stamp_ns(message.header.stamp)
         sightings = [_sighting(stamp, p) for p in message.people if p.root_source != p.ROOT_NONE]
         if len(sightings) < len(message.people):
-            self._tell("no_place", f"{camera}: people without a place are left out")
+            self._tell("no_place", f"{camera}: people without a root position are left out")
         people = self._merger.take(camera, stamp, sightings)
         places = np.array([p.place for p in people]).reshape(-1, 3)
         velocities = self._velocities.update(tuple(p.name for p in people), stamp, places)

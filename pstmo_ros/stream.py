@@ -76,7 +76,7 @@ class Stream:
         self.config = config
         self.camera: Camera | None = None
         """The calibration of the camera that saw the keypoints; without one, and without the
-        parameter `focal`, nobody has a place."""
+        parameter `focal`, there are no root positions."""
         self.frame_id = frame_id
         """Of the newest message that was used."""
         self._default_frame_id, self._prefix = frame_id, prefix

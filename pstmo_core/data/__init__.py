@@ -1,1 +1,1 @@
-"""Motion capture, virtual cameras, the windows that training draws, and benchmark data sets."""
+"""Training and evaluation data: motion capture with virtual cameras, and benchmark data sets."""

@@ -1,4 +1,4 @@
-"""From images to 2D keypoints, by detectors of several kinds."""
+"""2D detectors: images in, keypoints of people out. `load_detector` makes one by its name."""
 
 from pstmo_core.detection.base import Detections, Detector, DetectorError
 from pstmo_core.detection.loading import load_detector

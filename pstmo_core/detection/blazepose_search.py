@@ -20,13 +20,13 @@ _SQUARE = 2.5
 
 
 def _anchors() -> np.ndarray:
-    """Return the places (2254, 2), x and y from 0 to 1, that the answers are relative to."""
-    places = []
+    """Return the anchors (2254, 2), x and y from 0 to 1, that the answers are relative to."""
+    anchors = []
     for cells, answers in _GRIDS:
         middles = (np.arange(cells) + 0.5) / cells
         grid = np.stack(np.meshgrid(middles, middles), -1).reshape(-1, 2)
-        places.append(np.repeat(grid, answers, 0))
-    return np.concatenate(places).astype(np.float32)
+        anchors.append(np.repeat(grid, answers, 0))
+    return np.concatenate(anchors).astype(np.float32)
 
 
 _ANCHORS = _anchors()

@@ -69,8 +69,8 @@ def _boxes(centre: np.ndarray, sides: np.ndarray) -> np.ndarray:
     row, column = np.nonzero(peak & (centre >= _LEAST_SCORE))
     order = np.argsort(-centre[row, column])
     row, column = row[order], column[order]
-    place = np.stack([column, row] * 2, -1) * _STRIDE + _STRIDE / 2
-    boxes = place + sides[:, row, column].T * (-1, -1, 1, 1)
+    corner = np.stack([column, row] * 2, -1) * _STRIDE + _STRIDE / 2
+    boxes = corner + sides[:, row, column].T * (-1, -1, 1, 1)
     kept: list[int] = []
     for index in range(len(boxes)):
         if not kept or _overlap(boxes[index], boxes[kept]).max() < _SAME_PERSON:

@@ -73,7 +73,7 @@ class EvaluationProtocol:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def place(self, model: ModelConfig) -> int:
+    def target_index(self, model: ModelConfig) -> int:
         """Return where in the window the lifted frame is.
 
         Raises:
@@ -120,14 +120,14 @@ def lift(
         check_refinable(data)
     spoiled = corrupt(data, protocol.corruption)
     shuffle = Shuffle(protocol.corruption) if protocol.corruption.shuffle else None
-    place = protocol.place(network.config)
+    index = protocol.target_index(network.config)
     parts = []
     for rows in data.targets().split(protocol.batch):
-        windows = spoiled.cut(rows, protocol.tds, network.config.frames, place)
+        windows = spoiled.cut(rows, protocol.tds, network.config.frames, index)
         shown = windows if shuffle is None else shuffle(windows)
         poses = _zero_root(_infer(network, spoiled, shown, protocol), data)
         if refine is not None:
-            poses = _zero_root(refine(poses, on_rays(poses, windows, place)), data)
+            poses = _zero_root(refine(poses, on_rays(poses, windows, index)), data)
         parts.append(poses.cpu().numpy())
         progress(len(rows))
     return np.concatenate(parts)
@@ -137,13 +137,13 @@ def _infer(
     network: Lifter, data: SequenceWindows, windows: Windows, protocol: EvaluationProtocol
 ) -> Tensor:
     """Return the poses (B, J, 3); plain and mirrored windows go through the network together."""
-    name, place = network.config.encoding, protocol.place(network.config)
+    name, index = network.config.encoding, protocol.target_index(network.config)
     frames = data.encode(windows, name)
     if protocol.flip:
         frames = torch.cat([frames, data.encode(data.flip(windows), name)])
     all_frames, target = network(frames)
-    poses = (target if protocol.look_ahead is None else all_frames[:, place])[..., :3]
-    turns = turns_of(frames[:, place], name)
+    poses = (target if protocol.look_ahead is None else all_frames[:, index])[..., :3]
+    turns = turns_of(frames[:, index], name)
     if turns is not None:
         poses = poses @ turns
     if protocol.flip:

@@ -28,17 +28,17 @@ def check_refinable(data: SequenceWindows) -> None:
         )
 
 
-def on_rays(lifted: Tensor, windows: Windows, place: int) -> Tensor:
-    """Move lifted poses (B, 17, 3) onto the rays of their keypoints, frame `place` of the windows.
+def on_rays(lifted: Tensor, windows: Windows, target: int) -> Tensor:
+    """Move lifted poses (B, 17, 3) onto the rays of their keypoints, frame `target` of the windows.
 
     The root's depth is the true one (paper, Table 1, marked with an asterisk).
     """
     assert windows.root_depth is not None
     with torch.autocast(lifted.device.type, enabled=False):
         return back_project(
-            windows.keypoints[:, place],
+            windows.keypoints[:, target],
             lifted.float()[..., 2],
-            windows.root_depth[:, place],
+            windows.root_depth[:, target],
             windows.focal,
             windows.centre,
         )

@@ -44,14 +44,14 @@ def evaluate_weights(
         DatasetError: if a data file is absent or wrong, or does not suit the network.
         ConfigError: if the protocol does not suit the network.
     """
-    place = pick_device(device)
-    network = load_weights(weights).to(place)
-    module = load_refine(refine).to(place) if str(refine) else None
+    chosen_device = pick_device(device)
+    network = load_weights(weights).to(chosen_device)
+    module = load_refine(refine).to(chosen_device) if str(refine) else None
     data = load_dataset(dataset, split, mocap)
     protocol = protocol or EvaluationProtocol(dataset.tds, dataset.flip)
     count = sum(int(sequence.valid.sum()) for sequence in data)
     with tqdm(total=count, unit="frame", unit_scale=True, delay=1) as bar:
-        report = evaluate_dataset(network, data, protocol, module, place, bar.update)
+        report = evaluate_dataset(network, data, protocol, module, chosen_device, bar.update)
     return {
         "weights": Path(weights).name,
         "sha256": hashlib.sha256(Path(weights).read_bytes()).hexdigest(),

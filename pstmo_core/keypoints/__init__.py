@@ -1,1 +1,1 @@
-"""2D keypoints of people: layouts, frames, clips, and who is who from image to image."""
+"""2D keypoints of people: layouts, frames, recorded clips and their file formats, tracking."""

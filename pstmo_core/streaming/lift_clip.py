@@ -127,8 +127,8 @@ class Prediction:
         return bool(np.isfinite(self.bodies.sigma).any())
 
     @cached_property
-    def placed(self) -> bool:
-        """Whether anybody's place is known: whether the camera was calibrated."""
+    def has_roots(self) -> bool:
+        """Whether there are root positions: whether the camera was calibrated."""
         return bool(np.isfinite(self.bodies.roots).any())
 
     def members(self) -> dict[str, np.ndarray | DenseRows]:
@@ -137,7 +137,7 @@ class Prediction:
         Root positions are in it where any is known.
         """
         names = ["joints", "confidence", *(["sigma"] if self.says_sigma else []), "observed"]
-        names += ["roots", "root_covariance", "root_source"] if self.placed else []
+        names += ["roots", "root_covariance", "root_source"] if self.has_roots else []
         return {name: self._dense(name) for name in names} | {
             "stamps": self.stamps / 1e9,
             "ids": np.array(self.ids, dtype=np.str_),

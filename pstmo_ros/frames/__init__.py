@@ -1,1 +1,1 @@
-"""Frames of TF: where the camera stands, and in which frame results are told."""
+"""TF: the camera's pose, and the frame of the results."""

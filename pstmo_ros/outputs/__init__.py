@@ -1,1 +1,1 @@
-"""What the lifter tells other software about people, each in a form that is read as it is."""
+"""The lifter's outputs for other software: one module for each message type."""

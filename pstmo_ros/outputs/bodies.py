@@ -15,7 +15,7 @@ from pstmo_ros.msg import Skeletons3D
 
 @dataclass(frozen=True, eq=False)
 class Bodies:
-    """Those people of a message whose place is known; without a place nobody is in a room."""
+    """The people of a message who have a root position."""
 
     header: Header
     """Stamp and frame of everything here."""
@@ -37,18 +37,18 @@ class Bodies:
     @classmethod
     def of(cls, message: Skeletons3D) -> Bodies:
         """Return the people of a message."""
-        placed = [p for p in message.people if p.root_source != p.ROOT_NONE]
-        roots = _array([(p.root.x, p.root.y, p.root.z) for p in placed], 3)
-        joints = _array([p.joints for p in placed], 3 * JOINTS).reshape(-1, JOINTS, 3)
+        located = [p for p in message.people if p.root_source != p.ROOT_NONE]
+        roots = _array([(p.root.x, p.root.y, p.root.z) for p in located], 3)
+        joints = _array([p.joints for p in located], 3 * JOINTS).reshape(-1, JOINTS, 3)
         joints = joints + roots[:, None]
         return cls(
             message.header,
-            tuple(safe_name(p.id) for p in placed),
+            tuple(safe_name(p.id) for p in located),
             joints,
-            _array([(p.velocity.x, p.velocity.y, p.velocity.z) for p in placed], 3),
-            _array([p.root_covariance for p in placed], 9).reshape(-1, 3, 3),
-            _array([p.confidence for p in placed], JOINTS),
-            _array([p.sigma if len(p.sigma) else [np.nan] * JOINTS for p in placed], JOINTS),
+            _array([(p.velocity.x, p.velocity.y, p.velocity.z) for p in located], 3),
+            _array([p.root_covariance for p in located], 9).reshape(-1, 3, 3),
+            _array([p.confidence for p in located], JOINTS),
+            _array([p.sigma if len(p.sigma) else [np.nan] * JOINTS for p in located], JOINTS),
             link_axes(joints),
         )
 

@@ -34,9 +34,9 @@ class FrameOutput(SimpleOutput):
     def tell(self, bodies: Bodies, present: tuple[str, ...]) -> None:
         """Publish a message with the frames of everybody; what is not known is left out."""
         del present
-        places = bodies.joints[:, LINK_JOINTS[: self._count]]
+        positions = bodies.joints[:, LINK_JOINTS[: self._count]]
         axes = bodies.links[:, : self._count]
-        known = np.isfinite(places).all(-1) & np.isfinite(axes).all((-1, -2))
+        known = np.isfinite(positions).all(-1) & np.isfinite(axes).all((-1, -2))
         if not known.any():
             return
         quaternions = quaternions_from_matrices(np.where(known[..., None, None], axes, np.eye(3)))
@@ -44,10 +44,10 @@ class FrameOutput(SimpleOutput):
         self._tf.publish(
             self._type(
                 transforms=[
-                    _frame(bodies, f"{names[link]}_{bodies.ids[person]}", place, quaternion)
-                    for person, link, place, quaternion in zip(
+                    _frame(bodies, f"{names[link]}_{bodies.ids[person]}", position, quaternion)
+                    for person, link, position, quaternion in zip(
                         *(rows.tolist() for rows in known.nonzero()),
-                        places[known].tolist(),
+                        positions[known].tolist(),
                         quaternions[known].tolist(),
                         strict=True,
                     )
@@ -57,14 +57,14 @@ class FrameOutput(SimpleOutput):
 
 
 def _frame(
-    bodies: Bodies, name: str, place: list[float], quaternion: list[float]
+    bodies: Bodies, name: str, position: list[float], quaternion: list[float]
 ) -> TransformStamped:
     x, y, z, w = quaternion
     return TransformStamped(
         header=bodies.header,
         child_frame_id=name,
         transform=Transform(
-            translation=Vector3(x=place[0], y=place[1], z=place[2]),
+            translation=Vector3(x=position[0], y=position[1], z=position[2]),
             rotation=Quaternion(x=x, y=y, z=z, w=w),
         ),
     )

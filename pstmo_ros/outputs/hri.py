@@ -149,7 +149,7 @@ class HriOutput:
         )  # fmt: skip
         skeleton = self._m.Skeleton2D(header=header)
         values = zip(points[_SEEN].tolist(), scores[_SEEN].tolist(), strict=True)
-        for place, ((x, y), score) in zip(skeleton.skeleton, values, strict=False):
+        for point, ((x, y), score) in zip(skeleton.skeleton, values, strict=False):
             if score > 0:
-                place.x, place.y, place.c = x, y, score
+                point.x, point.y, point.c = x, y, score
         topics.skeleton2d.publish(skeleton)

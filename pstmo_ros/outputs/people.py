@@ -1,4 +1,4 @@
-"""People with places and velocities as people_msgs has them, for Nav2's social layers."""
+"""People with positions and velocities as people_msgs has them, for Nav2's social layers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class PeopleOutput(SimpleOutput):
     def tell(self, bodies: Bodies, present: tuple[str, ...]) -> None:
         """Publish everybody; a velocity that is not known is 0."""
         del present
-        places = bodies.joints[:, ROOT].tolist()
+        positions = bodies.joints[:, ROOT].tolist()
         velocities = np.nan_to_num(bodies.velocity).tolist()
         people = [
             self._messages.Person(
-                name=name, position=_point(place), velocity=_point(velocity), reliability=trust
+                name=name, position=_point(position), velocity=_point(velocity), reliability=trust
             )
-            for name, place, velocity, trust in zip(
-                bodies.ids, places, velocities, bodies.confidence.mean(-1).tolist(), strict=True
+            for name, position, velocity, trust in zip(
+                bodies.ids, positions, velocities, bodies.confidence.mean(-1).tolist(), strict=True
             )
         ]
         self._people.publish(self._messages.People(header=bodies.header, people=people))

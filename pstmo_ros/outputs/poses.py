@@ -28,13 +28,13 @@ class PoseOutput(SimpleOutput):
     def tell(self, bodies: Bodies, present: tuple[str, ...]) -> None:
         """Publish everybody's pose."""
         del present
-        places, turns = bodies.joints[:, ROOT], bodies.orientations
+        positions, turns = bodies.joints[:, ROOT], bodies.orientations
         if self._joints:
             known = np.isfinite(bodies.joints).all(-1)
-            places, turns = bodies.joints[known], _joint_turns(bodies)[known]
+            positions, turns = bodies.joints[known], _joint_turns(bodies)[known]
         poses = [
             Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
-            for (x, y, z), (qx, qy, qz, qw) in zip(places.tolist(), turns.tolist(), strict=True)
+            for (x, y, z), (qx, qy, qz, qw) in zip(positions.tolist(), turns.tolist(), strict=True)
         ]
         self._poses.publish(PoseArray(header=bodies.header, poses=poses))
 

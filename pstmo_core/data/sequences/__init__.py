@@ -1,1 +1,1 @@
-"""The benchmark data sets: Human3.6M, MPI-INF-3DHP and others, read, checked and cut."""
+"""Benchmark data sets: reads Human3.6M, MPI-INF-3DHP and others, checks them, cuts windows."""

@@ -41,7 +41,7 @@ class DatasetConfig:
 
     kind: str = setting(
         "",
-        "h36m, mpi_inf_3dhp or mocap (before standing cameras); empty: motion capture before "
+        "h36m, mpi_inf_3dhp or mocap (seen by static cameras); empty: motion capture seen by "
         "cameras drawn per window, which is not a data set of sequences.",
         choices=("", *KINDS),
     )

@@ -122,16 +122,16 @@ def parse_h36m_poses(content: dict[str, Any], path: str) -> dict[tuple[str, str]
     whole = require_key(content, "positions_3d", f"{path}:")
     takes = {}
     for subject, action, positions in _takes(whole, f"{path}: 'positions_3d'"):
-        place = f"{path}: {subject} {action!r}"
+        where = f"{path}: {subject} {action!r}"
         if subject not in SUBJECTS:
             raise DatasetError(
-                f"{place}: the cameras of {subject} are not known, only those of "
+                f"{where}: the cameras of {subject} are not known, only those of "
                 f"{', '.join(SUBJECTS)}: leave this subject out of the file"
             )
         if (subject, action) == LEFT_OUT:
             continue
-        kept = check_array(positions, place, (CAPTURED_JOINTS, 3))[:, KEPT]
-        check_size(kept - kept[:, :1], place, "metres")
+        kept = check_array(positions, where, (CAPTURED_JOINTS, 3))[:, KEPT]
+        check_size(kept - kept[:, :1], where, "metres")
         takes[subject, action] = kept
     return takes
 
@@ -165,14 +165,14 @@ def parse_h36m_keypoints(content: dict[str, Any], path: str) -> H36MKeypoints:
     return H36MKeypoints(keypoint_order(metadata, f"{path}: 'metadata'"), takes)
 
 
-def keypoint_order(metadata: Any, place: str) -> JointOrder:
+def keypoint_order(metadata: Any, where: str) -> JointOrder:
     """Return what the 17 points are, by the sides that `keypoints_symmetry` lists.
 
     Raises:
         DatasetError: if they are neither Human3.6M's nor COCO's.
     """
     sides = require_key(
-        require_mapping(metadata, place, "facts on the keypoints"), "keypoints_symmetry", place
+        require_mapping(metadata, where, "facts on the keypoints"), "keypoints_symmetry", where
     )
     try:
         found = tuple(tuple(sorted(map(int, side))) for side in sides)
@@ -182,7 +182,7 @@ def keypoint_order(metadata: Any, place: str) -> JointOrder:
         if found == (order.left, order.right):
             return order
     raise DatasetError(
-        f"{place}: 'keypoints_symmetry' is {sides!r}, which is neither Human3.6M's order of 17 "
+        f"{where}: 'keypoints_symmetry' is {sides!r}, which is neither Human3.6M's order of 17 "
         "joints nor COCO's: convert the keypoints to one of them"
     )
 
@@ -238,17 +238,17 @@ def _sequence(
     )
 
 
-def _keypoints(points: Any, place: str) -> np.ndarray:
-    array = check_array(points, place, (len(H36M.joint_names), (2, 3)))
-    check_pixels(array[..., :2], place)
+def _keypoints(points: Any, where: str) -> np.ndarray:
+    array = check_array(points, where, (len(H36M.joint_names), (2, 3)))
+    check_pixels(array[..., :2], where)
     return array
 
 
-def _takes(whole: Any, place: str) -> list[tuple[str, str, Any]]:
+def _takes(whole: Any, where: str) -> list[tuple[str, str, Any]]:
     """Flatten subject -> action -> content."""
-    subjects = require_mapping(whole, place, "subjects")
+    subjects = require_mapping(whole, where, "subjects")
     return [
         (subject, action, content)
         for subject, actions in subjects.items()
-        for action, content in require_mapping(actions, f"{place} {subject}", "actions").items()
+        for action, content in require_mapping(actions, f"{where} {subject}", "actions").items()
     ]

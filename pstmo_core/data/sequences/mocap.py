@@ -1,4 +1,4 @@
-"""The motion capture before virtual cameras, in the interface of the benchmark data sets.
+"""Motion capture seen by virtual cameras, with the interface of the benchmark data sets.
 
 Training draws its own cameras for every window (`sampler`); this is for what wants whole sequences
 with keypoints in pixels: recipes of the paper, evaluation, figures. One file, seed and count give

@@ -64,13 +64,13 @@ def parse_3dhp(content: dict[str, Any], path: str) -> PoseDataset:
 def _parse_train(whole: dict[str, Any], path: str) -> PoseDataset:
     sequences = []
     for name, entry in whole.items():
-        place = f"{path}: {name!r}"
+        where = f"{path}: {name!r}"
         subject, _, action = name.partition(" ")
         if not action:
-            raise DatasetError(f"{place} must be subject and sequence, like 'S1 Seq1': rename it")
-        cameras, fps = _cameras_and_rate(entry, place)
+            raise DatasetError(f"{where} must be subject and sequence, like 'S1 Seq1': rename it")
+        cameras, fps = _cameras_and_rate(entry, where)
         for camera, content in cameras.items():
-            here = f"{place} camera {camera}"
+            here = f"{where} camera {camera}"
             if camera not in CAMERAS:
                 raise DatasetError(f"{here}: cameras are named {', '.join(CAMERAS)}: rename it")
             sequences.append(
@@ -91,16 +91,16 @@ def _parse_train(whole: dict[str, Any], path: str) -> PoseDataset:
 def _parse_test(whole: dict[str, Any], path: str) -> PoseDataset:
     sequences = []
     for name, content in whole.items():
-        place = f"{path}: {name!r}"
+        where = f"{path}: {name!r}"
         if name not in TEST_SIZES:
             raise DatasetError(
-                f"{place} is no test sequence: those are {', '.join(TEST_SIZES)}, whose image "
+                f"{where} is no test sequence: those are {', '.join(TEST_SIZES)}, whose image "
                 "sizes are known; rename or remove it"
             )
         sequences.append(
             _sequence(
                 content,
-                place,
+                where,
                 TEST_SIZES[name],
                 marked=True,
                 name=name,
@@ -111,61 +111,61 @@ def _parse_test(whole: dict[str, Any], path: str) -> PoseDataset:
     return PoseDataset("MPI-INF-3DHP test", tuple(sequences), MPI_INF_3DHP, MPI_INF_3DHP)
 
 
-def _cameras_and_rate(entry: Any, place: str) -> tuple[dict[str, Any], float]:
+def _cameras_and_rate(entry: Any, where: str) -> tuple[dict[str, Any], float]:
     if not isinstance(entry, (list, tuple, np.ndarray)) or len(entry) != 2:
         raise DatasetError(
-            f"{place} must be a list of cameras and frame rate: create the file again"
+            f"{where} must be a list of cameras and frame rate: create the file again"
         )
-    cameras = require_mapping(entry[0], place, "cameras")
+    cameras = require_mapping(entry[0], where, "cameras")
     try:
         fps = float(entry[1])
     except (TypeError, ValueError):
         fps = np.nan
     if not 0 < fps < np.inf:
-        raise DatasetError(f"{place} has the frame rate {entry[1]!r}, but must have one above 0")
+        raise DatasetError(f"{where} has the frame rate {entry[1]!r}, but must have one above 0")
     return cameras, fps
 
 
 def _sequence(
-    content: Any, place: str, size: tuple[int, int], *, marked: bool = False, **labels: Any
+    content: Any, where: str, size: tuple[int, int], *, marked: bool = False, **labels: Any
 ) -> PoseSequence:
     """Read one sequence; `marked` ones say which of their frames are valid."""
-    fields = require_mapping(content, place, "arrays")
+    fields = require_mapping(content, where, "arrays")
     keypoints = check_array(
-        require_key(fields, "data_2d", place), f"{place} 'data_2d'", (_JOINTS, 2)
+        require_key(fields, "data_2d", where), f"{where} 'data_2d'", (_JOINTS, 2)
     )
-    check_pixels(keypoints, f"{place} 'data_2d'")
+    check_pixels(keypoints, f"{where} 'data_2d'")
     millimetres = check_array(
-        require_key(fields, "data_3d", place), f"{place} 'data_3d'", (_JOINTS, 3)
+        require_key(fields, "data_3d", where), f"{where} 'data_3d'", (_JOINTS, 3)
     )
     if len(millimetres) != len(keypoints):
         raise DatasetError(
-            f"{place} has {len(keypoints)} frames of keypoints, but {len(millimetres)} of poses: "
+            f"{where} has {len(keypoints)} frames of keypoints, but {len(millimetres)} of poses: "
             "create the file again"
         )
     poses, root = relative_to_root(millimetres.astype(np.float64) / 1000, MPI_INF_3DHP)
-    check_size(poses, f"{place} 'data_3d'", "millimetres")
+    check_size(poses, f"{where} 'data_3d'", "millimetres")
     frames = len(keypoints)
     return PoseSequence(
         keypoints=keypoints,
         width=size[0],
         height=size[1],
-        valid=_valid(fields, place, frames) if marked else np.ones(frames, dtype=bool),
+        valid=_valid(fields, where, frames) if marked else np.ones(frames, dtype=bool),
         poses=poses,
         root=root,
         **labels,
     )
 
 
-def _valid(fields: dict[str, Any], place: str, frames: int) -> np.ndarray:
+def _valid(fields: dict[str, Any], where: str, frames: int) -> np.ndarray:
     """Return which frames (n,) are valid."""
-    marks = np.asarray(require_key(fields, "valid", place)).reshape(-1)
+    marks = np.asarray(require_key(fields, "valid", where)).reshape(-1)
     if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
-        raise DatasetError(f"{place} 'valid' must be 0 or 1 for each frame: create the file again")
+        raise DatasetError(f"{where} 'valid' must be 0 or 1 for each frame: create the file again")
     if len(marks) != frames:
         raise DatasetError(
-            f"{place} has {frames} frames, but {len(marks)} marks in 'valid': create the file again"
+            f"{where} has {frames} frames, but {len(marks)} marks in 'valid': create the file again"
         )
     if not marks.any():
-        raise DatasetError(f"{place} has no valid frame: leave it out of the file")
+        raise DatasetError(f"{where} has no valid frame: leave it out of the file")
     return marks.astype(bool)

@@ -1,4 +1,4 @@
-"""The one interface of data sets: named sequences of one person before one camera.
+"""The interface of all data sets: named sequences of one person seen by one camera.
 
 Readers (`h36m`, `mpi_inf_3dhp`, `wild`, `mocap_sequences`) make a `PoseDataset` of their files;
 windows, training and evaluation know nothing else of them.
@@ -21,7 +21,7 @@ BODY_SIZE = (0.15, 1.2)
 
 
 class DatasetError(PstmoError):
-    """A data set that cannot be used; says which file and place, what is wrong and what to do."""
+    """A data set that cannot be used; says where, in which file, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ JOINT_ORDERS: dict[str, JointOrder] = {order.name: order for order in (H36M, MPI
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PoseSequence:
-    """One person before one camera over n frames."""
+    """One person seen by one camera in n frames."""
 
     name: str
     """Unique in its data set, e.g. `S9/Directions 1/54138969`."""
@@ -176,19 +176,19 @@ class PoseDataset:
         return replace(self, sequences=kept)
 
 
-def check_array(value: Any, place: str, shape: tuple[int | tuple[int, ...], ...]) -> np.ndarray:
+def check_array(value: Any, where: str, shape: tuple[int | tuple[int, ...], ...]) -> np.ndarray:
     """Return a finite float32 array (n, *shape), n > 0, or say what is wrong with the value.
 
     Args:
         value: what the file holds.
-        place: file, subject, action and camera, for the error.
+        where: file, subject, action and camera, for the error.
         shape: the lengths of the axes after the first; a tuple lists those allowed.
 
     Raises:
-        DatasetError: naming the place.
+        DatasetError: naming `where`.
     """
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
-        raise DatasetError(f"{place} holds no array of numbers: create the file again")
+        raise DatasetError(f"{where} holds no array of numbers: create the file again")
     fits = value.ndim == len(shape) + 1 and all(
         length in (allowed if isinstance(allowed, tuple) else (allowed,))
         for length, allowed in zip(value.shape[1:], shape, strict=True)
@@ -198,11 +198,11 @@ def check_array(value: Any, place: str, shape: tuple[int | tuple[int, ...], ...]
             " or ".join(map(str, n)) if isinstance(n, tuple) else str(n) for n in shape
         )
         raise DatasetError(
-            f"{place} has the shape {value.shape}, but must have (frames, {asked}): these are "
+            f"{where} has the shape {value.shape}, but must have (frames, {asked}): these are "
             "other joints or another file"
         )
     if len(value) == 0:
-        raise DatasetError(f"{place} has no frames: leave it out of the file")
+        raise DatasetError(f"{where} has no frames: leave it out of the file")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(value, dtype=np.float32)
     broken = ~np.isfinite(array)
@@ -210,58 +210,58 @@ def check_array(value: Any, place: str, shape: tuple[int | tuple[int, ...], ...]
         frame, joint = np.argwhere(broken)[0][:2]
         frames = broken.reshape(len(array), -1).any(-1).sum()
         raise DatasetError(
-            f"{place} has NaN or infinite values in {frames} of {len(array)} frames, first in "
+            f"{where} has NaN or infinite values in {frames} of {len(array)} frames, first in "
             f"frame {frame}, joint {joint}: interpolate them or cut these frames out"
         )
     return array
 
 
-def check_pixels(keypoints: np.ndarray, place: str) -> None:
+def check_pixels(keypoints: np.ndarray, where: str) -> None:
     """Refuse keypoints (n, J, 2) that are normalised to the image.
 
     Raises:
-        DatasetError: naming the place.
+        DatasetError: naming `where`.
     """
     largest = np.abs(keypoints).max()
     if largest <= 4:
         raise DatasetError(
-            f"{place} has no coordinate beyond {largest:.3g}: these keypoints are normalised, but "
+            f"{where} has no coordinate beyond {largest:.3g}: these keypoints are normalised, but "
             "must be pixels (w/2 * (x + 1) and w/2 * y + h/2 undo the usual form)"
         )
 
 
-def check_size(poses: np.ndarray, place: str, unit: str) -> None:
+def check_size(poses: np.ndarray, where: str, unit: str) -> None:
     """Refuse root-relative poses (n, J, 3), here in metres, that are no human's size.
 
     Args:
         poses: after conversion to metres.
-        place: file, subject, action and camera, for the error.
+        where: file, subject, action and camera, for the error.
         unit: the unit in which the file should be.
 
     Raises:
-        DatasetError: naming the place.
+        DatasetError: naming `where`.
     """
     size = float(np.median(np.linalg.norm(poses[:: max(1, len(poses) // 100)], axis=-1)))
     low, high = BODY_SIZE
     if not low <= size <= high:
         raise DatasetError(
-            f"{place}: half of the joints are within {size:.3g} m of the root if the file is in "
+            f"{where}: half of the joints are within {size:.3g} m of the root if the file is in "
             f"{unit}, which is no human's size ({low} to {high} m): convert it to {unit}"
         )
 
 
-def require_mapping(value: Any, place: str, what: str) -> dict[str, Any]:
+def require_mapping(value: Any, where: str, what: str) -> dict[str, Any]:
     """Return a dictionary with text keys that is not empty, or say that this is none.
 
     Raises:
-        DatasetError: naming the place.
+        DatasetError: naming `where`.
     """
     if not isinstance(value, dict) or not value or not all(isinstance(key, str) for key in value):
-        raise DatasetError(f"{place} must be a dictionary of {what}: this is another kind of file")
+        raise DatasetError(f"{where} must be a dictionary of {what}: this is another kind of file")
     return value
 
 
-def require_key(entries: dict[str, Any], key: str, place: str) -> Any:
+def require_key(entries: dict[str, Any], key: str, where: str) -> Any:
     """Return an entry, or say that it is missing.
 
     Raises:
@@ -269,7 +269,7 @@ def require_key(entries: dict[str, Any], key: str, place: str) -> Any:
     """
     if key not in entries:
         raise DatasetError(
-            f"{place} has no key {key!r}, only {_listed(entries)}: this is another kind of file"
+            f"{where} has no key {key!r}, only {_listed(entries)}: this is another kind of file"
         )
     return entries[key]
 

@@ -63,8 +63,8 @@ def parse_wild(
         arrays = _videos(content, size, path)
         found = keypoint_order(content["metadata"], f"{path}: 'metadata'")
     sequences = [
-        _sequence(name, points, pixels, fps, place)
-        for name, (points, pixels, place) in arrays.items()
+        _sequence(name, points, pixels, fps, where)
+        for name, (points, pixels, where) in arrays.items()
     ]
     return PoseDataset("in the wild", tuple(sequences), order or found, None)
 
@@ -72,7 +72,7 @@ def parse_wild(
 def _videos(
     content: dict[str, Any], size: tuple[int, int] | None, path: str
 ) -> dict[str, tuple[Any, tuple[int, int] | None, str]]:
-    """Return the arrays, sizes and places of a file of several videos."""
+    """Return the arrays, sizes and locations of a file of several videos."""
     whole = require_mapping(
         require_key(content, "positions_2d", f"{path}:"), f"{path}: 'positions_2d'", "videos"
     )
@@ -82,37 +82,37 @@ def _videos(
     sizes = metadata.get("video_metadata", {})
     arrays = {}
     for video, entry in whole.items():
-        place = f"{path}: video {video!r}"
-        tracks = require_key(require_mapping(entry, place, "tracks"), "custom", place)
+        where = f"{path}: video {video!r}"
+        tracks = require_key(require_mapping(entry, where, "tracks"), "custom", where)
         if not isinstance(tracks, (list, tuple, np.ndarray)) or len(tracks) == 0:
-            raise DatasetError(f"{place} must have a list of arrays as 'custom': create it again")
+            raise DatasetError(f"{where} must have a list of arrays as 'custom': create it again")
         for index, points in enumerate(tracks):
             name = video if len(tracks) == 1 else f"{video}/{index}"
-            arrays[name] = (points, size or _size(sizes, video, place), place)
+            arrays[name] = (points, size or _size(sizes, video, where), where)
     return arrays
 
 
-def _size(sizes: Any, video: str, place: str) -> tuple[int, int] | None:
+def _size(sizes: Any, video: str, where: str) -> tuple[int, int] | None:
     """Return what the metadata say of a video's size; None if nothing."""
     if not isinstance(sizes, dict) or video not in sizes:
         return None
-    entry = require_mapping(sizes[video], f"{place} metadata", "w and h")
-    width, height = (require_key(entry, key, f"{place} metadata") for key in "wh")
+    entry = require_mapping(sizes[video], f"{where} metadata", "w and h")
+    width, height = (require_key(entry, key, f"{where} metadata") for key in "wh")
     try:
         return int(width), int(height)
     except (TypeError, ValueError) as error:
-        raise DatasetError(f"{place} metadata: w and h must be numbers of pixels") from error
+        raise DatasetError(f"{where} metadata: w and h must be numbers of pixels") from error
 
 
 def _sequence(
-    name: str, points: Any, size: tuple[int, int] | None, fps: float | None, place: str
+    name: str, points: Any, size: tuple[int, int] | None, fps: float | None, where: str
 ) -> PoseSequence:
-    array = check_array(points, place, (len(COCO.joint_names), (2, 3)))
-    check_pixels(array[..., :2], place)
+    array = check_array(points, where, (len(COCO.joint_names), (2, 3)))
+    check_pixels(array[..., :2], where)
     if size is None:
-        raise DatasetError(f"{place} does not say the image size: give width and height")
+        raise DatasetError(f"{where} does not say the image size: give width and height")
     if min(size) <= 0:
-        raise DatasetError(f"{place} has the image size {size[0]} x {size[1]}: give the right one")
+        raise DatasetError(f"{where} has the image size {size[0]} x {size[1]}: give the right one")
     return PoseSequence(
         name=name,
         keypoints=np.ascontiguousarray(array[..., :2]),

@@ -104,7 +104,9 @@ class SequenceWindows:
         """Return the rows (T,) of the frames that count, sequence after sequence."""
         return self.valid.nonzero()[:, 0]
 
-    def cut(self, targets: Tensor, tds: int, frames: int, place: int | None = None) -> Windows:
+    def cut(
+        self, targets: Tensor, tds: int, frames: int, target_index: int | None = None
+    ) -> Windows:
         """Cut windows round target frames (TDS, paper, section 3.3.2).
 
         Beyond the ends of a sequence its first and last frames are repeated, on both sides at once.
@@ -113,11 +115,11 @@ class SequenceWindows:
             targets: (B,) rows of the target frames.
             tds: the paper's s: frames from one frame of a window to the next.
             frames: window length F.
-            place: where in the window the target frame is; None = in the middle.
+            target_index: where in the window the target frame is; None = in the middle.
         """
         sequence = torch.searchsorted(self.start, targets.contiguous(), right=True) - 1
         offsets = torch.arange(frames, device=targets.device)
-        offsets = offsets - (frames // 2 if place is None else place)
+        offsets = offsets - (frames // 2 if target_index is None else target_index)
         first = self.start[sequence][:, None]
         last = first + self.length[sequence][:, None] - 1
         rows = (targets[:, None] + offsets * tds).clamp(first, last)

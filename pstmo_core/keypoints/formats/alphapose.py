@@ -24,5 +24,5 @@ def read(content: Any) -> Found:
         found.listed.append(number)
         for people, points in _LISTS.items():
             for index, person in enumerate(entry.get(people, ())):
-                found.add(number, person[points], place=f"image {image}, person {index}")
+                found.add(number, person[points], where=f"image {image}, person {index}")
     return found

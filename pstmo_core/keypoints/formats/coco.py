@@ -30,10 +30,10 @@ def read(content: Any) -> Found:
         entries = content
         frame = {entry["image_id"]: number_in(entry["image_id"], "image_id") for entry in entries}
     for index, entry in enumerate(entries):
-        place = f"entry {index}"
+        where = f"entry {index}"
         name = entry.get("track_id", entry.get("idx"))
         # AlphaPose writes the track as a list where it does not track.
         name = None if isinstance(name, (list, dict)) else name
         if entry["keypoints"]:
-            found.add(frame[entry["image_id"]], entry["keypoints"], name=name, place=place)
+            found.add(frame[entry["image_id"]], entry["keypoints"], name=name, where=where)
     return found

@@ -51,7 +51,7 @@ class Found:
         points: Any,
         scores: Any = None,
         name: object = None,
-        place: str = "",
+        where: str = "",
     ) -> None:
         """Add somebody in a frame.
 
@@ -60,26 +60,26 @@ class Found:
             points: (J, 2) or (J, 3), or as many numbers in one list; the third is a score.
             scores: (J,), where they stand apart; None: those in `points`, or all seen.
             name: who it is, None where that is not known.
-            place: what errors call it.
+            where: where in the file this is, for errors.
 
         Raises:
             FormatError: if these are no such numbers, or not as many as of others.
         """
-        array: Any = numbers(points, f"{place}, keypoints")
+        array: Any = numbers(points, f"{where}, keypoints")
         if array.ndim == 1:
             array = array.reshape(-1, 3 if scores is None and array.size % 3 == 0 else 2)
         if array.ndim != 2 or array.shape[1] not in (2, 3):
-            raise FormatError(f"{place}: has keypoints of the shape {array.shape}, not (points, 2)")
+            raise FormatError(f"{where}: has keypoints of the shape {array.shape}, not (points, 2)")
         if self.points and len(array) != len(self.points[0]):
             raise FormatError(
-                f"{place}: has {len(array)} points, but others have {len(self.points[0])}"
+                f"{where}: has {len(array)} points, but others have {len(self.points[0])}"
             )
         if scores is not None:
-            seen = numbers(scores, f"{place}, scores").reshape(-1)
+            seen = numbers(scores, f"{where}, scores").reshape(-1)
         else:
             seen = array[:, 2] if array.shape[1] == 3 else np.ones(len(array))
         if len(seen) != len(array):
-            raise FormatError(f"{place}: has {len(seen)} scores for {len(array)} points")
+            raise FormatError(f"{where}: has {len(seen)} scores for {len(array)} points")
         self.numbers.append(number)
         self.ids.append("" if name is None else str(name))
         self.points.append(array[:, :2])
@@ -97,7 +97,7 @@ class Found:
         return self.layout
 
 
-def numbers(value: Any, place: str) -> np.ndarray:
+def numbers(value: Any, where: str) -> np.ndarray:
     """Make an array of nested lists of numbers; null is not known.
 
     Raises:
@@ -107,11 +107,11 @@ def numbers(value: Any, place: str) -> np.ndarray:
         return np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise FormatError(
-            f"{place}: is not a regular list of numbers, as many points in every frame"
+            f"{where}: is not a regular list of numbers, as many points in every frame"
         ) from error
 
 
-def number_in(name: object, place: str) -> int:
+def number_in(name: object, where: str) -> int:
     """Return a frame's number: an integer, or the last one in a file's name.
 
     Raises:
@@ -119,7 +119,7 @@ def number_in(name: object, place: str) -> int:
     """
     digits = re.findall(r"\d+", str(name).rpartition("/")[2])
     if not digits or len(digits[-1]) > 15:
-        raise FormatError(f"{place}: {quoted(str(name))} holds no number of a frame")
+        raise FormatError(f"{where}: {quoted(str(name))} holds no number of a frame")
     return int(digits[-1])
 
 

@@ -1,4 +1,4 @@
-"""GAST-Net: frames of skeletons on COCO's points, people by their place in the list."""
+"""GAST-Net: frames of skeletons on COCO's points, people by their position in the list."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def read(content: Any) -> Found:
             number = int(frame.get("frame_index", row))
             found.listed.append(number)
             for index, skeleton in enumerate(frame["skeleton"]):
-                place = f"frame {row}, person {index}"
-                found.add(number, skeleton["pose"], skeleton["score"], f"p{index}", place)
+                where = f"frame {row}, person {index}"
+                found.add(number, skeleton["pose"], skeleton["score"], f"p{index}", where)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, FormatError):
             raise

@@ -35,5 +35,5 @@ def read(content: Any) -> Found:
         points = points[:, None]
     found = Found(asks=True, listed=list(range(len(points))))
     for number, person in np.ndindex(*points.shape[:2]):
-        found.add(number, points[number, person], name=f"p{person}", place=f"frame {number}")
+        found.add(number, points[number, person], name=f"p{person}", where=f"frame {number}")
     return found

@@ -32,11 +32,11 @@ def read(content: Any) -> Found:
     found = Found(layout="blazepose33", listed=list(range(len(frames))))
     for number, frame in enumerate(frames):
         for person, points in enumerate(_people(frame)):
-            place = f"frame {number}, person {person}"
-            rows = _rows(points, place)
+            where = f"frame {number}, person {person}"
+            rows = _rows(points, where)
             if len(rows) != _POINTS:
-                raise FormatError(f"{place}: has {len(rows)} landmarks, but a pose has {_POINTS}")
-            found.add(number, rows[:, :2], rows[:, 2], place=place)
+                raise FormatError(f"{where}: has {len(rows)} landmarks, but a pose has {_POINTS}")
+            found.add(number, rows[:, :2], rows[:, 2], where=where)
     if all(count <= 1 for count in np.bincount(found.numbers or [0])):
         found.ids = ["p0"] * len(found.ids)
     return found
@@ -62,12 +62,12 @@ def _people(frame: Any) -> list[Any]:
     return [person for person in frame if person] if several else [frame]
 
 
-def _rows(points: list[Any], place: str) -> np.ndarray:
+def _rows(points: list[Any], where: str) -> np.ndarray:
     """Return (33, 3): x, y and visibility."""
     if is_list_of(points, dict):
         points = [
             (point["x"], point["y"], 0, point.get("visibility", point.get("score", 1.0)))
             for point in points
         ]
-    rows = numbers(points, place)
+    rows = numbers(points, where)
     return rows[:, [0, 1, 3]] if rows.ndim == 2 and rows.shape[1] > 3 else rows

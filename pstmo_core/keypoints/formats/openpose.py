@@ -29,7 +29,7 @@ def read_files(contents: dict[str, Any]) -> Found:
         for index, person in enumerate(contents[str(name)]["people"]):
             points = person.get("pose_keypoints_2d", person.get("pose_keypoints"))
             if points:  # of somebody of whom only hands or a face were found, there are none
-                found.add(number, points, name=_track(person), place=f"{name}, person {index}")
+                found.add(number, points, name=_track(person), where=f"{name}, person {index}")
     return found
 
 

@@ -61,36 +61,36 @@ def read(text: str) -> Found:
     order = _order(next(iter(people.values())), layout)
     found = Found(layout)
     for index, row in enumerate(rows[1:]):
-        place = f"row {index + 2}"
+        where = f"row {index + 2}"
         if len(row) != len(header):
-            raise FormatError(f"{place}: has {len(row)} cells, but the header has {len(header)}")
-        number = index if frame is None else round(_number(row[frame], place))
+            raise FormatError(f"{where}: has {len(row)} cells, but the header has {len(header)}")
+        number = index if frame is None else round(_number(row[frame], where))
         found.listed.append(number)
         if time is not None:
             unit = 1e-3 if lower[time].endswith("_ms") else 1.0
-            found.seconds[number] = _number(row[time], place) * unit
+            found.seconds[number] = _number(row[time], where) * unit
         for person, columns in people.items():
             points = np.full((len(order), 3), np.nan)
             for joint, point in enumerate(order):
                 cells = columns.get(point, ())
-                points[joint, : len(cells)] = [_number(row[cell], place) for cell in cells]
+                points[joint, : len(cells)] = [_number(row[cell], where) for cell in cells]
                 points[joint, 2] = points[joint, 2] if len(cells) == 3 else 1.0
             if np.isfinite(points[:, :2]).all(-1).any():
                 who = person or (row[name].strip() if name is not None else None) or None
-                found.add(number, points, name=who, place=place)
+                found.add(number, points, name=who, where=where)
     if name is None and len(people) == 1 and len(set(found.numbers)) == len(found.numbers):
         found.ids = ["p0"] * len(found.ids)
     return found
 
 
-def _number(cell: str, place: str) -> float:
+def _number(cell: str, where: str) -> float:
     text = cell.strip().lower()
     if text in ("", "nan", "na", "null", "none"):
         return float("nan")
     try:
         return float(text)
     except ValueError as error:
-        raise FormatError(f"{place}: {cell[:40]!r} is no number") from error
+        raise FormatError(f"{where}: {cell[:40]!r} is no number") from error
 
 
 Columns = dict[str, tuple[int, ...]]

@@ -51,7 +51,7 @@ def read(content: Any) -> Found:
             for name, point in pose.items():
                 points[columns[_short(name)]] = _point(point, number, name)
             name = "p0" if one else None
-            found.add(number, points, name=name, place=f"frame {number}, person {person}")
+            found.add(number, points, name=name, where=f"frame {number}, person {person}")
     return found
 
 

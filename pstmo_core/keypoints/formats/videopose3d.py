@@ -43,5 +43,5 @@ def read(content: dict[str, Any]) -> Found:
             if person == 0:
                 found.listed.append(number)
             if np.isfinite(track[number]).any():
-                found.add(number, track[number], name=f"p{person}", place=f"frame {number}")
+                found.add(number, track[number], name=f"p{person}", where=f"frame {number}")
     return found

@@ -1,1 +1,1 @@
-"""Reading and writing npz files whose content or size nobody vouches for."""
+"""Reads untrusted npz files safely and within bounds, and writes npz files."""

@@ -80,39 +80,39 @@ def read_npz(path: Path | str, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         raise UnpickleError(f"{path}: {_DAMAGED.format(_brief(error))}") from error
 
 
-def _read_entry(archive: zipfile.ZipFile, name: str, place: str) -> Any:
+def _read_entry(archive: zipfile.ZipFile, name: str, where: str) -> Any:
     if not name.endswith(".npy"):
-        raise UnpickleError(f"{place} is no array: the file is a zip archive, but not an npz")
+        raise UnpickleError(f"{where} is no array: the file is a zip archive, but not an npz")
     with archive.open(name) as file:
-        dtype = _read_dtype(file, place)
+        dtype = _read_dtype(file, where)
         if dtype.kind == "O":
-            value = load_pickle(file, place)
+            value = load_pickle(file, where)
         elif dtype.hasobject:
-            raise UnpickleError(f"{place} holds objects within records: no data set needs that")
+            raise UnpickleError(f"{where} holds objects within records: no data set needs that")
         else:
             file.seek(0)
             value = np.lib.format.read_array(file, allow_pickle=False)
         if file.read(1):  # reading to the end makes the zip reader check its sum, too
-            raise UnpickleError(f"{place} goes on after its array: copy or download the file again")
+            raise UnpickleError(f"{where} goes on after its array: copy or download the file again")
         return value
 
 
-def _read_dtype(file: IO[bytes], place: str) -> np.dtype:
+def _read_dtype(file: IO[bytes], where: str) -> np.dtype:
     """Read the type from the head of an npy stream, which is left at the content's beginning."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)[2]
     if version == (2, 0):
         return np.lib.format.read_array_header_2_0(file)[2]
-    raise UnpickleError(f"{place} is of npy version {version}, which no data set uses")
+    raise UnpickleError(f"{where} is of npy version {version}, which no data set uses")
 
 
-def load_pickle(file: IO[bytes], place: str) -> Any:
+def load_pickle(file: IO[bytes], where: str) -> Any:
     """Read one pickle, made of arrays and plain containers, without running anything in it.
 
     Args:
         file: the stream, at the pickle's beginning.
-        place: what errors call it, file and key.
+        where: file and key, for errors.
 
     Raises:
         HostileFileError: if it names a function or class that data have no use for.
@@ -122,13 +122,13 @@ def load_pickle(file: IO[bytes], place: str) -> Any:
         return Resolver().resolve(_Unpickler(file).load())
     except ForbiddenError as error:
         raise HostileFileError(
-            f"{place} {error}, which data have no use for: nothing of it was run; do not use this "
+            f"{where} {error}, which data have no use for: nothing of it was run; do not use this "
             "file, and get it from a source that you trust"
         ) from error
     except OSError as error:
-        raise UnpickleError(f"{place} cannot be read ({error.strerror or error})") from error
+        raise UnpickleError(f"{where} cannot be read ({error.strerror or error})") from error
     except Exception as error:  # the bytes decide what a damaged pickle makes its reader raise
-        raise UnpickleError(f"{place} {_DAMAGED.format(_brief(error))}") from error
+        raise UnpickleError(f"{where} {_DAMAGED.format(_brief(error))}") from error
 
 
 def _brief(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a recorder heard of a run, and what can be measured from it."""
+"""A run of the demonstration: keypoints sent, skeletons received, and what follows from both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pstmo_core.skeleton import JOINTS
 
 
 @dataclass(frozen=True)
-class Recording:
+class DemoRun:
     """Keypoint frames that were sent and skeletons that answered them. Stamps are int64 ns."""
 
     sent: np.ndarray
@@ -77,7 +77,7 @@ class Recording:
         np.savez_compressed(path, **vars(self))
 
     @classmethod
-    def load(cls, path: Path) -> Recording:
+    def load(cls, path: Path) -> DemoRun:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
             return cls(**arrays)
