@@ -1,9 +1,9 @@
-"""Makes the shipped sample: two people of the test split before one virtual camera.
+"""Makes the shipped sample: two people of the test split, seen by one virtual camera.
 
     python scripts/make_sample.py --mocap cmu_h36m17.npz
 
 Writes pstmo_core/samples/sample.npz, 12 s at 30 fps: one person walks to and fro, another stands
-and boxes, and is only there from the 2nd to the 9th second. The keypoints have a detector's faults
+and boxes, and is only there from the 2nd to the 9th second. The keypoints have detector errors
 (pstmo_core/data/motion/detector_noise.py); `truth` holds the real 3D joints.
 """
 

@@ -1,8 +1,8 @@
-"""How far off people's places are, by source and distance, over whole clips as a stream.
+"""Errors of root positions by source and distance, over whole clips lifted as a stream.
 
     python scripts/measure_floor.py --mocap cmu_h36m17.npz -o docs/benchmarks/floor.md
 
-Clips of the test split, class `own`, before virtual cameras of random height that look at the
+Clips of the test split, class `own`, seen by virtual cameras of random height that look at the
 people; keypoints are off by about 1 % of a person's height, as those of detectors are. Every frame
 is lifted live; the first two seconds, in which a height is learned, do not count.
 """

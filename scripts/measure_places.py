@@ -2,7 +2,7 @@
 
     python scripts/measure_places.py --mocap cmu_h36m17.npz -o docs/benchmarks/places.md
 
-Windows of the test split, class `own`, before virtual cameras at given distances; the newest frame
+Windows of the test split, class `own`, seen by virtual cameras at given distances; the newest frame
 is lifted, as live, and placed by `pstmo_core.streaming.root`.
 """
 

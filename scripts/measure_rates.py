@@ -2,9 +2,9 @@
 
     python scripts/measure_rates.py --mocap cmu_h36m17.npz -o docs/benchmarks/frame_rates.md
 
-The first seconds of every clip of the test split's class `own`, each before one virtual camera
+The first seconds of every clip of the test split's class `own`, each seen by one virtual camera
 whose focal length is given, as cameras of different rates would see them: clean keypoints, and with
-a detector's faults; lifted as they come, and made steady (docs/steadying.md).
+detector errors; lifted as they come, and made steady (docs/steadying.md).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def record(clips: Clips, index: int, rate: float) -> Clip:
 
 
 def with_faults(clip: Clip, index: int) -> Clip:
-    """Return a clip with a detector's faults: jitter, bias, outliers, joints not seen."""
+    """Return a clip with detector errors: jitter, bias, outliers, joints not seen."""
     middle = np.array([WIDTH, HEIGHT], np.float32) / 2
     seen_rays = torch.from_numpy((clip.keypoints - middle) / np.float32(FOCAL)).transpose(0, 1)
     generator = torch.Generator().manual_seed(SEED + 1000 + index)

@@ -1,7 +1,8 @@
-"""From pixels to the numbers that a network sees: one file and one object an encoding.
+"""How keypoints in pixels become network input. Each encoding is one object in a file of its own.
 
-`screen` is the paper's, `person` and `view` are ours; `ModelConfig.encoding` names one. What is
-here takes keypoints of images as NumPy arrays; the objects themselves take tensors, too.
+`screen` is the paper's encoding, `person` and `view` are this project's; `ModelConfig.encoding`
+names the one that a network uses. The functions below work on NumPy arrays of keypoints in
+pixels; the encoding objects also work on tensors.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ def encode_pixels(
     """Encode windows of pixels for a network.
 
     Args:
-        points: (B, F, 17, 2) pixels; where not seen, any finite value.
-        scores: (B, F, 17), above 0 (`view`: up to 1, how sure the detector is) where seen, else 0.
+        points: (B, F, 17, 2) pixels; any finite value for joints that are not seen.
+        scores: (B, F, 17); 0 for joints that are not seen, above 0 for others. `view` takes the
+            detector's confidence, up to 1.
         size: (B, 2) image width and height in pixels.
-        focal: focal length in pixels; 0 where it is not known, then a usual one is assumed.
+        focal: focal length in pixels; 0 if it is not known, then a common one is assumed.
         name: of the encoding.
         up: (3,) or (B, F, 3) unit vectors against gravity in the camera's optical frame; None or
             0 where it is not known. Only `view` uses it.
@@ -101,7 +103,7 @@ def decode_poses(
 def pixel_turns(
     points: np.ndarray, scores: np.ndarray, size: np.ndarray, focal: float, up: np.ndarray | None
 ) -> np.ndarray:
-    """Return how the frames of `view` lie for the keypoints of people in one image: (P, 3, 3).
+    """Return the rotations (P, 3, 3) from the camera's frame to the frames of `view`.
 
     Args:
         points: (P, 17, 2) pixels.

@@ -1,5 +1,5 @@
-"""Figures that look inside the network: attention, 2D reconstruction, skeletons.
+"""Figures of the paper: attention maps, 2D reconstruction of stage I, skeletons.
 
-For whoever writes about the method or debugs it; needs Matplotlib and, for most, torch. Nothing
-that lifts imports this package.
+For people who write about the method or debug a network. Needs Matplotlib and, except for
+skeletons, torch. No code that lifts imports this package.
 """

@@ -1,1 +1,1 @@
-"""Skeletons as robots' software wants them: body frames, joint angles, points, velocities."""
+"""Skeletons for robots: body frames, joint angles, points, velocities, several cameras merged."""

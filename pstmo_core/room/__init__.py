@@ -1,1 +1,1 @@
-"""The room before a camera: how the camera stands in it, the floor, and people on the floor."""
+"""Geometry of the scene: the camera's pose, the floor, and root positions from floor and depth."""

@@ -1,1 +1,1 @@
-"""Rendered people before a virtual camera: for tests and demonstrations, with the truth known."""
+"""A virtual camera with rendered people and ground truth, for tests and demonstrations."""

@@ -1,1 +1,1 @@
-"""The network as it runs live: one frame's embedding computed once, windows gathered from them."""
+"""The network for streams: each frame is embedded once, and windows are gathered from a cache."""
