@@ -111,7 +111,7 @@ class Moments(nn.Module):
         for index, look_ahead in enumerate(config.look_aheads):
             distance = (nodes - max(look_ahead, 0) / 1e3).abs()
             self.attention.bias.nodes[index] = -(distance / 0.1).clamp(max=3.0)
-        self.moment.normal_(0.0, 0.02)
+        self.moment.normal_(0.0, 0.2)
         for linear in (self.attention.out, self.feedforward[2]):
             assert isinstance(linear, nn.Linear)
             linear.weight.mul_(0.1)

@@ -2,7 +2,9 @@
 
 SEM, the embedding of unseen joints, the layers of TEM and the all-frames head are the window
 network's. Heads of keys and values that share one here are averaged. Layers that TEM does not have
-begin with little effect.
+begin with little effect. Training makes tokens large, beside which a new layer would say nothing
+for thousands of steps: they are scaled down to a deviation of 1, which changes no pose, as all that
+reads them is normalised.
 """
 
 from __future__ import annotations
@@ -49,6 +51,24 @@ def warm_start(live: STMOLive, window: STMO) -> None:
                 value = _shared(value, attention)
             name = name.replace("feedforward.3", "feedforward.2")  # there is no dropout here
             layer.get_parameter(name).copy_(value)
+    _scale_tokens(live, len(learned))
+
+
+def _scale_tokens(live: STMOLive, learned: int) -> None:
+    """Divide all that makes tokens, in the layers that were learned, by the tokens' deviation."""
+    statistics = live.head.norm
+    assert statistics.running_var is not None and statistics.running_mean is not None
+    deviation = statistics.running_var.mean().sqrt()
+    last = live.sem.mlp[-1]
+    assert isinstance(last, nn.Linear)
+    makers = [live.start, last.weight, last.bias]
+    for layer in live.layers[:learned]:
+        for name in ("attention.out", "feedforward.2"):
+            makers += list(layer.get_submodule(name).parameters())
+    for value in makers:
+        value.div_(deviation)
+    statistics.running_mean.div_(deviation)
+    statistics.running_var.div_(deviation**2)
 
 
 def _shared(given: Tensor, attention: Projection) -> Tensor:
