@@ -9,6 +9,7 @@ import sys
 from pstmo_core.cli import (  # noqa: F401  (add commands)
     bench,
     bench_latency,
+    bench_live,
     bench_real,
     calibrate,
     convert,

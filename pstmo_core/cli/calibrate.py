@@ -34,9 +34,9 @@ def calibrate(
     require_training()
     from pstmo_core.data.motion.mocap import load_motion
     from pstmo_core.evaluation.calibration import calibrate as calibrated
-    from pstmo_core.model.checkpoints import load_weights, save_weights
+    from pstmo_core.model.checkpoints import load_lifter, save_weights
 
-    network = load_weights(weights)
+    network = load_lifter(weights)
     motion = load_motion(mocap, "val", without_licences=without_licence)
     corrections = calibrated(network, motion, windows)
     save_weights(network, output)

@@ -1,4 +1,4 @@
-"""`pstmo figures attention`, `reconstruction` and `skeletons`."""
+"""`pstmo figures attention`, `reconstruction`, `skeletons` and `live`."""
 
 from __future__ import annotations
 
@@ -156,6 +156,20 @@ def skeletons(
     moments = choose_moments(lifted, people, shown)
     title = f"{name} lifted by {(model or shipped_model()).name}, look-ahead {look_ahead}"
     save(draw_skeletons(recorded, lifted, people, moments, title), output)
+    typer.echo(f"wrote {output}")
+
+
+@figures_app.command()
+def live(
+    results: Annotated[Path, typer.Argument(help="The live.json of `pstmo bench live`.")],
+    output: _Output,
+) -> None:
+    """Draw the errors of streams against delay and cost."""
+    _require_drawing(output)
+    from pstmo_core.figures.canvas import save
+    from pstmo_core.figures.streams import draw_streams, load_results
+
+    save(draw_streams(load_results(results)), output)
     typer.echo(f"wrote {output}")
 
 

@@ -20,8 +20,9 @@ from pstmo_core.data.motion.mocap import Mocap
 from pstmo_core.data.motion.sampler import Sampler, SamplerConfig
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.errors import PstmoError
-from pstmo_core.evaluation.mocap_windows import infer
-from pstmo_core.model.config import INTERVAL
+from pstmo_core.evaluation.mocap_windows import infer, infer_live
+from pstmo_core.model.config import INTERVAL, ModelConfig
+from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.stmo import STMO, PoseHead
 from pstmo_core.skeleton import JOINTS, mirror_order
 
@@ -61,12 +62,13 @@ class CalibrationError(PstmoError):
 
 
 def calibrate(
-    network: STMO, motion: Mocap, windows: int = 4000, share: float = 0.9
+    network: STMO | STMOLive, motion: Mocap, windows: int = 4000, share: float = 0.9
 ) -> dict[str, SigmaCorrection]:
     """Change a network's sigma until a share of its joints are within 2.5 sigma.
 
     Args:
-        network: in evaluation mode; its heads are changed.
+        network: in evaluation mode; its heads are changed. A streaming network has one head, which
+            the newest poses calibrate.
         motion: of people that it was not trained on.
         windows: how many windows are drawn, half of them easy.
         share: of the joints.
@@ -77,21 +79,29 @@ def calibrate(
     Raises:
         CalibrationError: if the network gives no sigma.
     """
-    if not network.config.sigma:
+    if isinstance(network, STMOLive):
+        model = ModelConfig(encoding=network.config.encoding, sigma=True)
+    else:
+        model = network.config
+    if not model.sigma:
         raise CalibrationError("this network gives no sigma: train one with model.sigma=true")
     clips = Clips.of(motion, probability=target_probability(motion, BalanceConfig()))
     generator = torch.Generator().manual_seed(_SEED)
     frames, poses = [], []
     for kind in _WINDOWS:
-        batch = Sampler(clips, network.config, kind, generator).draw(windows // len(_WINDOWS))
+        batch = Sampler(clips, model, kind, generator).draw(windows // len(_WINDOWS))
         frames.append(batch.frames)
         poses.append(batch.poses)
-    all_frames, target = infer(network, torch.cat(frames))
-    truth = torch.cat(poses)
-    pairs = {
-        "all_frames": (network.head_all, all_frames[:, -1], truth[:, -1]),
-        "target": (network.head_target, target, truth[:, network.config.target]),
-    }
+    shown, truth = torch.cat(frames), torch.cat(poses)
+    if isinstance(network, STMOLive):
+        newest = infer_live(network, shown, model.step)[:, 0]
+        pairs = {"head": (network.head, newest, truth[:, -1])}
+    else:
+        all_frames, target = infer(network, shown)
+        pairs = {
+            "all_frames": (network.head_all, all_frames[:, -1], truth[:, -1]),
+            "target": (network.head_target, target, truth[:, model.target]),
+        }
     corrections = {}
     for name, (head, lifted, aimed_at) in pairs.items():
         corrections[name] = fit(lifted.numpy(), aimed_at.numpy(), share)

@@ -15,7 +15,9 @@ from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.virtual_cameras import EXTREME, CameraRange
 from pstmo_core.encoding import get_encoding
 from pstmo_core.evaluation.mocap_windows import Evaluation
-from pstmo_core.model.checkpoints import load_weights
+from pstmo_core.model.checkpoints import load_lifter
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.network import STMOLive
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def measure(
         A tree of plain values: the model, the sizes, and under `rows` one record for each
         condition, look-ahead and set, errors in millimetres.
     """
-    network = load_weights(weights)
-    model = network.config
+    network = load_lifter(weights)
+    live = isinstance(network, STMOLive)
+    model = ModelConfig(encoding=network.config.encoding) if live else network.config
     look_aheads = [n for n in LOOK_AHEADS if n <= model.target]
     labels = ["centre, by MOFA", *map(str, look_aheads)]
     rows = []
@@ -76,14 +79,15 @@ def measure(
             faults=condition.faults, cameras=condition.cameras,
         )  # fmt: skip
         for group, measured in evaluation.measure_all(network, look_aheads).items():
-            for label, scores in zip(labels, measured, strict=True):
+            # A streaming network has no MOFA; the pose of 13 frames ago is the window's centre.
+            for label, scores in list(zip(labels, measured, strict=True))[int(live) :]:
                 record = {"input": name, "look_ahead": label, by: group}
                 rows.append(record | dataclasses.asdict(scores))
     return {
         "weights": Path(weights).name,
         "sha256": hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "model": dataclasses.asdict(model),
+        "model": dataclasses.asdict(network.config),
         "split": split,
         "by": by,
         "rows": rows,

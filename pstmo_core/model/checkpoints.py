@@ -84,6 +84,12 @@ def load_live(path: Path | str) -> STMOLive:
     return _load(path, _LIVE)
 
 
+def load_lifter(path: Path | str) -> STMO | STMOLive:
+    """Read a network that lifts, of windows or streams; errors as of `load_weights`."""
+    metadata, _ = _read(path)
+    return _load(path, _LIVE if _LIVE.key in metadata else _LIFTER)
+
+
 def load_encoder(model: STMO, masked: MaskedSTMO) -> None:
     """Start a stage-II network from the SEM and TEM of a stage-I network (paper, section 3.3).
 
@@ -153,15 +159,20 @@ def read_state_dict(path: Path | str) -> dict[str, Tensor]:
     return state
 
 
-def _load(path: Path | str, kind: _Kind) -> Any:
+def _read(path: Path | str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the metadata and the weights of a file."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such weight file") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from error
+
+
+def _load(path: Path | str, kind: _Kind) -> Any:
+    metadata, state = _read(path)
     if kind.key not in metadata:
         held = [other.name for other in _KINDS if other.key in metadata]
         fault = f"holds {held[0]}, not {kind.name}" if held else _FOREIGN

@@ -45,7 +45,7 @@ def mocap_dataset(
     for index, (start, length) in enumerate(zip(mocap.start, mocap.length, strict=True)):
         world = torch.as_tensor(mocap.positions[start : start + length])
         for number in range(cameras):
-            chosen = _best_camera(world, ranges or CameraRange(), generator)
+            chosen = best_camera(world, ranges or CameraRange(), generator)
             sequences.append(
                 _sequence(
                     chosen.to_camera(world[None].double())[0].numpy(),
@@ -60,7 +60,7 @@ def mocap_dataset(
     return PoseDataset("motion capture", tuple(sequences), H36M, H36M)
 
 
-def _best_camera(world: Tensor, ranges: CameraRange, generator: torch.Generator) -> Cameras:
+def best_camera(world: Tensor, ranges: CameraRange, generator: torch.Generator) -> Cameras:
     """Draw cameras that look at the middle of a clip (n, 17, 3); return the best, in float64."""
     some = world[np.linspace(0, len(world) - 1, min(len(world), _LOOKED_AT)).round()]
     poses = some[None].expand(_CANDIDATES, -1, -1, -1)

@@ -10,7 +10,7 @@ from pstmo_core.model.config import DEEPEST, WIDEST, JsonConfig, require
 
 MIXINGS = ("attention", "recurrence")
 #: Most frames that may be kept, and the longest look-ahead or forecast in milliseconds.
-MOST_KEPT, FARTHEST = 1024, 10_000
+MOST_KEPT, FARTHEST = 1024, 2500
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class LiveConfig(JsonConfig):
         ring = 2 * self.kept * self.depth
         recurrence = self.depth * (self.depth + 1)
         layer = self.key_heads * (ring if self.mixing == "attention" else recurrence)
-        return 2 * self.kept + self.layers * layer + self.moment_key_heads * ring
+        moments = self.moment_key_heads * ring + self.kept * self.width
+        return 2 * self.kept + self.layers * layer + moments
 
     def head(self, look_ahead: float) -> int:
         """Return the index of the moment that is nearest to a look-ahead in milliseconds."""

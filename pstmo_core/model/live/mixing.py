@@ -19,7 +19,7 @@ from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.model.live.past import NODES, Past
 
 #: What is added to the score of a frame that cannot be reached.
-_NEVER = -30_000.0
+NEVER = -30_000.0
 #: Seconds in which the recurrence's heads forget, shortest and longest at the start of training.
 _FORGOTTEN = (0.08, 3.0)
 
@@ -66,7 +66,7 @@ class AgeBias(nn.Module):
     def __init__(self, *heads: int) -> None:
         super().__init__()
         self.nodes = nn.Parameter(torch.zeros(*heads, len(NODES)))
-        self.register_buffer("never", torch.full((*heads, 1), _NEVER), persistent=False)
+        self.register_buffer("never", torch.full((*heads, 1), NEVER), persistent=False)
 
     def forward(self, basis: Tensor, part: slice = slice(None)) -> Tensor:
         """Ages (B, BASIS, Q, M), see `Past.basis` -> scores (B, heads, Q, M) of some heads."""

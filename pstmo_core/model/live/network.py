@@ -31,12 +31,15 @@ from torch import Tensor, nn
 
 from pstmo_core.encoding import get_encoding, input_shape
 from pstmo_core.model.live.config import LiveConfig
-from pstmo_core.model.live.mixing import KeptAttention, make_mixing
+from pstmo_core.model.live.mixing import NEVER, KeptAttention, make_mixing
 from pstmo_core.model.live.past import NODES, Past
 from pstmo_core.model.sem import SEM
 from pstmo_core.model.stmo import PoseHead, UnseenJoints
 from pstmo_core.model.transformer import NORM_EPS
 from pstmo_core.skeleton import JOINTS
+
+#: Seconds within which a frame counts as being about a moment.
+_ABOUT = 0.015
 
 
 class LiveLayer(nn.Module):
@@ -59,13 +62,18 @@ class LiveLayer(nn.Module):
 class Moments(nn.Module):
     """A layer that asks for each look-ahead: what do the tokens about that moment say?
 
-    The newest token alone would have to hold the poses of all moments at once; a query of its own
-    lets an older moment read the tokens after it. At the start all moments are the newest.
+    The newest token alone would have to hold the poses of all moments at once. So the query of an
+    older moment is the token of its time, the mean of those next to it, and reads the tokens that
+    came later. A forecast starts from the newest token.
     """
 
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()
         count = len(config.look_aheads)
+        self.look_aheads, self.keyed = (
+            config.look_aheads,
+            2 * config.moment_key_heads * config.depth,
+        )
         self.moment = nn.Parameter(torch.zeros(count, config.width))
         self.norm_attention = nn.LayerNorm(config.width, eps=NORM_EPS)
         self.attention = KeptAttention(config, config.moment_key_heads, count)
@@ -77,18 +85,19 @@ class Moments(nn.Module):
     @property
     def held(self) -> tuple[int, int]:
         """Shape of what is kept of a person."""
-        return self.attention.held
+        return self.attention.held[0], self.keyed + self.moment.shape[1]
 
     def pack(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, F, width) -> their keys and values (B, F, 2 keyed)."""
-        return self.attention.split(self.norm_attention(tokens))[1]
+        """Tokens (B, F, width) -> their keys and values, and the tokens (B, F, 2 keyed + width)."""
+        read = self.attention.split(self.norm_attention(tokens))[1]
+        return torch.cat([read, tokens.to(read.dtype)], -1)
 
     def forward(self, tokens: Tensor, packed: Tensor, basis: Tensor, moments: slice) -> Tensor:
         """Ask some frames for some moments.
 
         Args:
             tokens: (B, Q, width), of the frames that are asked.
-            packed: (B, M, 2 keyed), keys and values of the frames that are read.
+            packed: (B, M, 2 keyed + width), as of `pack`, of the frames that are read.
             basis: (B, BASIS, Q, M), the ages of these at those.
             moments: which of `LiveConfig.look_aheads`.
 
@@ -97,13 +106,27 @@ class Moments(nn.Module):
         """
         named = self.moment[moments]
         count, asked = len(named), tokens.shape[1]
-        x = (tokens[:, None] + named[:, None]).flatten(1, 2)
+        read, kept = packed.split([self.keyed, self.moment.shape[1]], -1)
+        x = (self._about(tokens, kept, basis, moments) + named[:, None]).flatten(1, 2)
         queries, _ = self.attention.split(self.norm_attention(x))
         bias = self.attention.bias(basis, moments)  # (B, n, heads, Q, M)
         bias = bias.transpose(1, 2).flatten(2, 3)
-        x = x + self.attention.attend(queries, packed, bias)
+        x = x + self.attention.attend(queries, read, bias)
         x = x + self.feedforward(self.norm_feedforward(x))
         return x.unflatten(1, (count, asked)).transpose(1, 2)
+
+    def _about(self, tokens: Tensor, kept: Tensor, basis: Tensor, moments: slice) -> Tensor:
+        """The tokens about the moments (B, n, Q, width), of those (B, M, width) in reach."""
+        newest = tokens[:, None]
+        look_aheads = torch.tensor(self.look_aheads[moments], device=tokens.device)[:, None, None]
+        if not any(ms > 0 for ms in self.look_aheads[moments]):
+            return newest
+        nodes = torch.tensor(NODES, device=tokens.device)[:, None, None]
+        ages = (basis[:, :-1] * nodes).sum(1)[:, None]  # the weights of nodes are linear in age
+        closeness = -(ages - look_aheads / 1e3).abs() / _ABOUT + NEVER * basis[:, -1:]
+        weights = closeness.softmax(-1).to(kept.dtype)
+        about = (weights.flatten(1, 2) @ kept).unflatten(1, weights.shape[1:3])
+        return torch.where(look_aheads > 0, about, newest.to(about.dtype))
 
     def _start(self, config: LiveConfig) -> None:
         """Let each moment look about itself, and add nothing yet."""
@@ -156,7 +179,7 @@ class STMOLive(nn.Module):
         """
         if asked is not None:
             return self._ask(frames, dt, asked)
-        return self._poses(*self.encode(frames, dt, None)[:3], slice(None))
+        return self.poses(*self.encode(frames, dt, None)[:3], slice(None))
 
     def step(self, frames: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Lift one more frame of some people.
@@ -175,7 +198,7 @@ class STMOLive(nn.Module):
     def advance(self, frames: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Lift F more frames of each person at once; shapes as of `forward` and `step`."""
         tokens, packed, past, held = self.encode(frames, dt, state)
-        return self._poses(tokens, packed, past, slice(None)), self._join(past, held)
+        return self.poses(tokens, packed, past, slice(None)), self.join(past, held)
 
     def newest(self, frames: Tensor, dt: Tensor) -> Tensor:
         """Lift whole sequences as `forward` does, but answer for the last frame: (B, H, 17, 4)."""
@@ -200,7 +223,7 @@ class STMOLive(nn.Module):
         """Let frames learn of the past.
 
         Returns:
-            Tokens (B, F, width), keys and values (B, M, 2 keyed) for `moments`, the times, and what
+            Tokens (B, F, width), what `moments` reads (B, M, 2 keyed + width), the times, and what
             each layer holds after these frames (nothing without a state).
         """
         config = self.config
@@ -217,7 +240,8 @@ class STMOLive(nn.Module):
             packed = torch.cat([held[-1].to(packed.dtype), packed], 1)
         return x, packed, past, renewed
 
-    def _poses(self, tokens: Tensor, packed: Tensor, past: Past, moments: slice) -> Tensor:
+    def poses(self, tokens: Tensor, packed: Tensor, past: Past, moments: slice) -> Tensor:
+        """Answer for some moments (B, F, n, 17, 4) from what `encode` gives."""
         read = self.moments(tokens, packed, past.basis, moments)
         return self.head(read.flatten(0, 2)).view(*read.shape[:3], JOINTS, -1)
 
@@ -227,7 +251,8 @@ class STMOLive(nn.Module):
         return (ages, there), held
 
     @staticmethod
-    def _join(past: Past, held: list[Tensor]) -> Tensor:
+    def join(past: Past, held: list[Tensor]) -> Tensor:
+        """Return the state (B, S) from what `encode` gives."""
         return torch.cat([*past.renewed_ring(), *(part.flatten(1) for part in held)], 1)
 
 

@@ -1,0 +1,80 @@
+"""`pstmo bench live`."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import LIST, require_training, words
+from pstmo_core.cli.bench import commands
+
+
+@commands.command()
+def live(
+    mocap: Annotated[
+        list[Path],
+        typer.Option(help="Motion capture whose test split is lifted; several by several options."),
+    ],
+    models: Annotated[
+        list[str],
+        typer.Option(
+            metavar=LIST, help="Networks: ONNX or safetensors files; the shipped ones by default."
+        ),
+    ] = [],
+    scenes: Annotated[int, typer.Option(min=1, help="People, each before a camera.")] = 24,
+    seconds: Annotated[float, typer.Option(min=2.5, help="Length of each.")] = 6.0,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for live.json and live.md.")
+    ] = Path("benchmarks"),
+) -> None:
+    """Measure poses of streams: at frame rates, look-aheads, with joints and frames missing.
+
+    \b
+    pstmo bench live --mocap cmu_h36m17.npz --mocap motion_more.npz
+    pstmo bench live --mocap FILE --models stmo_live.onnx,stmo_27.onnx
+
+    Motion before virtual cameras with a detector's errors goes through the streaming core; nothing
+    is made steady. `pstmo figures live` draws the result.
+    """  # noqa: D301
+    require_training()
+    from tqdm import tqdm
+
+    from pstmo_core.bench.report import write_report
+    from pstmo_core.bench.streams import SITUATIONS, measure_all
+    from pstmo_core.bench.streams import scenes as choose
+    from pstmo_core.bench.streams_report import costs, markdown, results
+    from pstmo_core.data.motion.mocap import load_motion
+    from pstmo_core.runtime import load_runtime, shipped_model
+
+    files = [Path(model) for model in words(models)] or shipped(shipped_model())
+    runtimes = {file.stem: load_runtime(file) for file in files}
+    recorded = choose(load_motion(mocap, "test"), scenes, seconds)
+    total = len(SITUATIONS) * len(runtimes)
+    measured = measure_all(runtimes, recorded, seconds)
+    rows = list(tqdm(measured, "situations", total, delay=2))
+    options = [("--mocap", path.name) for path in mocap]
+    options += [("--models", ",".join(file.name for file in files))] if models else []
+    command = shlex.join(["pstmo", "bench", "live", *sum(options, ())])
+    if (scenes, seconds) != (24, 6.0):
+        command += f" --scenes {scenes} --seconds {seconds:g}"
+    cost = {file.stem: costs(file) for file in files}
+    text = markdown(rows, cost, command, len(recorded), seconds)
+    typer.echo(text)
+    report = {
+        "date": date.today().isoformat(),
+        "command": command,
+        "costs": {name: dataclasses.asdict(each) for name, each in cost.items()},
+        "rows": results(rows),
+    }
+    for path in write_report(output, "live", report, text):
+        typer.echo(path)
+
+
+def shipped(window: Path) -> list[Path]:
+    """Return the files of the shipped networks: the window network's and the streaming one's."""
+    return [window, window.with_name("stmo_live.onnx")]
