@@ -18,7 +18,7 @@ from pstmo_core.camera import (
     calibration_digest,
     camera_from_info,
 )
-from pstmo_core.runtime.base import Runtime
+from pstmo_core.runtime import AnyRuntime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_ros.conversions import time_message
@@ -151,7 +151,7 @@ class CameraPipeline:
         stream.camera = self._camera
 
     def new_stream(
-        self, runtime: Runtime, config: StreamConfig, embeddings: EmbeddingCache | None = None
+        self, runtime: AnyRuntime, config: StreamConfig, embeddings: EmbeddingCache | None = None
     ) -> Stream:
         """Return a stream for this camera.
 

@@ -15,10 +15,9 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from pstmo_core.errors import PstmoError
-from pstmo_core.runtime import load_runtime
-from pstmo_core.runtime.base import Runtime
+from pstmo_core.runtime import AnyRuntime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.embedding_cache import EmbeddingCache
+from pstmo_core.streaming.lifter import shared_embeddings
 from pstmo_core.streaming.warm_up import warm_up
 from pstmo_ros.camera_pipeline import CameraPipeline
 from pstmo_ros.clock_watch import waits_for_clock
@@ -202,7 +201,7 @@ class LifterNode(GuardedNode):
             self.parameters.check(changes, configured=self._runtime is not None)
             if self._runtime is not None:
                 config = self.parameters.read(StreamConfig, changes)
-                self._cameras[0].new_stream(cast(Runtime, self._runtime), config)
+                self._cameras[0].new_stream(cast(AnyRuntime, self._runtime), config)
         except PstmoError as error:
             return SetParametersResult(successful=False, reason=str(error))
         # They hold only after this callback, which cannot be heard of on all distributions: the
@@ -226,9 +225,9 @@ class LifterNode(GuardedNode):
         for camera in self._cameras:
             camera.markers.style = style
         if config != self._config:
-            embeddings = EmbeddingCache(self._runtime.kept_width)
+            embeddings = shared_embeddings(cast(AnyRuntime, self._runtime))
             for camera in self._cameras:
-                runtime = cast(Runtime, self._runtime)
+                runtime = cast(AnyRuntime, self._runtime)
                 camera.restart(camera.new_stream(runtime, config, embeddings))
             self._config = config
 

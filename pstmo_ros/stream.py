@@ -10,7 +10,7 @@ from pstmo_core.camera import Camera, CameraError
 from pstmo_core.keypoints.frame import KeypointFrame, resized
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.robot.velocity import Velocities
-from pstmo_core.runtime.base import Runtime
+from pstmo_core.runtime import AnyRuntime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_core.streaming.lifter import StreamLifter
@@ -64,7 +64,7 @@ class Stream:
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: AnyRuntime,
         config: StreamConfig,
         drops: DropCounter,
         warn: Callable[[str], object],

@@ -22,7 +22,7 @@ from pstmo_core.bench.networks import Network
 from pstmo_core.bench.peak import MatrixPeak
 from pstmo_core.bench.report import percentiles
 from pstmo_core.errors import PstmoError
-from pstmo_core.runtime import load_runtime
+from pstmo_core.runtime import load_window_runtime
 
 _WARM_UP = 5
 """Calls before anything is counted."""
@@ -136,7 +136,7 @@ def _cases(network: Network, matrix: Matrix) -> tuple[list[Case], list[str]]:
             for precision in matrix.precisions:
                 before = _resident()
                 try:
-                    runtime = load_runtime(network.path, threads, backend, precision)
+                    runtime = load_window_runtime(network.path, threads, backend, precision)
                 except PstmoError as error:
                     left_out.append(f"{backend} {precision}: {error}")
                     continue

@@ -10,7 +10,7 @@ import numpy as np
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import joint_errors, mpjpe
 from pstmo_core.keypoints.clip import load_clip, sample_path
-from pstmo_core.runtime import Runtime, load_runtime
+from pstmo_core.runtime import Runtime, load_window_runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import Prediction, lift_clip
 
@@ -33,12 +33,12 @@ class PrecisionCost:
 
 def precision_costs(backends: tuple[str, ...], precisions: tuple[str, ...]) -> list[PrecisionCost]:
     """Lift the shipped clip with every backend and precision that can run here."""
-    reference = load_runtime(backend="onnxruntime")
+    reference = load_window_runtime(backend="onnxruntime")
     costs = []
     for backend in backends:
         for precision in precisions:
             try:
-                runtime = load_runtime(backend=backend, precision=precision)
+                runtime = load_window_runtime(backend=backend, precision=precision)
             except PstmoError:
                 continue  # the latency's report says why
             costs += [_cost(runtime, reference, each) for each in (reference.config.target, 0)]

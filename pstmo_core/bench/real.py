@@ -11,7 +11,7 @@ from pstmo_core.bench.real_recordings import JUDGED, View, judged
 from pstmo_core.evaluation.metrics import mpjpe, n_mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.model.config import INTERVAL
-from pstmo_core.runtime import Runtime
+from pstmo_core.runtime import AnyRuntime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
 
@@ -90,7 +90,7 @@ class Row:
 
 def measure_all(
     recordings: dict[str, list[View]],
-    runtime: Runtime,
+    runtime: AnyRuntime,
     configs: dict[str, StreamConfig],
     calibrated: bool = False,
     gravity: bool = False,
@@ -130,7 +130,7 @@ def count_rows(recordings: dict[str, list[View]], answers: int) -> int:
 def lift(
     view: View,
     detector: str,
-    runtime: Runtime,
+    runtime: AnyRuntime,
     config: StreamConfig,
     calibrated: bool = False,
     gravity: bool = False,

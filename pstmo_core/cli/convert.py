@@ -23,13 +23,24 @@ def export(
         ),
     ] = "both",
 ) -> None:
-    """Write a network as ONNX, checked against torch."""
+    """Write a network as ONNX, checked against torch.
+
+    The weights say which kind of network they are of, and the ONNX file says it, too: nodes, `pstmo
+    lift` and `pstmo.Lifter` take either. --kind is for networks that lift windows (STMO).
+    """
     check_output(output, [weights])
     require_training()
-    from pstmo_core.model.checkpoints import load_weights
-    from pstmo_core.runtime.onnx_export import export_onnx
+    from pstmo_core.model.checkpoints import load_live, load_weights
+    from pstmo_core.runtime.kind import holds_live
+    from pstmo_core.runtime.live.export import export_live
+    from pstmo_core.runtime.onnx_export import ExportError, export_onnx
 
-    difference = export_onnx(load_weights(weights), output, kind)
+    if holds_live(weights):
+        if kind != "both":
+            raise ExportError(f"--kind {kind} is for networks STMO, but {weights} is STMO-Live's")
+        difference = export_live(load_live(weights), output)
+    else:
+        difference = export_onnx(load_weights(weights), output, kind)
     typer.echo(f"wrote {output}; largest difference from torch {difference:.1e} m")
 
 

@@ -30,8 +30,9 @@ from pstmo_core.lift.recording import Recording
 from pstmo_core.lift.settings import MOST_PEOPLE, LiftSettings
 from pstmo_core.lift.skeleton_bags import write_bag
 from pstmo_core.lift.sources import Images
-from pstmo_core.runtime import Runtime, load_runtime
+from pstmo_core.runtime import AnyRuntime, load_runtime
 from pstmo_core.streaming.lift_clip import Prediction, lift_clip
+from pstmo_core.streaming.look_ahead import frame_time, look_ahead_ns
 
 _SECOND = 1e9
 #: How many times the network's step frames may be apart before a user is told.
@@ -110,7 +111,7 @@ def _lift(
         notes=(
             *recording.notes,
             *_losses(lifted, settings),
-            *_odd_times(recording.clip.stamps, runtime.config.step),
+            *_odd_times(recording.clip.stamps, frame_time(runtime.config)),
             *_accuracy(recording.clip, lifted),
         ),
         frames=len(recording.clip),
@@ -142,7 +143,10 @@ def _accuracy(clip: Clip | Sightings, lifted: Prediction) -> tuple[str, ...]:
 
 
 def lift_recording(
-    recording: Recording, runtime: Runtime, settings: LiftSettings, progress: Progress | None = None
+    recording: Recording,
+    runtime: AnyRuntime,
+    settings: LiftSettings,
+    progress: Progress | None = None,
 ) -> tuple[Recording, Prediction]:
     """Lift keypoints with the settings' camera, or the recording's; return it with that camera."""
     clip, camera = recording.clip, recording.camera
@@ -222,7 +226,7 @@ def write_outputs(
     ledger: Ledger,
     recording: Recording,
     lifted: Prediction,
-    runtime: Runtime,
+    runtime: AnyRuntime,
     settings: LiftSettings,
     images: Images | None = None,
 ) -> list[Path]:
@@ -235,7 +239,7 @@ def write_outputs(
     if "bvh" in settings.formats:
         paths += outputs.write_bvh_files(Path(job.base), lifted, ledger.require_own)
     if settings.bag:
-        look_ahead = round(settings.stream.look_ahead * runtime.config.step * _SECOND)
+        look_ahead = look_ahead_ns(runtime.config, settings.stream.look_ahead)
         base = Path(job.base)
         paths += write_bag(base, lifted, settings.bag, recording.frame_id, look_ahead)
     if settings.overlay:
@@ -247,7 +251,7 @@ def write_outputs(
 
 
 @functools.lru_cache(maxsize=1)
-def _runtime(model: str, threads: int, backend: str, precision: str) -> Runtime:
+def _runtime(model: str, threads: int, backend: str, precision: str) -> AnyRuntime:
     return load_runtime(model or None, threads, backend, precision)
 
 

@@ -13,14 +13,19 @@ from pstmo_core.runtime.base import (
     Runtime,
     RuntimeLoadError,
 )
+from pstmo_core.runtime.kind import holds_live
+from pstmo_core.runtime.live.base import LiveRuntime
 
 __all__ = [
     "BACKENDS",
     "PRECISIONS",
+    "AnyRuntime",
     "BackendUnavailable",
+    "LiveRuntime",
     "Runtime",
     "RuntimeLoadError",
     "load_runtime",
+    "load_window_runtime",
     "shipped_model",
 ]
 
@@ -31,6 +36,16 @@ _MODULES = {
     "openvino": "pstmo_core.runtime.openvino",
     "torch": "pstmo_core.runtime.torch",
 }
+#: Those of networks STMO-Live.
+_LIVE_MODULES = {
+    "tensorrt": "pstmo_core.runtime.live.tensorrt",
+    "onnxruntime": "pstmo_core.runtime.live.onnx",
+    "openvino": "pstmo_core.runtime.live.openvino",
+    "torch": "pstmo_core.runtime.live.torch",
+}
+
+#: A loaded network of either kind.
+AnyRuntime = Runtime | LiveRuntime
 
 
 def shipped_model() -> Path:
@@ -43,11 +58,13 @@ def load_runtime(
     threads: int = 1,
     backend: str = "auto",
     precision: str = "fp32",
-) -> Runtime:
+) -> AnyRuntime:
     """Load a network; without a path, the shipped one.
 
     Args:
         path: an ONNX file of `pstmo export`; for torch, its weights lie beside it or are the path.
+            The file says whether it holds a network that lifts windows (STMO, a `Runtime`) or
+            streams (STMO-Live, a `LiveRuntime`).
         threads: CPU threads of the network; more than one help little and can hurt a lot.
         backend: one of `BACKENDS`, or "auto" for the first of them that can run it here. Why
             others could not is in the result's `passed_over` and `explain()`.
@@ -61,10 +78,11 @@ def load_runtime(
     _require("backend", backend, ("auto", *BACKENDS))
     _require("precision", precision, PRECISIONS)
     path = Path(path) if path else shipped_model()
+    modules = _LIVE_MODULES if holds_live(path) else _MODULES
     passed_over: list[str] = []
     for name in BACKENDS if backend == "auto" else (backend,):
         try:
-            runtime = _load(name, path, threads, precision)
+            runtime = _load(modules[name], path, threads, precision)
         except BackendUnavailable as error:
             passed_over.append(f"not {name}: {error}")
             continue
@@ -75,12 +93,32 @@ def load_runtime(
     )
 
 
-def _load(name: str, path: Path, threads: int, precision: str) -> Runtime:
+def load_window_runtime(
+    path: Path | str | None = None,
+    threads: int = 1,
+    backend: str = "auto",
+    precision: str = "fp32",
+) -> Runtime:
+    """Load a network as `load_runtime` does, for what works with windows only.
+
+    Raises:
+        RuntimeLoadError: also if the file holds a network that lifts streams.
+    """
+    runtime = load_runtime(path, threads, backend, precision)
+    if isinstance(runtime, LiveRuntime):
+        raise RuntimeLoadError(
+            f"{path}: holds a network that lifts streams (STMO-Live), but this works with windows: "
+            "give a network STMO"
+        )
+    return runtime
+
+
+def _load(module_name: str, path: Path, threads: int, precision: str) -> AnyRuntime:
     try:
-        module = import_module(_MODULES[name])
+        module = import_module(module_name)
     except ImportError as error:
         raise BackendUnavailable(str(error)) from error
-    runtime: Runtime = module.load(path, threads, precision)
+    runtime: AnyRuntime = module.load(path, threads, precision)
     return runtime
 
 

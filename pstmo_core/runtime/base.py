@@ -28,6 +28,8 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 #: Key of the model configuration in an ONNX file's metadata.
 CONFIG_KEY = "pstmo_config"
+#: The same for a network STMO-Live.
+LIVE_KEY = "pstmo_live_config"
 #: Inputs of the step graph, those of `step_inputs`, and its outputs: poses (B, 17, C) by MOFA, by
 #: the all-frames head, and rows to be kept.
 STEP_INPUTS = ("fresh", "kept", "index", "place", "source", "frame")
@@ -46,7 +48,26 @@ class BackendUnavailable(RuntimeLoadError):
     """A backend that cannot run here, or not this file or precision; another one may."""
 
 
-class Runtime(ABC):
+class LoadedNetwork(ABC):
+    """What every loaded network says of itself, of whichever kind it is."""
+
+    backend: str
+    """One of `BACKENDS`."""
+    precision: str
+    """One of `PRECISIONS`: of the matrix products; what goes in and out is float32."""
+    passed_over: tuple[str, ...] = ()
+    """Why the backends before this one were not taken, a sentence each."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Say in a line what runs where."""
+
+    def explain(self) -> str:
+        """Say what runs where, and why no backend before it in the order of `auto` does."""
+        return "; ".join((self.describe(), *self.passed_over))
+
+
+class Runtime(LoadedNetwork):
     """A loaded network that lifts windows step by step, from embeddings that the caller keeps.
 
     SEM looks at one frame alone (paper, section 3.3.1), so what it makes of a frame is computed
@@ -55,16 +76,10 @@ class Runtime(ABC):
     """
 
     config: ModelConfig
-    backend: str
-    """One of `BACKENDS`."""
-    precision: str
-    """One of `PRECISIONS`: of the matrix products; what goes in and out is float32."""
     kept_width: int
     """W, the length of a kept row."""
     batch: int = 8
     """Windows in one call from which on further ones come no cheaper."""
-    passed_over: tuple[str, ...] = ()
-    """Why the backends before this one were not taken, a sentence each."""
 
     @abstractmethod
     def step(
@@ -86,14 +101,6 @@ class Runtime(ABC):
             frame that the encoding means, and with `config.sigma` log sigma; and the rows (R, W) of
             the new frames, to be kept. Both belong to the caller.
         """
-
-    @abstractmethod
-    def describe(self) -> str:
-        """Say in a line what runs where."""
-
-    def explain(self) -> str:
-        """Say what runs where, and why no backend before it in the order of `auto` does."""
-        return "; ".join((self.describe(), *self.passed_over))
 
     def lift(self, frames: np.ndarray, frame: int | None = None) -> np.ndarray:
         """Lift whole windows (B, F, rows, channels) with nothing kept: poses (B, 17, C)."""

@@ -28,8 +28,8 @@ class OnnxRuntime(Runtime):
         model, self.config = read_model(path, STEP_OUTPUTS)
         target, frame_pose, embeddings = STEP_OUTPUTS
         # ONNX Runtime computes all outputs of a graph. Each of these has only what it needs.
-        self._by_mofa = _session(keep_outputs(model, (target, embeddings)), path, threads)
-        self._by_frame = _session(keep_outputs(model, (frame_pose, embeddings)), path, threads)
+        self._by_mofa = make_session(keep_outputs(model, (target, embeddings)), path, threads)
+        self._by_frame = make_session(keep_outputs(model, (frame_pose, embeddings)), path, threads)
         (rows,) = (node for node in self._by_mofa.get_outputs() if node.name == embeddings)
         self.kept_width = check_row(path, int(rows.shape[1]))
         self._place = "CUDA"
@@ -65,7 +65,12 @@ def load(path: Path, threads: int, precision: str) -> Runtime:
     return OnnxRuntime(path, threads)
 
 
-def _session(model: bytes, path: Path, threads: int) -> onnxruntime.InferenceSession:
+def make_session(model: bytes, path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Make a session of a graph; `path` is where it comes from.
+
+    Raises:
+        RuntimeLoadError: if ONNX Runtime does not take it.
+    """
     available = onnxruntime.get_available_providers()
     providers = [provider for provider in _PROVIDERS if provider in available]
     try:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from pstmo_core.errors import ConfigError, quoted
 from pstmo_core.model.config import ModelConfig
-from pstmo_core.runtime.base import CONFIG_KEY, BackendUnavailable, RuntimeLoadError
+from pstmo_core.runtime.base import CONFIG_KEY, LIVE_KEY, BackendUnavailable, RuntimeLoadError
 from pstmo_core.runtime.onnx_external_data import external_tensor
 from pstmo_core.runtime.onnx_graph import metadata, output_names
 
+Config = TypeVar("Config")
+
+#: What an ONNX file holds, by the key of its configuration.
+KINDS = {
+    CONFIG_KEY: "a network that lifts windows (STMO)",
+    LIVE_KEY: "a network that lifts streams (STMO-Live)",
+}
 LARGEST_MODEL = 1 << 30
 """Bytes of a model file: a thousand times the shipped one. It is read into memory."""
 WIDEST_ROW = 1 << 14
@@ -19,7 +27,26 @@ at the start. The shipped network keeps 256."""
 
 
 def read_model(path: Path, outputs: Iterable[str]) -> tuple[bytes, ModelConfig]:
-    """Read a file that must hold a graph with some outputs.
+    """Read a file of a network STMO that must hold a graph with some outputs.
+
+    Raises: as `read_network`.
+    """
+    return read_network(path, CONFIG_KEY, ModelConfig.from_json, lambda config: outputs)
+
+
+def read_network(
+    path: Path,
+    key: str,
+    read_config: Callable[[str], Config],
+    outputs: Callable[[Config], Iterable[str]],
+) -> tuple[bytes, Config]:
+    """Read a file that must hold a network of one kind.
+
+    Args:
+        path: the file.
+        key: that of the configuration in its metadata, one of `KINDS`.
+        read_config: reads the configuration; raises `ConfigError`.
+        outputs: returns the outputs that the graph of a configuration must have.
 
     Raises:
         RuntimeLoadError: if it is missing, broken, without that graph, or not of this program and
@@ -45,21 +72,23 @@ def read_model(path: Path, outputs: Iterable[str]) -> tuple[bytes, ModelConfig]:
                 f"{path}: keeps the tensor {quoted(outside)} in another file, which is refused, as "
                 "a model could open any file so: save it in one file"
             )
-        missing = set(outputs) - set(output_names(model))
-        config = metadata(model).get(CONFIG_KEY)
+        held, names = metadata(model), set(output_names(model))
     except RuntimeLoadError:
         raise
     except ValueError as error:
         raise unreadable(path, error) from error
-    if config is None:
+    if key not in held:
+        other = next((kind for name, kind in KINDS.items() if name in held), "")
         raise RuntimeLoadError(
-            f"{path}: holds no pstmo configuration; export the model with 'pstmo export'"
+            f"{path}: holds {other}, but this works with {KINDS[key]} only"
+            if other
+            else f"{path}: holds no pstmo configuration; export the model with 'pstmo export'"
         )
     try:
-        read = ModelConfig.from_json(config)
+        read = read_config(held[key])
     except ConfigError as error:
         raise RuntimeLoadError(f"{path}: {error}") from error
-    if missing:
+    if missing := set(outputs(read)) - names:
         raise RuntimeLoadError(
             f"{path}: has no output {', '.join(sorted(missing))}, as a file of an earlier version "
             "or of another kind; export the model again with 'pstmo export'"

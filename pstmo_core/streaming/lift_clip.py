@@ -16,7 +16,7 @@ from pstmo_core.keypoints.npz.dense_rows import DenseRows, write_npz
 from pstmo_core.keypoints.recorded import Clip
 from pstmo_core.keypoints.sightings import Sightings
 from pstmo_core.room.camera_pose import CameraPose
-from pstmo_core.runtime import Runtime, load_runtime
+from pstmo_core.runtime import AnyRuntime, load_runtime
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import MOST_AT_ONCE, StreamLifter
@@ -159,7 +159,7 @@ class Prediction:
 
 def lift_clip(
     clip: Clip | Sightings,
-    runtime: Runtime | None = None,
+    runtime: AnyRuntime | None = None,
     config: StreamConfig | None = None,
     progress: Callable[[int], object] | None = None,
     at_once: int = MOST_AT_ONCE,

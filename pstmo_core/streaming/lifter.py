@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.rotation import upright_frame
-from pstmo_core.runtime.base import Runtime
+from pstmo_core.model.live.config import LiveConfig
+from pstmo_core.runtime import AnyRuntime, LiveRuntime, Runtime
 from pstmo_core.skeleton import JOINTS
 from pstmo_core.streaming.admission import admit
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_core.streaming.finishing import Finishing, nobody
+from pstmo_core.streaming.live_reading import LiveReading
 from pstmo_core.streaming.people import People
 from pstmo_core.streaming.reading import Due, Reading
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
@@ -55,16 +57,17 @@ class StreamLifter:
     """
 
     def __init__(
-        self, runtime: Runtime, config: StreamConfig, embeddings: EmbeddingCache | None = None
+        self,
+        runtime: AnyRuntime,
+        config: StreamConfig,
+        embeddings: EmbeddingCache | None = None,
     ) -> None:
         self.runtime = runtime
         self.config = config
         self.counters: Counter[str] = Counter()
         self._people = People(config.max_people)
-        self.reading: Reading[Any] = WindowReading(
-            runtime, config, self._people, MOST_AT_ONCE, embeddings
-        )
-        self._finishing = Finishing(config, runtime.config.sigma)
+        self.reading = _reading(runtime, config, self._people, embeddings)
+        self._finishing = Finishing(config, runtime.config.outputs > 3)
         self._level = config.level
         self._newest: int | None = None
         self._focal = 0.0
@@ -184,8 +187,29 @@ class StreamLifter:
 
     def _answer(self, due: list[Due]) -> list[SkeletonFrame]:
         """Lift all people of all due frames together."""
-        somebody = any(frame.ids for frame in due)
-        return self.finish(due, self.reading.lift(due) if somebody else NO_POSES)
+        return self.finish(due, self.reading.lift(due))
+
+
+def _reading(
+    runtime: AnyRuntime,
+    config: StreamConfig,
+    people: People,
+    embeddings: EmbeddingCache | None,
+) -> Reading[Any]:
+    """Return what reads a stream with a network: by windows, or frame by frame."""
+    if _reads_windows(runtime):
+        return WindowReading(runtime, config, people, MOST_AT_ONCE, embeddings)
+    return LiveReading(cast(LiveRuntime, runtime), config, people)
+
+
+def _reads_windows(runtime: AnyRuntime) -> TypeGuard[Runtime]:
+    # The configuration tells, since nodes wrap the runtime itself.
+    return not isinstance(runtime.config, LiveConfig)
+
+
+def shared_embeddings(runtime: AnyRuntime) -> EmbeddingCache | None:
+    """Return a cache for several streams of a network to share; None where it keeps no windows."""
+    return EmbeddingCache(runtime.kept_width) if _reads_windows(runtime) else None
 
 
 def _ns(seconds: float) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from pstmo_core.camera import Camera
 from pstmo_core.keypoints.frame import KeypointFrame, keypoint_frame
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
-from pstmo_core.runtime import Runtime, load_runtime
+from pstmo_core.runtime import AnyRuntime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
@@ -36,7 +36,7 @@ class Lifter(StreamLifter):
 
     def __init__(
         self,
-        runtime: Runtime | None = None,
+        runtime: AnyRuntime | None = None,
         config: StreamConfig | None = None,
         camera: Camera | None = None,
     ) -> None:

@@ -72,7 +72,7 @@ class Reading(ABC, Generic[DueT]):
 
     @abstractmethod
     def lift(self, due: list[DueT]) -> np.ndarray:
-        """Lift the people of planned frames, one at least: (P of all, 17, C).
+        """Lift the people of planned frames: (P of all, 17, C).
 
         Joints are in the camera's frame, metres relative to the pelvis; C is 4 where the network
         says log sigma, too.

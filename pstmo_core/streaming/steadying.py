@@ -15,7 +15,8 @@ from pstmo_core.streaming import one_euro, swaps
 from pstmo_core.streaming.buffer import StreamBuffer
 from pstmo_core.streaming.config import StreamConfig
 
-_NEVER = np.iinfo(np.int64).min
+#: A stamp before all others: something never happened.
+NEVER = np.iinfo(np.int64).min
 #: Seconds after which a joint that comes back is followed from where it is then.
 _MEMORY = 0.5
 #: Seconds within which the motion until then says which limb is left.
@@ -25,7 +26,8 @@ _FASTEST = 10.0
 #: Cut-off in Hz by which joints are followed where the keypoints themselves are not filtered.
 _FOLLOWING = 3.0
 
-_TRACK = np.dtype([
+#: What is known of a joint after a frame; `reported` is where it was said to be, outlier or not.
+TRACK = np.dtype([
     ("points", np.float32, 2), ("velocity", np.float32, 2), ("reported", np.float32, 2),
     ("stamp", np.int64),
 ])  # fmt: skip
@@ -46,8 +48,8 @@ class Steadier:
         slots = config.max_people
         self._points = np.zeros((places, slots, JOINTS, 2), np.float32)
         self._scores = np.zeros((places, slots, JOINTS), np.float32)
-        self._tracks = np.zeros((places, slots, JOINTS), _TRACK)
-        self._swapped = np.full((places, slots, len(swaps.LIMBS)), _NEVER)
+        self._tracks = np.zeros((places, slots, JOINTS), TRACK)
+        self._swapped = np.full((places, slots, len(swaps.LIMBS)), NEVER)
         """Since when arms and legs have been exchanged, nanoseconds."""
 
     def put(self, row: int, slots: np.ndarray, points: np.ndarray, scores: np.ndarray) -> range:
@@ -69,8 +71,8 @@ class Steadier:
     def forget(self, slot: int) -> None:
         """Forget the person in a slot."""
         self._scores[:, slot] = 0
-        self._tracks["stamp"][:, slot] = _NEVER
-        self._swapped[:, slot] = _NEVER
+        self._tracks["stamp"][:, slot] = NEVER
+        self._swapped[:, slot] = NEVER
 
     def _steady(self, row: int) -> None:
         buffer = self._buffer
@@ -79,8 +81,8 @@ class Steadier:
             before = buffer.places[row - 1]
             self._tracks[place], self._swapped[place] = self._tracks[before], self._swapped[before]
         else:
-            self._tracks["stamp"][place] = _NEVER
-            self._swapped[place] = _NEVER
+            self._tracks["stamp"][place] = NEVER
+            self._swapped[place] = NEVER
         (slots,) = self._scores[place].any(-1).nonzero()
         if not len(slots):
             return
@@ -107,7 +109,7 @@ def follow(
     """Follow the joints of P people into the next frame.
 
     Args:
-        tracks: (P, 17) of `_TRACK`, as they were after the frame before.
+        tracks: (P, 17) of `TRACK`, as they were after the frame before.
         swapped: (P, 2) int64, since when arms and legs have been exchanged.
         stamp: nanoseconds, of the next frame.
         points: (P, 17, 2) pixels in it.
@@ -147,7 +149,7 @@ def follow(
 
 def _age(stamps: np.ndarray, now: int) -> np.ndarray:
     """Return how many seconds ago stamps were, infinite where that is too long or never."""
-    known = stamps != _NEVER
+    known = stamps != NEVER
     age = (now - np.where(known, stamps, now)) / 1e9
     return np.where(known & (age <= _MEMORY), np.maximum(age, 1e-6), np.inf).astype(np.float32)
 
@@ -194,7 +196,7 @@ def _unswap(
         The order (P, 17) of joints that undoes it, since when each limb has been exchanged (P, 2),
         and the joints (P, 17) of limbs that have been so for too long: those are as reported.
     """
-    held = swapped != _NEVER
+    held = swapped != NEVER
     sure = age <= _SURE
     error = np.where(seen & sure, ((points - expected) ** 2).sum(-1), 0).max(-1)
     if not held.any() and (error < swaps.LEAST_ERROR**2 * size**2).all():
@@ -203,5 +205,5 @@ def _unswap(
     overdue = held & (stamp - np.where(held, swapped, stamp) > longest * 1e9)
     count = np.where(overdue, 0, count)
     lasts = ((count > 0) | (held & unclear)) & ~overdue
-    since = np.where(lasts, np.where(held, swapped, stamp), _NEVER)
+    since = np.where(lasts, np.where(held, swapped, stamp), NEVER)
     return swaps.exchange_order(count), since, swaps.of_limbs(overdue)

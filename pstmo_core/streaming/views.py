@@ -23,13 +23,7 @@ class Views:
     def of(self, stamp: int, ids: tuple[str, ...]) -> tuple[CameraPose | None, np.ndarray | None]:
         """Return the camera's pose in a frame and the depths (P, 17) of people in it."""
         frame = self._frames.get(stamp)
-        if frame is None or frame.depths is None:
-            return None if frame is None else frame.pose, None
-        depths = np.full((len(ids), JOINTS), np.nan)  # of those who are only bridged
-        for row, name in enumerate(ids):
-            if name in frame.ids:
-                depths[row] = frame.depths[frame.ids.index(name)]
-        return frame.pose, depths
+        return (None, None) if frame is None else view_of(frame, ids)
 
     def drop(self, limit: int) -> None:
         """Forget the frames with stamps up to a limit."""
@@ -39,3 +33,16 @@ class Views:
     def clear(self) -> None:
         """Forget every frame."""
         self._frames.clear()
+
+
+def view_of(
+    frame: KeypointFrame, ids: tuple[str, ...]
+) -> tuple[CameraPose | None, np.ndarray | None]:
+    """Return the camera's pose in a frame and the depths (P, 17) of people, NaN if not in it."""
+    if frame.depths is None:
+        return frame.pose, None
+    depths = np.full((len(ids), JOINTS), np.nan)  # of those who are only bridged
+    for row, name in enumerate(ids):
+        if name in frame.ids:
+            depths[row] = frame.depths[frame.ids.index(name)]
+    return frame.pose, depths

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pstmo_core.encoding import encode_pixels, get_encoding, pixel_turns
-from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.base import Runtime
+from pstmo_core.skeleton import JOINTS
 from pstmo_core.streaming.buffer import StreamBuffer
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache, PendingWindows
 from pstmo_core.streaming.grid import Grid, Samples, sample
+from pstmo_core.streaming.look_ahead import look_ahead_ns
 from pstmo_core.streaming.people import People
 from pstmo_core.streaming.reading import Due, Reading
 from pstmo_core.streaming.steadying import Steadier
@@ -52,17 +53,12 @@ class WindowReading(Reading[WindowsDue]):
         embeddings: EmbeddingCache | None = None,
     ) -> None:
         model = runtime.config
-        if config.look_ahead > model.target:
-            raise ConfigError(
-                f"look_ahead is {config.look_ahead}, but must be at most {model.target}, half of "
-                f"the network's window of {model.frames} frames"
-            )
+        self.look_ahead = look_ahead_ns(model, config.look_ahead)
         self._runtime, self._config, self._people = runtime, config, people
         self._grid = Grid.of(
             model.frames, model.step, config.look_ahead, config.tolerance, config.max_gap,
             config.carry,
         )  # fmt: skip
-        self.look_ahead = int(self._grid.offsets[-1])
         span = (model.frames - 1) * model.step
         span += max(config.reorder, config.max_gap, config.carry, config.bridge)
         capacity = int(span * config.max_rate) + 3
@@ -135,6 +131,8 @@ class WindowReading(Reading[WindowsDue]):
     def lift(self, due: list[WindowsDue]) -> np.ndarray:
         """See `Reading.lift`; in one inference."""
         windows = [frame.windows for frame in due if frame.windows is not None]
+        if not windows:
+            return np.empty((0, JOINTS, self._runtime.config.outputs), np.float32)
         lifted = self._embeddings.lift(windows, self._runtime, self._frame)
         turns = [frame.turns for frame in due if frame.turns is not None]
         if turns:

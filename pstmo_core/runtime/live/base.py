@@ -1,0 +1,133 @@
+"""What every backend offers of a network STMO-Live, and the names in its ONNX file."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from pstmo_core.model.live.config import LiveConfig
+from pstmo_core.runtime.base import LoadedNetwork
+from pstmo_core.runtime.live.memory import LiveMemory, Look
+from pstmo_core.skeleton import JOINTS
+
+#: The graphs of a file, on the same weights, and how many frames of each person they take at once.
+GRAPHS = {"step": 1, "run": 16}
+
+
+class LiveRuntime(LoadedNetwork):
+    """A loaded network that lifts people frame by frame."""
+
+    config: LiveConfig
+
+    def memory(self, people: int) -> LiveMemory:
+        """Make an empty memory for a number of people."""
+        return LiveMemory(self.config, people)
+
+    def read(
+        self,
+        frames: np.ndarray,
+        dt: np.ndarray,
+        memory: LiveMemory,
+        rows: np.ndarray,
+        heads: Sequence[int] = (0,),
+        keep: bool = True,
+    ) -> np.ndarray:
+        """Lift F more frames of each of some people, and remember them.
+
+        Args:
+            frames: (R, F, rows, channels) float32, encoded as `config.encoding` says; R and F are
+                at least 1.
+            dt: (R, F) float32 seconds since the person's previous frame; of a first one, any.
+            memory: what is known of people.
+            rows: (R,) whose frames they are; each once.
+            heads: which of `config.look_aheads` are wanted; others cost nothing.
+            keep: False forgets the frames again: each is lifted by what is known before all of
+                them, with `dt` from then on.
+
+        Returns:
+            Poses (R, F, len(heads), 17, 4): x, y, z in metres relative to the pelvis, in the frame
+            that the encoding means for the frame in question, and log sigma.
+        """
+        if not keep:
+            return self._glance(frames, dt, memory, rows, heads)
+        people, count = dt.shape
+        poses = np.empty((people, count, len(heads), JOINTS, self.config.outputs), np.float32)
+        start = 0
+        while start < count:
+            graph = max(
+                (name for name, length in GRAPHS.items() if length <= count - start),
+                key=GRAPHS.__getitem__,
+            )
+            part = slice(start, start + GRAPHS[graph])
+            look = memory.look(rows, dt[:, part])
+            poses[:, part], fresh = self._lift(graph, frames[:, part], look, memory, heads)
+            memory.write(look, fresh)
+            start = part.stop
+        return poses
+
+    def _glance(
+        self,
+        frames: np.ndarray,
+        dt: np.ndarray,
+        memory: LiveMemory,
+        rows: np.ndarray,
+        heads: Sequence[int],
+    ) -> np.ndarray:
+        """Lift frames of which nothing is remembered."""
+        people, count = dt.shape
+        rows, dt = np.repeat(rows, count), dt.reshape(-1, 1)
+        alone = frames.reshape(people * count, 1, *frames.shape[2:])
+        poses, _ = self._lift("step", alone, memory.look(rows, dt), memory, heads)
+        return poses.reshape(people, count, *poses.shape[2:])
+
+    @abstractmethod
+    def _lift(
+        self,
+        graph: str,
+        frames: np.ndarray,
+        look: Look,
+        memory: LiveMemory,
+        heads: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run one of `GRAPHS`, see `pstmo_core.model.live.step.LiveStep`.
+
+        Args:
+            graph: its name.
+            frames: (R, F, rows, channels), F as the graph has it.
+            look: whose frames they are, and the ages.
+            memory: has the keys and values.
+            heads: as of `read`.
+
+        Returns:
+            Poses (R, F, len(heads), 17, 4), and the new frames' keys and values
+            (R, F, layers + 1, 2, key heads, depth).
+        """
+
+
+def input_names(graph: str, config: LiveConfig) -> list[str]:
+    """Return the inputs of a graph: frames, ages, and keys and values in turns."""
+    pairs = [f"{graph}_{what}_{n}" for n in range(config.layers + 1) for what in ("keys", "values")]
+    return [f"{graph}_frames", f"{graph}_ages", *pairs]
+
+
+def pose_output(graph: str, look_ahead: int) -> str:
+    """Return the name of a graph's output of the poses at a look-ahead in milliseconds."""
+    return f"{graph}_pose_{look_ahead}".replace("-", "minus_")
+
+
+def fresh_output(graph: str) -> str:
+    """Return the name of a graph's output of keys and values."""
+    return f"{graph}_fresh"
+
+
+def output_names_of(graph: str, config: LiveConfig) -> list[str]:
+    """Return the outputs of a graph: the poses of each look-ahead, then keys and values."""
+    return [*(pose_output(graph, ms) for ms in config.look_aheads), fresh_output(graph)]
+
+
+def describe_config(config: LiveConfig) -> str:
+    """Say for which moments a network answers."""
+    moments = ", ".join(str(ms) for ms in sorted(config.look_aheads))
+    return f"streaming, poses of {moments} ms before the newest frame"

@@ -1,0 +1,147 @@
+"""What a network STMO-Live keeps of people: keys and values of kept frames, each in its place.
+
+A person has N places, filled one after the other and then again from the first. A frame is kept if
+the last one that was is `spacing` seconds old, so that a fast camera does not shorten what is
+remembered. Nothing is moved: the network finds its frames by their ages. The rules are those of
+`pstmo_core.model.live.past`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pstmo_core.model.live.config import LiveConfig
+
+#: Seconds from which on an age says that a frame cannot be reached.
+OUT_OF_REACH = 1e6
+_NEVER = 1e9
+_LONG_AGO = -_NEVER
+#: Seconds: longer absences are taken for this long.
+_LONGEST = 600.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What F new frames of R people find in memory."""
+
+    rows: np.ndarray
+    """(R,)"""
+    keep: np.ndarray
+    """(R, F) bool, which of the new frames are kept."""
+    ages: np.ndarray
+    """(R, F, N + F) float32 seconds, how old the frames in memory and the new ones are at each new
+    one; above `OUT_OF_REACH` where it cannot learn of them."""
+    times: np.ndarray
+    """(R, F) float64 seconds on each person's clock."""
+    since: np.ndarray
+    """(R,) float32 seconds from the last frame that is kept to the last new one."""
+
+
+class LiveMemory:
+    """The memory of a number of people, a row each. A row that is empty is of nobody."""
+
+    def __init__(self, config: LiveConfig, people: int) -> None:
+        self._spacing, self._kept = np.float32(config.spacing), config.kept
+        shape = (config.layers + 1, people, config.key_heads, config.kept, config.depth)
+        self.keys = np.zeros(shape, np.float32)
+        """(layers + 1, people, key heads, N, depth); the last are those of the moments."""
+        self.values = np.zeros(shape, np.float32)
+        self._taken = np.full((people, config.kept), _LONG_AGO)
+        """Seconds on a person's own clock at which frames were taken."""
+        self._clock = np.zeros(people)
+        self._since = np.zeros(people, np.float32)
+        """Seconds from the last frame that was kept to the last one."""
+        self._count = np.zeros(people, np.int64)
+        """Frames that were kept, also those that have been written over."""
+
+    @property
+    def bytes_per_person(self) -> int:
+        """What a person takes."""
+        return sum(array.nbytes for array in self.arrays().values()) // len(self._count)
+
+    def forget(self, rows: np.ndarray | int) -> None:
+        """Empty some rows."""
+        self._count[rows] = 0
+        self._clock[rows] = 0
+        self._taken[rows] = _LONG_AGO
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all that is kept, by name; not copies."""
+        return {
+            "keys": self.keys, "values": self.values, "taken": self._taken, "clock": self._clock,
+            "since": self._since, "count": self._count,
+        }  # fmt: skip
+
+    def pairs(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return keys and values (R, key heads, N, depth) of people, of each layer in turns.
+
+        Not copies where the rows follow one another: as a rule they do, and do from the first on.
+        """
+        first, last = int(rows[0]), int(rows[-1])
+        chosen: slice | np.ndarray = rows
+        if last - first == len(rows) - 1 and (len(rows) < 3 or bool((np.diff(rows) == 1).all())):
+            chosen = slice(first, last + 1)
+        layers = zip(self.keys, self.values, strict=True)
+        return [each[chosen] for pair in layers for each in pair]
+
+    def look(self, rows: np.ndarray, dt: np.ndarray) -> Look:
+        """Find what new frames of some people can learn of, and which of them are to be kept.
+
+        Args:
+            rows: (R,), the people's.
+            dt: (R, F) float32 seconds since the person's previous frame.
+        """
+        frames, kept, known = dt.shape[1], self._kept, self._count[rows] > 0
+        dt = np.minimum(np.maximum(dt, 0), np.float32(_LONGEST))
+        dt[:, 0] *= known  # a first frame has none before it
+        times = self._clock[rows, None] + dt.astype(np.float64).cumsum(1)
+        keep, since = self._choose(rows, dt, known)
+        ages = np.empty((len(rows), frames, kept + frames), np.float32)
+        ages[..., :kept] = times[..., None] - self._taken[rows, None]
+        if frames == 1:
+            ages[..., kept] = 0
+            return Look(rows, keep, ages, times, since)
+        before = keep.cumsum(1) - keep
+        # By when a place is written over; 0 is the next one.
+        order = (np.arange(kept) - self._count[rows, None]) % kept
+        ages[..., :kept][order[:, None] < before[..., None]] = _NEVER
+        ages[..., kept:] = times[:, :, None] - times[:, None]
+        pushed = before[:, :, None] - (before + keep)[:, None]
+        reached = np.tri(frames, k=-1, dtype=bool) & keep[:, None] & (pushed < kept)
+        reached |= np.eye(frames, dtype=bool)
+        ages[..., kept:][~reached] = _NEVER
+        return Look(rows, keep, ages, times, since)
+
+    def write(self, look: Look, fresh: np.ndarray) -> None:
+        """Keep the new frames of a look; their rows are each once there.
+
+        Args:
+            look: as `look` returned it.
+            fresh: (R, F, layers + 1, 2, key heads, depth), the frames' keys and values.
+        """
+        rows, keep = look.rows, look.keep
+        nth = keep.cumsum(1)
+        person, frame = (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
+        row = rows[person]
+        place = (self._count[row] + nth[person, frame] - 1) % self._kept
+        self.keys[:, row, :, place] = fresh[person, frame, :, 0]
+        self.values[:, row, :, place] = fresh[person, frame, :, 1]
+        self._taken[row, place] = look.times[person, frame]
+        self._clock[rows] = look.times[:, -1]
+        self._count[rows] += nth[:, -1]
+        self._since[rows] = look.since
+
+    def _choose(
+        self, rows: np.ndarray, dt: np.ndarray, known: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Say which of the new frames are kept (R, F): one after the other; and `Look.since`."""
+        since = self._since[rows]
+        keep = np.empty(dt.shape, bool)
+        for index in range(dt.shape[1]):
+            since = since + dt[:, index]
+            keep[:, index] = (since >= self._spacing) | ~known
+            since = np.where(keep[:, index], np.float32(0), since)
+            known = known | keep[:, index]
+        return keep, since

@@ -1,0 +1,63 @@
+"""The torch backend of STMO-Live, for those who have torch and no better backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pstmo_core.model.checkpoints import load_live
+from pstmo_core.model.live.step import LiveStep
+from pstmo_core.runtime.base import BackendUnavailable
+from pstmo_core.runtime.live.base import GRAPHS, LiveRuntime, describe_config
+from pstmo_core.runtime.live.memory import LiveMemory, Look
+from pstmo_core.runtime.live.onnx_file import check_state
+
+
+class LiveTorchRuntime(LiveRuntime):
+    """Runs the network of a weight file."""
+
+    backend, precision = "torch", "fp32"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        network = load_live(path)
+        self.config = network.config
+        check_state(path, self.config)
+        self._graphs = {name: LiveStep(network, frames) for name, frames in GRAPHS.items()}
+        self._threads, self._path = threads, path
+
+    def describe(self) -> str:
+        """See `LoadedNetwork.describe`."""
+        return (
+            f"{self._path.name} ({describe_config(self.config)}) on torch {torch.__version__}, "
+            f"CPU, {self._threads} thread(s), fp32"
+        )
+
+    @torch.inference_mode()
+    def _lift(
+        self,
+        graph: str,
+        frames: np.ndarray,
+        look: Look,
+        memory: LiveMemory,
+        heads: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+        inputs = (
+            np.ascontiguousarray(each) for each in (frames, look.ages, *memory.pairs(look.rows))
+        )
+        *poses, fresh = self._graphs[graph](*map(torch.from_numpy, inputs))
+        return torch.stack([poses[head] for head in heads], 2).numpy(), fresh.numpy()
+
+
+def load(path: Path, threads: int, precision: str) -> LiveRuntime:
+    """Load the weights at a path, or those beside an ONNX file; see `pstmo_core.runtime.base`."""
+    if precision != "fp32":
+        raise BackendUnavailable(f"runs fp32 only, not {precision}")
+    weights = path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise BackendUnavailable(f"needs the network's weights, {weights}")
+    return LiveTorchRuntime(weights, threads)
