@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pstmo_core.encoding import input_shape
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.live.config import LiveConfig
-from pstmo_core.model.live.mixing import AgeBias, KeptAttention
+from pstmo_core.model.live.mixing import KeptAttention
 from pstmo_core.model.live.network import LiveLayer, Moments, STMOLive
 from pstmo_core.model.live.past import NODES
 from pstmo_core.model.step.folding import Product, fold_head, fold_sem, product_of
@@ -71,8 +71,9 @@ class LiveStep(nn.Module):
                 and of the moments, in turns.
 
         Returns:
-            Poses (R, F, 17, 4) for each of `config.look_aheads`, and keys and values of the new
-            frames (R, F, layers + 1, 2, key heads, depth).
+            Poses (R, F, 17, 4) for each of `config.look_aheads`; keys and values of the new frames,
+            (R, F, layers, 2, key heads, depth) and those of the moments (R, F, 2, key heads,
+            depth).
         """
         config, hats = self.config, self.ages(ages)
         fresh: list[Tensor] = []
@@ -82,11 +83,10 @@ class LiveStep(nn.Module):
             x, new = layer(x, hats, *pair)
             fresh += new
         poses, new = self.moments(x, hats, *pairs[-1])
-        shape = (-1, self.frames, JOINTS, config.outputs)
-        kept = torch.cat([*fresh, *new], 1).view(
-            -1, self.frames, config.layers + 1, 2, config.key_heads, config.depth
-        )
-        return *(self.head(pose).view(shape) for pose in poses), kept
+        poses = [self.head(pose).view(-1, self.frames, JOINTS, config.outputs) for pose in poses]
+        shape = -1, self.frames, config.layers, 2, config.key_heads, config.depth
+        of_moments = -1, self.frames, 2, config.moment_key_heads, config.depth
+        return *poses, torch.cat(fresh, 1).view(shape), torch.cat(new, 1).view(of_moments)
 
 
 class _Unseen(nn.Module):
@@ -145,7 +145,7 @@ class _Attention(nn.Module):
     def __init__(self, attention: KeptAttention, config: LiveConfig, frames: int) -> None:
         super().__init__()
         self.width, self.keyed = config.width, attention.keyed
-        self.shape = config.key_heads, config.heads // config.key_heads, config.depth
+        self.shape = attention.key_heads, attention.groups, config.depth
         self.frames, self.kept = frames, config.kept
         scale = torch.ones(config.width + 2 * self.keyed)
         scale[: config.width] = 1 / math.sqrt(config.depth)
@@ -195,7 +195,7 @@ class _Layer(nn.Module):
         super().__init__()
         assert isinstance(layer.attention, KeptAttention)
         self.attention = _Attention(layer.attention, config, frames)
-        self.bias = _weights(layer.attention.bias, config)
+        self.bias = _weights(layer.attention)
         self.norm_attention, self.norm_feedforward = layer.norm_attention, layer.norm_feedforward
         self.feedforward = layer.feedforward
 
@@ -220,7 +220,7 @@ class _Moments(nn.Module):
         weight, bias = self.attention.qkv.weight, self.attention.qkv.bias
         self.query = Product.of(weight[: config.width], bias[: config.width])
         self.pack = Product.of(weight[config.width :], bias[config.width :])
-        self.bias = _weights(moments.attention.bias, config)
+        self.bias = _weights(moments.attention)
         self.named = moments.moment
         self.norm_attention, self.norm_feedforward = (
             moments.norm_attention, moments.norm_feedforward
@@ -241,8 +241,8 @@ class _Moments(nn.Module):
         return poses, new
 
 
-def _weights(bias: AgeBias, config: LiveConfig) -> nn.Parameter:
+def _weights(attention: KeptAttention) -> nn.Parameter:
     """What each head makes of the weights of an age: (..., key heads, groups, nodes + 1)."""
-    weights = torch.cat([bias.nodes.detach(), bias.never], -1)
-    grouped = weights.unflatten(-2, (config.key_heads, -1)).contiguous()
+    weights = torch.cat([attention.bias.nodes.detach(), attention.bias.never], -1)
+    grouped = weights.unflatten(-2, (attention.key_heads, -1)).contiguous()
     return nn.Parameter(grouped, requires_grad=False)

@@ -62,8 +62,8 @@ class LiveRuntime(LoadedNetwork):
             )
             part = slice(start, start + GRAPHS[graph])
             look = memory.look(rows, dt[:, part])
-            poses[:, part], fresh = self._lift(graph, frames[:, part], look, memory, heads)
-            memory.write(look, fresh)
+            poses[:, part], *fresh = self._lift(graph, frames[:, part], look, memory, heads)
+            memory.write(look, *fresh)
             start = part.stop
         return poses
 
@@ -79,7 +79,7 @@ class LiveRuntime(LoadedNetwork):
         people, count = dt.shape
         rows, dt = np.repeat(rows, count), dt.reshape(-1, 1)
         alone = frames.reshape(people * count, 1, *frames.shape[2:])
-        poses, _ = self._lift("step", alone, memory.look(rows, dt), memory, heads)
+        poses, *_ = self._lift("step", alone, memory.look(rows, dt), memory, heads)
         return poses.reshape(people, count, *poses.shape[2:])
 
     @abstractmethod
@@ -90,7 +90,7 @@ class LiveRuntime(LoadedNetwork):
         look: Look,
         memory: LiveMemory,
         heads: Sequence[int],
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Run one of `GRAPHS`, see `pstmo_core.model.live.step.LiveStep`.
 
         Args:
@@ -101,8 +101,7 @@ class LiveRuntime(LoadedNetwork):
             heads: as of `read`.
 
         Returns:
-            Poses (R, F, len(heads), 17, 4), and the new frames' keys and values
-            (R, F, layers + 1, 2, key heads, depth).
+            Poses (R, F, len(heads), 17, 4), and what `LiveMemory.write` takes.
         """
 
 
@@ -117,14 +116,14 @@ def pose_output(graph: str, look_ahead: int) -> str:
     return f"{graph}_pose_{look_ahead}".replace("-", "minus_")
 
 
-def fresh_output(graph: str) -> str:
-    """Return the name of a graph's output of keys and values."""
-    return f"{graph}_fresh"
+def fresh_outputs(graph: str) -> list[str]:
+    """Return the names of a graph's outputs of keys and values, see `LiveMemory.write`."""
+    return [f"{graph}_fresh", f"{graph}_fresh_of_moments"]
 
 
 def output_names_of(graph: str, config: LiveConfig) -> list[str]:
     """Return the outputs of a graph: the poses of each look-ahead, then keys and values."""
-    return [*(pose_output(graph, ms) for ms in config.look_aheads), fresh_output(graph)]
+    return [*(pose_output(graph, ms) for ms in config.look_aheads), *fresh_outputs(graph)]
 
 
 def describe_config(config: LiveConfig) -> str:

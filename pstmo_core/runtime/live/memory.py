@@ -44,10 +44,10 @@ class LiveMemory:
 
     def __init__(self, config: LiveConfig, people: int) -> None:
         self._spacing, self._kept = np.float32(config.spacing), config.kept
-        shape = (config.layers + 1, people, config.key_heads, config.kept, config.depth)
-        self.keys = np.zeros(shape, np.float32)
-        """(layers + 1, people, key heads, N, depth); the last are those of the moments."""
-        self.values = np.zeros(shape, np.float32)
+        shape = (config.layers, people, config.key_heads, config.kept, config.depth)
+        self._keys, self._values = (np.zeros(shape, np.float32) for _ in range(2))
+        moments = (people, config.moment_key_heads, config.kept, config.depth)
+        self._moment_keys, self._moment_values = (np.zeros(moments, np.float32) for _ in range(2))
         self._taken = np.full((people, config.kept), _LONG_AGO)
         """Seconds on a person's own clock at which frames were taken."""
         self._clock = np.zeros(people)
@@ -70,12 +70,15 @@ class LiveMemory:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all that is kept, by name; not copies."""
         return {
-            "keys": self.keys, "values": self.values, "taken": self._taken, "clock": self._clock,
+            "keys": self._keys, "values": self._values, "moment_keys": self._moment_keys,
+            "moment_values": self._moment_values, "taken": self._taken, "clock": self._clock,
             "since": self._since, "count": self._count,
         }  # fmt: skip
 
     def pairs(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return keys and values (R, key heads, N, depth) of people, of each layer in turns.
+        """Return keys and values (R, key heads, N, depth) of people, in turns.
+
+        Those of each layer, then those of the moments.
 
         Not copies where the rows follow one another: as a rule they do, and do from the first on.
         """
@@ -83,8 +86,9 @@ class LiveMemory:
         chosen: slice | np.ndarray = rows
         if last - first == len(rows) - 1 and (len(rows) < 3 or bool((np.diff(rows) == 1).all())):
             chosen = slice(first, last + 1)
-        layers = zip(self.keys, self.values, strict=True)
-        return [each[chosen] for pair in layers for each in pair]
+        layers = zip(self._keys, self._values, strict=True)
+        arrays = [each for pair in layers for each in pair]
+        return [each[chosen] for each in (*arrays, self._moment_keys, self._moment_values)]
 
     def look(self, rows: np.ndarray, dt: np.ndarray) -> Look:
         """Find what new frames of some people can learn of, and which of them are to be kept.
@@ -114,20 +118,23 @@ class LiveMemory:
         ages[..., kept:][~reached] = _NEVER
         return Look(rows, keep, ages, times, since)
 
-    def write(self, look: Look, fresh: np.ndarray) -> None:
+    def write(self, look: Look, fresh: np.ndarray, of_moments: np.ndarray) -> None:
         """Keep the new frames of a look; their rows are each once there.
 
         Args:
             look: as `look` returned it.
-            fresh: (R, F, layers + 1, 2, key heads, depth), the frames' keys and values.
+            fresh: (R, F, layers, 2, key heads, depth), the frames' keys and values.
+            of_moments: (R, F, 2, key heads, depth), the same of the moments.
         """
         rows, keep = look.rows, look.keep
         nth = keep.cumsum(1)
         person, frame = (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
         row = rows[person]
         place = (self._count[row] + nth[person, frame] - 1) % self._kept
-        self.keys[:, row, :, place] = fresh[person, frame, :, 0]
-        self.values[:, row, :, place] = fresh[person, frame, :, 1]
+        self._keys[:, row, :, place] = fresh[person, frame, :, 0]
+        self._values[:, row, :, place] = fresh[person, frame, :, 1]
+        self._moment_keys[row, :, place] = of_moments[person, frame, 0]
+        self._moment_values[row, :, place] = of_moments[person, frame, 1]
         self._taken[row, place] = look.times[person, frame]
         self._clock[rows] = look.times[:, -1]
         self._count[rows] += nth[:, -1]

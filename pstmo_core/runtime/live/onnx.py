@@ -13,7 +13,7 @@ from pstmo_core.runtime.base import BackendUnavailable
 from pstmo_core.runtime.live.base import (
     LiveRuntime,
     describe_config,
-    fresh_output,
+    fresh_outputs,
     input_names,
     pose_output,
 )
@@ -49,7 +49,7 @@ class LiveOnnxRuntime(LiveRuntime):
         look: Look,
         memory: LiveMemory,
         heads: Sequence[int],
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self._graph(graph, heads).run(frames, look.ages, *memory.pairs(look.rows))
 
     def _graph(self, graph: str, heads: Sequence[int]) -> _Graph:
@@ -73,17 +73,18 @@ class _Graph:
         threads: int,
     ) -> None:
         poses = [pose_output(graph, config.look_aheads[head]) for head in heads]
-        self._outputs = [*poses, fresh_output(graph)]
+        self._outputs = [*poses, *fresh_outputs(graph)]
         self._inputs = input_names(graph, config)
         self._session = make_session(keep_outputs(model, self._outputs), path, threads)
         on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
         self.place = "CPU" if on_cpu else "CUDA"
 
-    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Poses (R, F, moments, 17, C), and keys and values."""
         feed = dict(zip(self._inputs, inputs, strict=True))
-        *poses, fresh = self._session.run(self._outputs, feed)
-        return poses[0][:, :, None] if len(poses) == 1 else np.stack(poses, 2), fresh
+        *poses, fresh, of_moments = self._session.run(self._outputs, feed)
+        stacked = poses[0][:, :, None] if len(poses) == 1 else np.stack(poses, 2)
+        return stacked, fresh, of_moments
 
 
 def load(path: Path, threads: int, precision: str) -> LiveRuntime:

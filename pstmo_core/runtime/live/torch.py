@@ -43,14 +43,15 @@ class LiveTorchRuntime(LiveRuntime):
         look: Look,
         memory: LiveMemory,
         heads: Sequence[int],
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         inputs = (
             np.ascontiguousarray(each) for each in (frames, look.ages, *memory.pairs(look.rows))
         )
-        *poses, fresh = self._graphs[graph](*map(torch.from_numpy, inputs))
-        return torch.stack([poses[head] for head in heads], 2).numpy(), fresh.numpy()
+        *poses, fresh, of_moments = self._graphs[graph](*map(torch.from_numpy, inputs))
+        chosen = torch.stack([poses[head] for head in heads], 2)
+        return chosen.numpy(), fresh.numpy(), of_moments.numpy()
 
 
 def load(path: Path, threads: int, precision: str) -> LiveRuntime:
