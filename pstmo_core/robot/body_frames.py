@@ -1,8 +1,12 @@
 """Frames of the body and its parts, with the axes of REP-155's human model.
 
-The body's frame sits in the pelvis: x forward, y to the person's left, z to the head. A limb's
-frame sits where the limb begins and its z points back along the limb, so that a limb that hangs
-down has the body's axes; x is where the next part bends to, or forward.
+The body's frame sits in the pelvis: x forward, y to the person's left, z to the head. It is that
+of the trunk: y along the lines of hips and shoulders together, z from the pelvis up through the
+joints of the trunk. One camera hardly sees which way a line is turned, and two lines tell more than
+one; and the human model, whose waist bends only forward, fits hips and shoulders best in between.
+
+A limb's frame sits where the limb begins and its z points back along the limb, so that a limb that
+hangs down has the body's axes; x is where the next part bends to, or forward.
 """
 
 from __future__ import annotations
@@ -32,9 +36,11 @@ def body_axes(joints: np.ndarray) -> np.ndarray:
     Args:
         joints: (P, 17, 3) metres in any right-handed frame.
     """
+    left, right = joints[:, _INDEX["lshoulder"]], joints[:, _INDEX["rshoulder"]]
     across = joints[:, _INDEX["lhip"]] - joints[:, _INDEX["rhip"]]
     along = joints[:, _INDEX["spine"]] - joints[:, _INDEX["hip"]]
-    return _axes(along, across)
+    upper = (left + right) / 2 - joints[:, _INDEX["hip"]]
+    return _axes(along + _known(upper), across + _known(left - right))
 
 
 def torso_pitch(joints: np.ndarray, body: np.ndarray) -> np.ndarray:
@@ -106,6 +112,12 @@ def _axes(z: np.ndarray, y: np.ndarray) -> np.ndarray:
     z = _unit(z)
     y = _unit(y - (y * z).sum(-1, keepdims=True) * z)
     return np.stack([np.cross(y, z), y, z], -1)
+
+
+def _known(vector: np.ndarray) -> np.ndarray:
+    """Return vectors (P, 3), 0 instead of those that are not known."""
+    known: np.ndarray = np.where(np.isfinite(vector).all(-1, keepdims=True), vector, 0.0)
+    return known
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

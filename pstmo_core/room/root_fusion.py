@@ -26,11 +26,14 @@ _FIRST_SPREAD = 0.09
 #: By how much a learned height may change, as a deviation a second (shoes, posture).
 _DRIFT = 0.002
 #: Seconds over which errors of one kind of reading are alike.
-_WHITE_TIME, _STEADY_TIME = 0.4, 10.0
+_WHITE_TIME, _STEADY_TIME = 0.4, 5.0
 #: Readings up to this many deviations off have full weight, larger ones a square less.
 _TRUSTED = 2.5
-#: Seconds in which what comes out follows what is known.
-_EASE = 0.5
+#: Seconds in which what comes out follows what is known, and how fast it may move people while it
+#: does, metres a second: slower than they walk.
+_EASE, _FASTEST = 0.5, 1.5
+#: What that leaves of the variance of readings whose errors are alike for `_WHITE_TIME`.
+_EASED = _WHITE_TIME / (2 * _EASE)
 #: A person not seen for this long is placed without regard to where they were, seconds.
 _GAP = 1.0
 #: A source speaks for a person until this long after its last reading, seconds.
@@ -66,6 +69,9 @@ class Sizes:
     """(P,), relative deviation of that."""
     source: np.ndarray
     """(P,) of `RootSource`."""
+    moved: np.ndarray
+    """(P,), by how much the logarithm of the distance changed since the last frame because more is
+    known of the size."""
 
 
 class RootFusion:
@@ -102,6 +108,7 @@ class RootFusion:
         rows: np.ndarray,
         stamp: int,
         stature: np.ndarray,
+        distance: np.ndarray,
         floor: SizeReading,
         depth: SizeReading,
     ) -> Sizes:
@@ -111,6 +118,7 @@ class RootFusion:
             rows: (P,) of the people in it.
             stamp: nanoseconds; an older one than the last is taken as the same.
             stature: (P,) metres as lifted, NaN where it is not known.
+            distance: (P,) metres at which people of that stature would be, NaN where not known.
             floor: what the floor tells.
             depth: what the depth image tells.
         """
@@ -126,7 +134,10 @@ class RootFusion:
             self._learn(rows, passed, lifted, told)
             self._spoke[rows[told.known], column] = stamp
         self._seen[rows] = np.maximum(stamp, self._seen[rows])
-        return self._show(rows, stamp, lifted, usable, new, passed, (floor, depth))
+        growth, spread, moved = self._show(
+            rows, lifted, distance, usable, new, passed, (floor, depth)
+        )
+        return Sizes(np.exp(growth), spread, self._sources(rows, stamp), moved)
 
     def _begin(self, rows: np.ndarray, lifted: np.ndarray) -> None:
         """Let who is unknown start from the stated height, or from what the network thinks."""
@@ -156,30 +167,37 @@ class RootFusion:
     def _show(
         self,
         rows: np.ndarray,
-        stamp: int,
         lifted: np.ndarray,
+        distance: np.ndarray,
         usable: np.ndarray,
         new: np.ndarray,
         passed: np.ndarray,
         readings: tuple[SizeReading, SizeReading],
-    ) -> Sizes:
-        told = (self._spoke[rows] >= 0).any(-1)
-        source = self._sources(rows, stamp, told)
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return growth, its deviation, and what knowledge alone has added to it; (P,) each."""
         stated = self._stated is not None
-        target = np.where(told | stated, self._height[rows], lifted)
-        follow = np.where(new, 1.0, 1 - np.exp(-passed / _EASE))
-        follow = np.where(told | stated, follow, 1.0)
-        self._shown[rows] += follow * (target - self._shown[rows])
-        learned = self._variance[rows] + self._steady[rows]
-        nudge, left = _nudge(self._height[rows] - lifted, learned + _LIFTED_SPREAD**2, readings)
-        self._nudge[rows] = np.where(new, 0.0, self._nudge[rows])
-        self._nudge[rows] += (1 - np.exp(-passed / _EASE)) * (nudge - self._nudge[rows])
-        growth = np.where(usable, self._shown[rows] - lifted + self._nudge[rows], 0.0)
+        told = (self._spoke[rows] >= 0).any(-1)
+        known = told | stated
+        steady = self._steady[rows]
+        learned = np.maximum(self._variance[rows] - steady, 0.0) + _LIFTED_SPREAD**2
+        nudge, left = _nudge(self._height[rows] - lifted, learned, steady, readings)
+        ease = 1 - np.exp(-passed / _EASE)
+        nudges = np.where(new, 0.0, self._nudge[rows])
+        nudges = nudges + ease * (nudge - nudges)
+        shown = self._shown[rows]
+        shown = shown + np.where(new, 1.0, ease) * (self._height[rows] - shown)
+        before = self._shown[rows] + self._nudge[rows]
+        change = np.where(new, 0.0, shown + nudges - before)
+        most = _FASTEST * passed / np.fmax(distance, 0.5)
+        moved = np.where(known, np.clip(change, -most, most), 0.0)
+        shown = np.where(known, shown + moved - change, lifted)
+        self._shown[rows], self._nudge[rows] = shown, np.where(known, nudges, 0.0)
+        growth = np.where(usable & known, shown - lifted + nudges, 0.0)
         untold = KNOWN_SPREAD if stated else STATURE_SPREAD
-        spread = np.where(told, np.sqrt(left), untold)
-        return Sizes(np.exp(growth), spread, source)
+        return growth, np.where(told, np.sqrt(left), untold), moved
 
-    def _sources(self, rows: np.ndarray, stamp: int, told: np.ndarray) -> np.ndarray:
+    def _sources(self, rows: np.ndarray, stamp: int) -> np.ndarray:
+        told = (self._spoke[rows] >= 0).any(-1)
         speaks = (self._spoke[rows] >= 0) & (stamp - self._spoke[rows] <= _SPEAKS * 1e9)
         untold = RootSource.ASSUMED if self._stated is None else RootSource.HEIGHT
         return np.select(
@@ -190,20 +208,34 @@ class RootFusion:
 
 
 def _nudge(
-    growth: np.ndarray, variance: np.ndarray, readings: tuple[SizeReading, SizeReading]
+    growth: np.ndarray,
+    variance: np.ndarray,
+    steady: np.ndarray,
+    readings: tuple[SizeReading, SizeReading],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a frame's own readings add to the growth (P,), and the variance that is left."""
-    weights = 1 / variance
+    """Say what a frame's own readings change.
+
+    Args:
+        growth: (P,), what is known without them.
+        variance: (P,) of that, as far as it averages out.
+        steady: (P,), the variance of what does not.
+        readings: of floor and depth image.
+
+    Returns:
+        What is added to the growth, and the variance that is left; (P,) each.
+    """
+    weights = 1 / (variance + steady)
+    precision = 1 / variance
     added = np.zeros_like(growth)
     for reading in readings:
         off = np.where(reading.known, reading.growth - growth, 0.0)
-        usual = _TRUSTED**2 * (variance + reading.white + reading.steady)
+        usual = _TRUSTED**2 * (variance + steady + reading.white + reading.steady)
         with np.errstate(invalid="ignore", divide="ignore"):
-            weight = np.where(
-                reading.known,
-                1 / (reading.white + reading.steady) / np.maximum(1.0, off**2 / usual),
-                0.0,
-            )
+            trust = np.where(reading.known, 1 / np.maximum(1.0, off**2 / usual), 0.0)
+            weight = np.where(reading.known, trust / (reading.white + reading.steady), 0.0)
+            told = np.where(reading.known, trust / (_EASED * reading.white), 0.0)
         added += weight * off
         weights = weights + weight
-    return added / weights, 1 / weights
+        precision = precision + told
+        steady = np.where(reading.known, np.minimum(steady, reading.steady), steady)
+    return added / weights, steady + 1 / precision

@@ -7,6 +7,7 @@ import numpy as np
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.depth_root import DepthReader
 from pstmo_core.room.floor import Floor, StandingFeet
+from pstmo_core.room.range_filter import RangeFilter
 from pstmo_core.room.root_fusion import RootFusion, RootSource
 from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.streaming.config import StreamConfig
@@ -14,13 +15,15 @@ from pstmo_core.streaming.root import Roots, scale_to, solve_roots, stature
 
 #: People whose heights are remembered, for each that is followed at once.
 _REMEMBERED = 4
+#: Deviation along the ray of a pelvis from where its body is, metres: what poses are off by.
+_POSE_SPREAD = 0.03
 
 
 class Placing:
-    """Places the people of one frame after another; remembers how tall they are.
+    """Places the people of one frame after another; remembers how tall they are, and where.
 
-    As long as neither the camera's pose nor a depth image is known, people are as tall as stated
-    or, if nothing is, as the network makes them.
+    Of whom neither floor nor depth image has told anything, is as tall as stated or, if nothing
+    is, as the network makes them.
     """
 
     def __init__(self, config: StreamConfig) -> None:
@@ -31,8 +34,7 @@ class Placing:
         self._rows: dict[str, int] = {}
         self._feet = StandingFeet(self._count)
         self._fusion = RootFusion(self._count, config.height)
-        self._informed = False
-        """Whether a pose or a depth image ever came."""
+        self._ranges = RangeFilter(self._count)
 
     def place(
         self,
@@ -44,7 +46,7 @@ class Placing:
         pose: CameraPose | None = None,
         depths: np.ndarray | None = None,
     ) -> tuple[np.ndarray, Roots]:
-        """MicroBatch the people of a frame.
+        """Place the people of a frame.
 
         Args:
             stamp: nanoseconds.
@@ -63,10 +65,6 @@ class Placing:
         if rays is None or not len(ids):
             return scale_to(joints, self._config.height), Roots.unknown(len(joints))
         pose = pose if pose is not None and pose.knows_floor else None
-        self._informed |= pose is not None or depths is not None
-        if not self._informed:
-            joints = scale_to(joints, self._config.height)
-            return joints, solve_roots(joints, rays, weights, stated)
         roots = solve_roots(joints, rays, weights, stated)
         rows = self._rows_of(ids)
         bodies = joints + roots.position[:, None]
@@ -74,10 +72,13 @@ class Placing:
         depth = SizeReading.nothing(len(ids))
         if depths is not None:
             depth = self._depth.read_sizes(bodies, depths)
-        sizes = self._fusion.fuse(rows, stamp, stature(joints), floor, depth)
-        scale = sizes.scale[:, None]
-        larger = np.asarray(joints * scale[..., None], joints.dtype)
-        return larger, roots.scaled(sizes.scale, sizes.spread, sizes.source)
+        sizes = self._fusion.fuse(rows, stamp, stature(joints), roots.distance, floor, depth)
+        larger = np.asarray(joints * sizes.scale[:, None, None], joints.dtype)
+        distance, jitter = self._ranges.follow(
+            rows, stamp, roots.distance * sizes.scale, roots.jitter, sizes.moved
+        )
+        variance = jitter + sizes.spread**2 + (_POSE_SPREAD / distance) ** 2
+        return larger, roots.moved_to(distance, variance, sizes.source)
 
     def _read_floor(
         self,
@@ -103,5 +104,6 @@ class Placing:
                     row = self._rows.pop(next(iter(self._rows)))
                 self._feet.forget(row)
                 self._fusion.forget(row)
+                self._ranges.forget(row)
             self._rows[name] = row  # at the end: seen last
         return np.array([self._rows[name] for name in ids], np.intp)

@@ -54,18 +54,39 @@ class Roots:
         source = np.full(people, RootSource.NONE, np.uint8)
         return cls(np.full((people, 3), np.nan), np.full((people, 3, 3), np.nan), source)
 
-    def scaled(self, scale: np.ndarray, spread: np.ndarray, source: np.ndarray) -> Roots:
-        """Return the places of people who are larger by a factor.
+    @property
+    def distance(self) -> np.ndarray:
+        """(P,) metres, NaN where it is not known."""
+        away: np.ndarray = np.linalg.norm(self.position, axis=-1)
+        return away
+
+    @property
+    def jitter(self) -> np.ndarray:
+        """(P,), relative variance of the distance but for that of people's size."""
+        along = np.einsum("pi,pij,pj->p", self.position, self._sizeless, self.position)
+        relative: np.ndarray = along / self.distance**4
+        return relative
+
+    @property
+    def _sizeless(self) -> np.ndarray:
+        """(P, 3, 3), the covariance but for that of people's size."""
+        spread = np.array([SPREADS.get(RootSource(kind), 0.0) for kind in self.source.tolist()])
+        left: np.ndarray = self.covariance - (spread**2)[:, None, None] * _outer(self.position)
+        return left
+
+    def moved_to(self, distance: np.ndarray, variance: np.ndarray, source: np.ndarray) -> Roots:
+        """Return the places of people in the same directions at other distances.
 
         Args:
-            scale: (P,), the factor.
-            spread: (P,), relative deviation of people's size, which takes the place of the old.
+            distance: (P,) metres.
+            variance: (P,), relative, of the distance, which takes the place of the old.
             source: (P,) of `RootSource`.
         """
+        scale = distance / self.distance
         place = self.position * scale[:, None]
-        old = np.array([SPREADS.get(RootSource(kind), 0.0) for kind in self.source.tolist()])
-        left = self.covariance - (old**2)[:, None, None] * _outer(self.position)
-        covariance = left * scale[:, None, None] ** 2 + (spread**2)[:, None, None] * _outer(place)
+        across = np.eye(3) - _outer(place) / (distance**2)[:, None, None]
+        left = across @ self._sizeless @ across * scale[:, None, None] ** 2
+        covariance = left + variance[:, None, None] * _outer(place)
         known = self.source != RootSource.NONE
         return Roots(place, covariance, np.where(known, source, RootSource.NONE).astype(np.uint8))
 
@@ -93,7 +114,7 @@ def solve_roots(
     weights: np.ndarray,
     source: RootSource = RootSource.ASSUMED,
 ) -> Roots:
-    """MicroBatch skeletons before the camera.
+    """Place skeletons before the camera.
 
     Args:
         joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.

@@ -23,6 +23,7 @@ from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
 POSE = VIEW.pose
 FPS = 25.0
+AWAY = np.array([4.0])
 
 
 def test_a_ray_of_an_ankle_meets_its_plane_where_the_ankle_is() -> None:
@@ -168,13 +169,13 @@ def test_one_wild_reading_moves_a_learned_height_little_and_a_row_can_be_forgott
     fusion, row = RootFusion(4), np.array([2])
     nothing = SizeReading.nothing(1)
     for step in range(100):
-        sizes = fusion.fuse(row, step * 40_000_000, np.array([1.5]), reading(0.1), nothing)
+        sizes = fusion.fuse(row, step * 40_000_000, np.array([1.5]), AWAY, reading(0.1), nothing)
     assert sizes.scale[0] == pytest.approx(np.exp(0.1), rel=0.01)
     assert sizes.spread[0] < 0.03
-    wild = fusion.fuse(row, 100 * 40_000_000, np.array([1.5]), reading(0.9), nothing)
+    wild = fusion.fuse(row, 100 * 40_000_000, np.array([1.5]), AWAY, reading(0.9), nothing)
     assert wild.scale[0] == pytest.approx(sizes.scale[0], rel=0.02)
     fusion.forget(2)
-    again = fusion.fuse(row, 101 * 40_000_000, np.array([1.5]), nothing, nothing)
+    again = fusion.fuse(row, 101 * 40_000_000, np.array([1.5]), AWAY, nothing, nothing)
     assert (again.scale[0], again.spread[0]) == (1.0, STATURE_SPREAD)
 
 
