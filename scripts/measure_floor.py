@@ -24,7 +24,7 @@ from pstmo_core.runtime.base import Runtime
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import LOWER_BODY
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_core.streaming.lifter import MOST_AT_ONCE, StreamLifter
 from pstmo_core.streaming.root import stature
 
 DISTANCES = ((2.0, 3.0), (3.0, 5.0), (5.0, 8.0), (8.0, 12.0))
@@ -44,6 +44,8 @@ class Case:
     floor: bool = False
     tilt: float = 0.0
     """Degrees by which the pose's pitch is off."""
+    drawn: bool = False
+    """Whether that is the deviation that it is drawn with, as `tilt_error` says it."""
     height: bool = False
     depth: bool = False
     hidden: float = np.inf
@@ -54,6 +56,7 @@ CASES = (
     Case("assumed"),
     Case("stated height", height=True),
     Case("floor", floor=True),
+    Case("floor, tilt known within 0.5 degrees", floor=True, tilt=0.5, drawn=True),
     Case("floor, tilt off by 0.5 degrees", floor=True, tilt=0.5),
     Case("floor, tilt off by 1 degree", floor=True, tilt=1.0),
     Case("learned, legs hidden after 4 s", floor=True, hidden=4.0),
@@ -76,13 +79,14 @@ def lift(
     size = view.focal * 1.7 / in_camera[:, :1, 2:]
     points = view.project(in_camera) + slow_noise(rng, world.shape[:2]) * 0.01 * size
     pose = view.pose
-    pitch = np.radians(case.tilt) * rng.choice([-1, 1])
+    off = rng.normal() if case.drawn else rng.choice([-1, 1])
+    pitch = np.radians(case.tilt) * off
     cos, sin = np.cos(pitch), np.sin(pitch)
     pose = replace(pose, rotation=pose.rotation @ [[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
     tall = float(np.median(stature(in_camera - in_camera[:, :1])))
     config = StreamConfig(height=tall if case.height else 0.0)
     lifter = StreamLifter(runtime, config)
-    places, covariances = np.full((len(world), 3), np.nan), np.full((len(world), 3, 3), np.nan)
+    frames = []
     for row in range(len(world)):
         scores = np.ones((1, 17), np.float32)
         if row / fps > case.hidden:
@@ -91,12 +95,15 @@ def lift(
         if case.depth:
             depths = (in_camera[row, :, 2] - 0.1 + rng.normal(0, 0.03, 17)).astype(np.float32)
             depths[rng.random(17) < 0.2] = np.nan
-        frame = KeypointFrame(
+        frames.append(KeypointFrame(
             round(row / fps * 1e9), ("p",), points[row][None].astype(np.float32), scores,
             view.width, view.height, view.focal, pose if case.floor else None,
             None if depths is None else depths[None],
-        )  # fmt: skip
-        for answer in lifter.push(frame):
+        ))  # fmt: skip
+    places, covariances = np.full((len(world), 3), np.nan), np.full((len(world), 3, 3), np.nan)
+    for first in range(0, len(frames), MOST_AT_ONCE):
+        for answer in lifter.push_all(frames[first : first + MOST_AT_ONCE]):
+            row = round(answer.stamp / 1e9 * fps)
             places[row] = answer.roots.position[0]
             covariances[row] = answer.roots.covariance[0]
     return places, covariances, in_camera[:, 0]

@@ -20,7 +20,7 @@ STATURE_SPREAD = 0.057
 #: The same where the height is given: what lifting and posture leave of it.
 KNOWN_SPREAD = 0.025
 #: Deviation, frame by frame, of a lifted skeleton's size from the person's.
-_LIFTED_SPREAD = 0.02
+_LIFTED_SPREAD = 0.018
 #: Where learning begins: people are taken to differ more than adults do, for children are people.
 _FIRST_SPREAD = 0.09
 #: By how much a learned height may change, as a deviation a second (shoes, posture).

@@ -21,7 +21,7 @@ SPREADS = {RootSource.ASSUMED: STATURE_SPREAD, RootSource.HEIGHT: KNOWN_SPREAD}
 FEWEST_JOINTS = 4
 _ROUNDS = 4
 #: Least residual (ray units, so radians) that is taken as noise; keypoints are never better.
-_NOISE_FLOOR = 0.003
+_NOISE_FLOOR = 0.002
 #: Residuals up to this many deviations have full weight, larger ones a square less.
 _TRUSTED = 1.5
 #: A skeleton's joints err together. The covariance is that of this many independent ones.

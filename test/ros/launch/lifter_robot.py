@@ -177,20 +177,19 @@ class TestWhileItRuns(unittest.TestCase):
         placed = np.nanmedian(share[TOLD.start + 50 : TOLD.stop])
         kept = np.nanmedian(share[LOST.start :])
         jumps = np.linalg.norm(np.diff(offset, axis=0), axis=-1)
-        comes = np.nanmax(jumps[TOLD.start - 1 : TOLD.start + 25])
-        usual = np.nanmax(jumps[: TOLD.start - 1])
+        largest = np.nanmax(jumps)
         print(
             f"measured: place off by {blind:.1%} of the distance without the floor, {placed:.1%} "
             f"with it, {kept:.1%} after TF is lost; covariance covers {np.mean(inside):.0%}; "
-            f"largest step {comes:.2f} m as the floor comes, {usual:.2f} m before; body frame "
+            f"largest step {largest:.2f} m, as the floor comes and goes; body frame "
             f"{np.median(axes):.1f} degrees off; standing feet {np.median(feet) * 1e3:.0f} mm off"
         )
         self.assertLess(blind, 0.05)
         self.assertLess(placed, 0.02)
         self.assertLess(kept, 0.03)
-        self.assertGreater(np.mean(inside), 0.85)
-        self.assertLess(comes, max(0.1, 1.3 * usual))
-        self.assertLess(np.median(axes), 12.0)
+        self.assertGreater(np.mean(inside), 0.9)  # not more than is right: test_covariance
+        self.assertLess(largest, 0.1)
+        self.assertLess(np.median(axes), 5.0)
         self.assertLess(np.median(feet), 0.03)
         told = [kind for (row, _), kind in sources.items() if TOLD.start + 50 < row < TOLD.stop]
         self.assertGreater(np.mean(np.array(told) == Skeleton3D.ROOT_FLOOR), 0.95)
