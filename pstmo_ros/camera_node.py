@@ -32,6 +32,7 @@ from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import camera_info_message, time_message
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import Parameters
 from pstmo_ros.run_node import run_node
@@ -51,7 +52,9 @@ class CameraNode(Node):
     """Publishes `image_raw`, `image_raw/compressed` and `camera_info` with the same stamps.
 
     A thread of its own waits for the images. Images of a file come at its own pace, once somebody
-    listens; a camera that falls silent is opened again and again.
+    listens; a camera that falls silent is opened again and again. Of a camera that is faster than
+    its images can be published the newest is shown: a queue of them would be late, and more so with
+    every image.
 
     Raises:
         ConfigError: if a parameter is wrong.
@@ -74,6 +77,7 @@ class CameraNode(Node):
         self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
         self._ended = threading.Event()
         self._answered = threading.Event()
+        self._newest: Mailbox[Frame] = Mailbox()
         if own.wait_for_keypoints:
             self.create_subscription(
                 People2D, own.keypoints_topic, lambda _: self._answered.set(), reliable
@@ -86,6 +90,7 @@ class CameraNode(Node):
         """End the thread before the node."""
         self._ended.set()
         self._answered.set()
+        self._newest.close()
         self._worker.join(5.0)
         super().destroy_node()
 
@@ -101,25 +106,40 @@ class CameraNode(Node):
         next(first)  # raises if there is no such camera
         return Images(_beginning_with(first, images.frames), live=True)
 
-    # The thread
+    # The threads
 
     def _work(self) -> None:
+        if not self._images.live:
+            self._speak_of_faults(self._show_file)
+            return
+        reader = threading.Thread(
+            target=self._speak_of_faults, args=(self._read_live,), daemon=True
+        )
+        reader.start()
+        self._speak_of_faults(self._show_live)
+        reader.join()
+
+    def _speak_of_faults(self, work: Callable[[], None]) -> None:
         try:
-            if self._images.live:
-                self._show_live()
-            else:
-                self._show_file()
+            work()
         except Exception:  # a thread ends without a word
             if self.context.ok() and not self._ended.is_set():
                 self.get_logger().fatal(f"no more images:\n{traceback.format_exc()}")
 
     def _show_live(self) -> None:
+        while (frame := self._newest.take()) is not None:
+            self._publish(*frame)
+
+    def _read_live(self) -> None:
         while not self._ended.is_set():
             try:
-                for stamp, image in self._images.frames():
+                for frame in self._images.frames():
                     if self._ended.is_set():
                         return
-                    self._publish(stamp, image)
+                    if self._newest.put(frame):
+                        sentence = "images come faster than they are published: the newest is taken"
+                        if line := self._drops.add("replaced", sentence, time.monotonic_ns()):
+                            self.get_logger().info(line)
             except PstmoError as error:
                 sentence = f"{error}; it is opened again every {_RETRY:.0f} s"
                 if line := self._drops.add("silent", sentence, time.monotonic_ns()):

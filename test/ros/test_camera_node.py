@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,51 @@ def test_a_camera_that_is_unplugged_is_opened_again(
     here.spin_until(lambda: len(opened) >= 4 and len(here.infos) >= 6)
     assert set(opened) == {3}
     assert capfd.readouterr().err.count("sends no images any more; it is opened again") == 1
+
+
+def test_images_that_come_too_fast_make_nothing_late(
+    audience: Callable[..., Audience],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A network camera's images wait somewhere if nobody fetches them, and are stamped late."""
+    came: list[int] = []
+
+    class Fast:
+        """A camera that gives an image every 50 ms, with its number as grey level."""
+
+        def __init__(self, device: int) -> None:
+            self._next = time.monotonic()
+
+        def isOpened(self) -> bool:  # noqa: N802  (OpenCV's name)
+            return True
+
+        def read(self) -> tuple[bool, np.ndarray]:
+            self._next += 0.05
+            time.sleep(max(self._next - time.monotonic(), 0))
+            came.append(len(came) % 250)
+            return True, np.full((48, 64, 3), came[-1], np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    published: list[tuple[int, int]] = []
+    publish = CameraNode._publish
+
+    def slowly(self: CameraNode, stamp: int, image: np.ndarray) -> None:
+        published.append((int(image[0, 0, 0]), came[-1]))
+        publish(self, stamp, image)
+        time.sleep(0.25)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Fast)
+    monkeypatch.setattr(CameraNode, "_publish", slowly)
+    here = audience(source="3")
+    here.spin_until(lambda: len(published) >= 8 and len(here.infos) >= 6)
+    behind = [(newest - shown) % 250 for shown, newest in published]
+    assert np.median(behind) <= 1 and len(came) > 2 * len(published)
+    assert (
+        "images come faster than they are published: the newest is taken" in capfd.readouterr().err
+    )
 
 
 def test_a_network_camera_is_shown_and_comes_back_and_its_password_stays_secret(
