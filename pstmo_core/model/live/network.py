@@ -39,7 +39,7 @@ from pstmo_core.model.transformer import NORM_EPS
 from pstmo_core.skeleton import JOINTS
 
 #: Seconds within which a frame counts as being about a moment.
-_ABOUT = 0.015
+ABOUT = 0.015
 
 
 class LiveLayer(nn.Module):
@@ -123,7 +123,7 @@ class Moments(nn.Module):
             return newest
         nodes = torch.tensor(NODES, device=tokens.device)[:, None, None]
         ages = (basis[:, :-1] * nodes).sum(1)[:, None]  # the weights of nodes are linear in age
-        closeness = -(ages - look_aheads / 1e3).abs() / _ABOUT + NEVER * basis[:, -1:]
+        closeness = -(ages - look_aheads / 1e3).abs() / ABOUT + NEVER * basis[:, -1:]
         weights = closeness.softmax(-1).to(kept.dtype)
         about = (weights.flatten(1, 2) @ kept).unflatten(1, weights.shape[1:3])
         return torch.where(look_aheads > 0, about, newest.to(about.dtype))

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from pstmo_core.encoding import input_shape
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.live.config import LiveConfig
-from pstmo_core.model.live.mixing import KeptAttention
-from pstmo_core.model.live.network import LiveLayer, Moments, STMOLive
+from pstmo_core.model.live.mixing import NEVER, KeptAttention
+from pstmo_core.model.live.network import ABOUT, LiveLayer, Moments, STMOLive
 from pstmo_core.model.live.past import NODES
 from pstmo_core.model.step.folding import Product, fold_head, fold_sem, product_of
 from pstmo_core.model.stmo import UnseenJoints
@@ -68,25 +68,29 @@ class LiveStep(nn.Module):
             ages: (R, F, N + F) seconds, how old the N frames in memory and the F new ones are at
                 each new one; `OUT_OF_REACH` where it cannot learn of them.
             memory: keys and values (R, key heads, N, depth) of the frames in memory, of each layer
-                and of the moments, in turns.
+                and of the moments, in turns, and their tokens (R, N, width).
 
         Returns:
             Poses (R, F, 17, 4) for each of `config.look_aheads`; keys and values of the new frames,
             (R, F, layers, 2, key heads, depth) and those of the moments (R, F, 2, key heads,
-            depth).
+            depth); and their tokens (R, F, width).
         """
         config, hats = self.config, self.ages(ages)
         fresh: list[Tensor] = []
-        pairs = list(zip(memory[::2], memory[1::2], strict=True))
+        *arrays, tokens = memory
+        pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
         x = self.sem(self.unseen(frames.flatten(0, 1))) + self.start
         for layer, pair in zip(self.layers, pairs, strict=False):
             x, new = layer(x, hats, *pair)
             fresh += new
-        poses, new = self.moments(x, hats, *pairs[-1])
+        poses, new = self.moments(x, ages, hats, tokens, *pairs[-1])
         poses = [self.head(pose).view(-1, self.frames, JOINTS, config.outputs) for pose in poses]
         shape = -1, self.frames, config.layers, 2, config.key_heads, config.depth
         of_moments = -1, self.frames, 2, config.moment_key_heads, config.depth
-        return *poses, torch.cat(fresh, 1).view(shape), torch.cat(new, 1).view(of_moments)
+        return (
+            *poses, torch.cat(fresh, 1).view(shape), torch.cat(new, 1).view(of_moments),
+            x.view(-1, self.frames, config.width),
+        )  # fmt: skip
 
 
 class _Unseen(nn.Module):
@@ -221,24 +225,35 @@ class _Moments(nn.Module):
         self.query = Product.of(weight[: config.width], bias[: config.width])
         self.pack = Product.of(weight[config.width :], bias[config.width :])
         self.bias = _weights(moments.attention)
-        self.named = moments.moment
+        self.named, self.look_aheads, self.frames = moments.moment, config.look_aheads, frames
         self.norm_attention, self.norm_feedforward = (
             moments.norm_attention, moments.norm_feedforward
         )  # fmt: skip
         self.feedforward = moments.feedforward
 
     def forward(
-        self, x: Tensor, hats: Tensor, keys: Tensor, values: Tensor
+        self, x: Tensor, ages: Tensor, hats: Tensor, tokens: Tensor, keys: Tensor, values: Tensor
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Tokens (R F, width) -> those of each moment, and the keys and values of the new."""
         new = list(self.pack(self.norm_attention(x)).chunk(2, 1))
         poses = []
-        for named, bias in zip(self.named, self.bias, strict=True):
-            asked = x + named
+        for look_ahead, named, bias in zip(self.look_aheads, self.named, self.bias, strict=True):
+            asked = x if look_ahead <= 0 else self._about(look_ahead, x, ages, hats, tokens)
+            asked = asked + named
             queries = self.query(self.norm_attention(asked))
             asked = asked + self.attention.mix(queries, new, bias @ hats, keys, values)
             poses.append(asked + self.feedforward(self.norm_feedforward(asked)))
         return poses, new
+
+    def _about(
+        self, look_ahead: int, x: Tensor, ages: Tensor, hats: Tensor, tokens: Tensor
+    ) -> Tensor:
+        """The tokens (R F, width) about a moment, of those in memory and the new ones."""
+        away = (ages.clamp(0.0, NODES[-1]) - look_ahead / 1e3).abs() / ABOUT
+        never = hats[:, 0, -1].view(-1, *ages.shape[1:]) * NEVER
+        of_kept, of_new = (never - away).softmax(-1).split([tokens.shape[1], self.frames], -1)
+        about = of_kept @ tokens + of_new @ x.view(-1, self.frames, x.shape[1])
+        return about.flatten(0, 1)
 
 
 def _weights(attention: KeptAttention) -> nn.Parameter:

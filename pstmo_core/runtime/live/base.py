@@ -90,7 +90,7 @@ class LiveRuntime(LoadedNetwork):
         look: Look,
         memory: LiveMemory,
         heads: Sequence[int],
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, ...]:
         """Run one of `GRAPHS`, see `pstmo_core.model.live.step.LiveStep`.
 
         Args:
@@ -106,9 +106,9 @@ class LiveRuntime(LoadedNetwork):
 
 
 def input_names(graph: str, config: LiveConfig) -> list[str]:
-    """Return the inputs of a graph: frames, ages, and keys and values in turns."""
+    """Return the inputs of a graph: frames, ages, and what `LiveMemory.of` gives."""
     pairs = [f"{graph}_{what}_{n}" for n in range(config.layers + 1) for what in ("keys", "values")]
-    return [f"{graph}_frames", f"{graph}_ages", *pairs]
+    return [f"{graph}_frames", f"{graph}_ages", *pairs, f"{graph}_tokens"]
 
 
 def pose_output(graph: str, look_ahead: int) -> str:
@@ -117,12 +117,12 @@ def pose_output(graph: str, look_ahead: int) -> str:
 
 
 def fresh_outputs(graph: str) -> list[str]:
-    """Return the names of a graph's outputs of keys and values, see `LiveMemory.write`."""
-    return [f"{graph}_fresh", f"{graph}_fresh_of_moments"]
+    """Return the names of a graph's outputs that `LiveMemory.write` takes."""
+    return [f"{graph}_fresh", f"{graph}_fresh_of_moments", f"{graph}_fresh_tokens"]
 
 
 def output_names_of(graph: str, config: LiveConfig) -> list[str]:
-    """Return the outputs of a graph: the poses of each look-ahead, then keys and values."""
+    """Return the outputs of a graph: the poses of each look-ahead, then `fresh_outputs`."""
     return [*(pose_output(graph, ms) for ms in config.look_aheads), *fresh_outputs(graph)]
 
 

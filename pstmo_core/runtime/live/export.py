@@ -77,7 +77,7 @@ def _trace(model: STMOLive, path: Path) -> None:
     for frames in GRAPHS.values():
         dt = np.full((2, frames), 0.03, np.float32)
         shape = 2, frames, *input_shape(config.encoding)
-        arrays = memory.look(np.arange(2), dt).ages, *memory.pairs(np.arange(2))
+        arrays = memory.look(np.arange(2), dt).ages, *memory.of(np.arange(2))
         example += [torch.randn(shape), *map(torch.from_numpy, arrays)]
     names = [name for graph in GRAPHS for name in input_names(graph, config)]
     outputs = [name for graph in GRAPHS for name in output_names_of(graph, config)]

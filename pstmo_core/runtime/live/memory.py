@@ -48,6 +48,7 @@ class LiveMemory:
         self._keys, self._values = (np.zeros(shape, np.float32) for _ in range(2))
         moments = (people, config.moment_key_heads, config.kept, config.depth)
         self._moment_keys, self._moment_values = (np.zeros(moments, np.float32) for _ in range(2))
+        self._tokens = np.zeros((people, config.kept, config.width), np.float32)
         self._taken = np.full((people, config.kept), _LONG_AGO)
         """Seconds on a person's own clock at which frames were taken."""
         self._clock = np.zeros(people)
@@ -71,14 +72,14 @@ class LiveMemory:
         """Return all that is kept, by name; not copies."""
         return {
             "keys": self._keys, "values": self._values, "moment_keys": self._moment_keys,
-            "moment_values": self._moment_values, "taken": self._taken, "clock": self._clock,
-            "since": self._since, "count": self._count,
+            "moment_values": self._moment_values, "tokens": self._tokens, "taken": self._taken,
+            "clock": self._clock, "since": self._since, "count": self._count,
         }  # fmt: skip
 
-    def pairs(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return keys and values (R, key heads, N, depth) of people, in turns.
+    def of(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return what is kept of people: keys and values (R, key heads, N, depth) in turns.
 
-        Those of each layer, then those of the moments.
+        Those of each layer, then those of the moments; at last the tokens (R, N, width).
 
         Not copies where the rows follow one another: as a rule they do, and do from the first on.
         """
@@ -87,8 +88,9 @@ class LiveMemory:
         if last - first == len(rows) - 1 and (len(rows) < 3 or bool((np.diff(rows) == 1).all())):
             chosen = slice(first, last + 1)
         layers = zip(self._keys, self._values, strict=True)
-        arrays = [each for pair in layers for each in pair]
-        return [each[chosen] for each in (*arrays, self._moment_keys, self._moment_values)]
+        pairs = [each for pair in layers for each in pair]
+        arrays = (*pairs, self._moment_keys, self._moment_values, self._tokens)
+        return [each[chosen] for each in arrays]
 
     def look(self, rows: np.ndarray, dt: np.ndarray) -> Look:
         """Find what new frames of some people can learn of, and which of them are to be kept.
@@ -118,13 +120,16 @@ class LiveMemory:
         ages[..., kept:][~reached] = _NEVER
         return Look(rows, keep, ages, times, since)
 
-    def write(self, look: Look, fresh: np.ndarray, of_moments: np.ndarray) -> None:
+    def write(
+        self, look: Look, fresh: np.ndarray, of_moments: np.ndarray, tokens: np.ndarray
+    ) -> None:
         """Keep the new frames of a look; their rows are each once there.
 
         Args:
             look: as `look` returned it.
             fresh: (R, F, layers, 2, key heads, depth), the frames' keys and values.
             of_moments: (R, F, 2, key heads, depth), the same of the moments.
+            tokens: (R, F, width), the frames'.
         """
         rows, keep = look.rows, look.keep
         nth = keep.cumsum(1)
@@ -135,6 +140,7 @@ class LiveMemory:
         self._values[:, row, :, place] = fresh[person, frame, :, 1]
         self._moment_keys[row, :, place] = of_moments[person, frame, 0]
         self._moment_values[row, :, place] = of_moments[person, frame, 1]
+        self._tokens[row, place] = tokens[person, frame]
         self._taken[row, place] = look.times[person, frame]
         self._clock[rows] = look.times[:, -1]
         self._count[rows] += nth[:, -1]

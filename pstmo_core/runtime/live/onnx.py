@@ -49,8 +49,8 @@ class LiveOnnxRuntime(LiveRuntime):
         look: Look,
         memory: LiveMemory,
         heads: Sequence[int],
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._graph(graph, heads).run(frames, look.ages, *memory.pairs(look.rows))
+    ) -> tuple[np.ndarray, ...]:
+        return self._graph(graph, heads).run(frames, look.ages, *memory.of(look.rows))
 
     def _graph(self, graph: str, heads: Sequence[int]) -> _Graph:
         """Return what runs a graph for some moments; made when it is first asked for."""
@@ -74,17 +74,19 @@ class _Graph:
     ) -> None:
         poses = [pose_output(graph, config.look_aheads[head]) for head in heads]
         self._outputs = [*poses, *fresh_outputs(graph)]
-        self._inputs = input_names(graph, config)
+        self._inputs, self._moments = input_names(graph, config), len(heads)
         self._session = make_session(keep_outputs(model, self._outputs), path, threads)
+        self._needed = {node.name for node in self._session.get_inputs()}
         on_cpu = self._session.get_providers()[0] == "CPUExecutionProvider"
         self.place = "CPU" if on_cpu else "CUDA"
 
-    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Poses (R, F, moments, 17, C), and keys and values."""
-        feed = dict(zip(self._inputs, inputs, strict=True))
-        *poses, fresh, of_moments = self._session.run(self._outputs, feed)
-        stacked = poses[0][:, :, None] if len(poses) == 1 else np.stack(poses, 2)
-        return stacked, fresh, of_moments
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Poses (R, F, moments, 17, C), and what `LiveMemory.write` takes."""
+        named = zip(self._inputs, inputs, strict=True)
+        feed = {name: value for name, value in named if name in self._needed}
+        outputs = self._session.run(self._outputs, feed)
+        poses, fresh = outputs[: self._moments], outputs[self._moments :]
+        return (poses[0][:, :, None] if len(poses) == 1 else np.stack(poses, 2), *fresh)
 
 
 def load(path: Path, threads: int, precision: str) -> LiveRuntime:

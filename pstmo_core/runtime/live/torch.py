@@ -43,15 +43,14 @@ class LiveTorchRuntime(LiveRuntime):
         look: Look,
         memory: LiveMemory,
         heads: Sequence[int],
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, ...]:
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
-        inputs = (
-            np.ascontiguousarray(each) for each in (frames, look.ages, *memory.pairs(look.rows))
-        )
-        *poses, fresh, of_moments = self._graphs[graph](*map(torch.from_numpy, inputs))
-        chosen = torch.stack([poses[head] for head in heads], 2)
-        return chosen.numpy(), fresh.numpy(), of_moments.numpy()
+        inputs = (np.ascontiguousarray(each) for each in (frames, look.ages, *memory.of(look.rows)))
+        outputs = self._graphs[graph](*map(torch.from_numpy, inputs))
+        poses = torch.stack([outputs[head] for head in heads], 2)
+        fresh = outputs[len(self.config.look_aheads) :]
+        return (poses.numpy(), *(each.numpy() for each in fresh))
 
 
 def load(path: Path, threads: int, precision: str) -> LiveRuntime:
