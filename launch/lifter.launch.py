@@ -57,7 +57,8 @@ def arguments() -> list:
             "camera",
             "",
             "Camera or video in which people are lifted: number of a connected camera (0), its "
-            "file (/dev/video0), a video file, an address (rtsp://...) or 'sample'; empty: none.",
+            "file (/dev/video0), a video file, an address (rtsp://..., http://...) or 'sample'; "
+            "empty: none.",
         ),
         ("camera_info", "", "Topic of the camera's calibration; empty: camera_info beside image."),
         ("player", "", "Clip of keypoints to play: a path, or 'sample'; empty: none."),

@@ -23,7 +23,7 @@ class CameraParameters:
     source: str = setting(
         "0",
         "Number of a connected camera (0) or its file (/dev/video0), a video file, the address of "
-        "a network camera (rtsp://...), or sample: the shipped video.",
+        "a network camera (rtsp://..., http://...), or sample: the shipped video.",
         change=NEVER,
     )
     loop: bool = setting(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +192,33 @@ def test_a_recorded_video_at_an_address_is_not_taken_for_a_stream(
     video = write_video(tmp_path / "room.mp4", filmed[0][:12])
     with pytest.raises(SourceError, match="recorded video, not a stream"):
         next(sources.camera_images(f"file://{video}", lambda: 0).frames())
+
+
+def test_jpegs_over_http_as_phones_send_them_are_a_camera(filmed: Film) -> None:
+    jpegs = [bytes(cv2.imencode(".jpg", image)[1]) for image in filmed[0][:5]]
+
+    class Phone(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            with contextlib.suppress(OSError):  # who looked is gone
+                for jpeg in itertools.cycle(jpegs):
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+                    self.wfile.write(head.encode() + b"\r\n\r\n" + jpeg + b"\r\n")
+                    time.sleep(0.02)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Phone) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/video"
+        frames = list(sources.camera_images(address, time.monotonic_ns, frames=5).frames())
+        server.shutdown()
+    stamps = [stamp for stamp, _ in frames]
+    assert len(stamps) == 5 and (np.diff(stamps) > 0).all()
+    assert np.abs(frames[0][1].astype(float) - filmed[0][0]).mean() < 8  # grey levels: it is JPEG
 
 
 def test_a_cameras_password_is_neither_shown_nor_stored(tmp_path: Path, pstmo: Command) -> None:
