@@ -38,6 +38,8 @@ PACKAGE = "pstmo_ros"
 #: Focal length in pixels of the shipped clip's camera (scripts/make_sample.py).
 SAMPLE_FOCAL = 934.4
 SWITCH = ("true", "false")
+#: What the configurations of RViz show.
+RVIZ_TOPICS = ("skeleton_markers", "capsules", "uncertainty")
 NO_RVIZ = (
     "rviz:=true was asked for, but rviz2 is not on PATH: install it (apt install "
     "ros-$ROS_DISTRO-rviz2), or look at the markers on another machine. Everything else runs."
@@ -76,6 +78,11 @@ def arguments() -> list:
         ),
         ("log_level", "info", "Log level of the nodes."),
         ("rviz_config", config_file("lifter.rviz"), "Configuration of RViz."),
+        (
+            "fixed_frame",
+            "",
+            "Fixed frame of RViz; empty: floor_frame where there is one, else the camera's.",
+        ),
     ]
     switches = [
         ("activate", "true", "Whether lifter and detector are configured and activated."),
@@ -127,7 +134,9 @@ def check(context: LaunchContext) -> list:
         launch_arguments.check_file("rviz_config", get(context, "rviz_config"))
     sources = [name for name in ("camera", "player") if get(context, name)]
     sources += [name for name in ("virtual_camera",) if is_true(context, name)]
-    launch_arguments.check_sources(sources, get(context, "image"), get(context, "input"))
+    launch_arguments.check_sources(
+        sources, get(context, "image"), get(context, "input"), get(context, "cameras")
+    )
     if is_rectified(context) and not get(context, "rectified"):
         hints.append(f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)")
     return [LogInfo(msg=hint) for hint in hints]
@@ -372,24 +381,37 @@ def rviz(context: LaunchContext) -> list:
         return []
     if shutil.which("rviz2") is None:
         return [LogInfo(msg=NO_RVIZ)]
-    namespace = get(context, "namespace").strip("/")
-    shown = ("skeleton_markers", "image_raw") if namespace else ()
-    config, level = get(context, "rviz_config"), level_frame(context)
-    if level and Path(config).name == "lifter.rviz":
-        config = str(Path(config).with_name("room.rviz"))
-    options = ["-d", config]
-    if frame := level or get(context, "frame_id"):
-        options += ["-f", frame]
+    options, remappings = rviz_options(context)
     return [
         Node(
             package="rviz2",
             executable="rviz2",
             name="rviz",
             arguments=options,
-            remappings=[(f"/{topic}", f"/{namespace}/{topic}") for topic in shown],
+            remappings=remappings,
             parameters=[{"use_sim_time": is_true(context, "use_sim_time")}],
         )
     ]
+
+
+def rviz_options(context: LaunchContext) -> tuple[list, list]:
+    """Return RViz's arguments and remappings: its configuration, fixed frame and topics."""
+    config, level = get(context, "rviz_config"), level_frame(context)
+    fixed = get(context, "fixed_frame")
+    if level and fixed in ("", level) and Path(config).name == "lifter.rviz":
+        config = str(Path(config).with_name("room.rviz"))
+    options = ["-d", config]
+    if frame := fixed or level or get(context, "frame_id"):
+        options += ["-f", frame]
+    topics = {topic: topic for topic in RVIZ_TOPICS}
+    if markers := get(context, "markers_topic"):
+        topics["skeleton_markers"] = markers
+    namespace = get(context, "namespace").strip("/")
+    names = {
+        topic: name if name.startswith("/") else f"/{namespace}/{name}".replace("//", "/")
+        for topic, name in topics.items()
+    }
+    return options, [(f"/{topic}", name) for topic, name in names.items() if name != f"/{topic}"]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -125,13 +125,16 @@ def _check_kind(name: str, path: str, wrong: str, what: str) -> None:
         raise ConfigError(f"{name}:={path} is {what}: give {other}:={path}")
 
 
-def check_sources(sources: Sequence[str], image: str, messages: str = "") -> None:
+def check_sources(
+    sources: Sequence[str], image: str, messages: str = "", cameras: str = ""
+) -> None:
     """Check that keypoints come from one place.
 
     Args:
         sources: of images or keypoints that are asked for.
         image: topic of images, empty if there is none.
         messages: what keypoints come as, where they come from another package.
+        cameras: names of cameras that one lifter serves.
 
     Raises:
         ConfigError: if they would come from several.
@@ -143,6 +146,11 @@ def check_sources(sources: Sequence[str], image: str, messages: str = "") -> Non
         raise ConfigError(
             f"input:={messages} and {started[0]} exclude one another: keypoints come either from "
             "another package's node or from what this launch file starts"
+        )
+    if cameras and started:
+        raise ConfigError(
+            f"cameras:={cameras} and {started[0]} exclude one another: this launch file starts one "
+            "camera; start a detector_node in each camera's namespace (docs/robots.md)"
         )
     if "player" in sources and image:
         raise ConfigError("player and image exclude one another: both give keypoints")

@@ -11,11 +11,12 @@ from pstmo_core.skeleton import EDGES, JOINT_NAMES
 
 _EDGES = np.array(EDGES)
 #: Metres from a bone to the skin, about, by the joint that the bone ends in.
-_TRUNK, _HEAD, _UPPER_ARM, _FOREARM, _THIGH, _SHANK = 0.13, 0.10, 0.06, 0.05, 0.08, 0.06
+_TRUNK, _HEAD, _SHOULDER = 0.13, 0.10, 0.07
+_UPPER_ARM, _FOREARM, _THIGH, _SHANK = 0.06, 0.05, 0.08, 0.06
 _RADII = {
     "lelbow": _UPPER_ARM, "relbow": _UPPER_ARM, "lwrist": _FOREARM, "rwrist": _FOREARM,
     "lknee": _THIGH, "rknee": _THIGH, "lankle": _SHANK, "rankle": _SHANK, "head": _HEAD,
-    "neck_nose": _HEAD,
+    "neck_nose": _HEAD, "lshoulder": _SHOULDER, "rshoulder": _SHOULDER,
 }  # fmt: skip
 RADII = np.array([_RADII.get(JOINT_NAMES[end], _TRUNK) for _, end in EDGES])
 """(B,) metres, of the capsule of each bone, in the order of `EDGES`."""

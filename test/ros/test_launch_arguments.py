@@ -103,3 +103,8 @@ def test_keypoints_come_from_one_place(tmp_path: Path) -> None:
         launch_arguments.check_sources(["camera", "player"], "")
     with pytest.raises(ConfigError, match="player and image"):
         launch_arguments.check_sources(["player"], "/cam/image_raw")
+    with pytest.raises(ConfigError, match="input:=yolo and image exclude one another"):
+        launch_arguments.check_sources([], "/cam/image_raw", "yolo")
+    with pytest.raises(ConfigError, match="cameras:=left,right and player exclude one another"):
+        launch_arguments.check_sources(["player"], "", "people2d", "left,right")
+    launch_arguments.check_sources([], "", "hri")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -204,10 +205,10 @@ def test_rviz_shows_the_markers_in_the_players_frame_with_the_right_qos() -> Non
     config = yaml.safe_load((ROOT / "config" / "lifter.rviz").read_text())
     manager = config["Visualization Manager"]
     assert manager["Global Options"]["Fixed Frame"] == PlayerParameters.frame_id
-    topics = {d["Class"].split("/")[1]: d.get("Topic") for d in manager["Displays"]}
-    assert topics["MarkerArray"]["Value"] == "/" + LifterParameters.markers_topic
-    assert topics["MarkerArray"]["Reliability Policy"] == "Reliable"
-    assert {"Grid", "TF"} <= set(topics)
+    topics = {d["Name"]: d.get("Topic") for d in manager["Displays"]}
+    assert topics["Skeletons"]["Value"] == "/" + LifterParameters.markers_topic
+    assert topics["Skeletons"]["Reliability Policy"] == "Reliable"
+    assert {"Floor", "TF", "Capsules", "Uncertainty"} <= set(topics)
 
 
 def test_rviz_shows_the_floor_of_the_room_that_tf_tells_of() -> None:
@@ -218,3 +219,39 @@ def test_rviz_shows_the_floor_of_the_room_that_tf_tells_of() -> None:
     assert manager["Global Options"]["Fixed Frame"] == PlayerParameters.world_frame
     grid = next(d for d in manager["Displays"] if d["Class"].endswith("/Grid"))
     assert grid["Plane"] == "XY" and set(grid["Offset"].values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("given", "config", "frame", "markers"),
+    [
+        ({}, "lifter.rviz", None, None),
+        ({"namespace": "/robot/"}, "lifter.rviz", None, "/robot/skeleton_markers"),
+        ({"floor_frame": "base"}, "room.rviz", "base", None),
+        ({"floor_frame": "base", "fixed_frame": "odom"}, "lifter.rviz", "odom", None),
+        ({"frame_id": "eye", "markers_topic": "people"}, "lifter.rviz", "eye", "/people"),
+        ({"namespace": "a", "markers_topic": "/people"}, "lifter.rviz", None, "/people"),
+    ],
+)
+def test_rviz_follows_the_namespace_and_the_fixed_frame(
+    given: dict[str, str], config: str, frame: str | None, markers: str | None
+) -> None:
+    launch = pytest.importorskip("launch", reason="launch is not installed here")
+    pytest.importorskip("launch_ros", reason="launch is not installed here")
+    file = ROOT / "launch" / "lifter.launch.py"
+    spec = importlib.util.spec_from_file_location("lifter_launch", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = launch.LaunchContext()
+    context.launch_configurations.update(given)
+    for action in module.arguments():
+        action.execute(context)
+    options, remappings = module.rviz_options(context)
+    assert Path(options[1]).name == config
+    assert (options[3] if "-f" in options else None) == frame
+    topics = dict(remappings)
+    assert topics.get("/skeleton_markers") == markers
+    shown = yaml.safe_load((ROOT / "config" / config).read_text())["Visualization Manager"]
+    subscribed = {d["Topic"]["Value"] for d in shown["Displays"] if "Topic" in d}
+    assert subscribed == {f"/{topic}" for topic in module.RVIZ_TOPICS}
+    assert not given.get("namespace") or set(topics) == subscribed
