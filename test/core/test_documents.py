@@ -40,7 +40,8 @@ COMMANDS = [each for each in shown_commands() if each.document != "CHANGELOG.md"
 TRAINING = ["optimiser.steps=2", "optimiser.decay_steps=1", "optimiser.batch=4",
             "validation_windows=4", "threads=1"]  # fmt: skip
 DATASET = ["dataset.kind=h36m", "dataset.poses=data_3d_h36m.npz",
-           "dataset.keypoints=data_2d_h36m_gt.npz", "dataset.tds=2"]  # fmt: skip
+           "dataset.keypoints=data_2d_h36m_gt.npz", "dataset.tds=2", "model.step=0.04",
+           "model.encoding=screen", "model.mofa_anchor=first", "model.frames=243"]  # fmt: skip
 #: What is appended to commands whose text begins like this, so that they take seconds.
 SHORTER: tuple[tuple[str, list[str]], ...] = (
     ("pstmo pretrain", TRAINING),
@@ -52,7 +53,6 @@ SHORTER: tuple[tuple[str, list[str]], ...] = (
 MEANT: tuple[tuple[str, str, list[str]], ...] = (
     ("pstmo evaluate FILE --mocap", "FILE", ["person.safetensors"]),
     ("pstmo evaluate FILE --dataset", "FILE", ["screen.safetensors"]),
-    ("pstmo train", "lifter=FILE", ["lifter=screen.safetensors"]),
     ("pstmo train", "run.yaml", ["runs/lifter27_start/run.yaml"]),
     ("pstmo", "...", DATASET),
     ("pstmo lift", "*.mp4", ["walk.mp4", "run.mp4"]),
