@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pstmo_core.cli.app import LIST, numbers, require_training, words
 from pstmo_core.cli.bench import commands
 from pstmo_core.cli.options import BaselineName, Turns
+
+if TYPE_CHECKING:
+    from pstmo_core.bench.latency import Matrix, Measured
 
 _List = list[str]
 
@@ -51,13 +55,10 @@ def latency(
     Compared with the same networks as the published code computes them, in the same run.
     """
     require_training()
-    from tqdm import tqdm
-
     from pstmo_core.bench.foreign_code import load_function
-    from pstmo_core.bench.latency import Matrix, Measured, measure_network
+    from pstmo_core.bench.latency import Matrix
     from pstmo_core.bench.latency_report import markdown
     from pstmo_core.bench.machine import machine
-    from pstmo_core.bench.networks import Network
     from pstmo_core.bench.precision import precision_costs
     from pstmo_core.bench.report import write_report
 
@@ -70,17 +71,7 @@ def latency(
         seconds,
     )
     make = load_function(baseline, "make_forward") if baseline else None
-    measured: list[Measured] = []
-    with tempfile.TemporaryDirectory(prefix="pstmo_bench_") as folder:
-        for word in words(windows):
-            if word == "shipped":
-                network = Network.shipped()
-            else:
-                (frames,) = numbers("--windows", word)
-                network = Network.authors(frames, Path(folder))
-            work = measure_network(network, matrix, make)
-            for step in tqdm(work, f"{network.name}, turns", total=turns + 1):
-                measured += [step] if step is not None else []
+    measured = _measure(words(windows), matrix, make)
     costs = precision_costs(matrix.backends, matrix.precisions)
     results = {
         **machine(),
@@ -92,3 +83,26 @@ def latency(
     text = markdown(measured, costs, name)
     for path in write_report(output, "latency", results, text):
         typer.echo(path)
+
+
+def _measure(
+    windows: Sequence[str], matrix: Matrix, make: Callable[..., Any] | None
+) -> list[Measured]:
+    """Measure the networks of these windows one after the other, with a progress bar for each."""
+    from tqdm import tqdm
+
+    from pstmo_core.bench.latency import measure_network
+    from pstmo_core.bench.networks import Network
+
+    measured: list[Measured] = []
+    with tempfile.TemporaryDirectory(prefix="pstmo_bench_") as folder:
+        for word in windows:
+            if word == "shipped":
+                network = Network.shipped()
+            else:
+                (frames,) = numbers("--windows", word)
+                network = Network.authors(frames, Path(folder))
+            work = measure_network(network, matrix, make)
+            for step in tqdm(work, f"{network.name}, turns", total=matrix.turns + 1):
+                measured += [step] if step is not None else []
+    return measured
