@@ -129,7 +129,7 @@ def runtime(shipped: Runtime, counted: list[int]) -> Runtime:
     """The shipped network, its inferences counted."""
 
     class Counting(Runtime):
-        config, kept_width = shipped.config, shipped.kept_width
+        config, row_width = shipped.config, shipped.row_width
         backend, precision, batch = shipped.backend, shipped.precision, shipped.batch
 
         def step(

@@ -102,7 +102,7 @@ def _lifting(
     numbers = np.arange(sequences.shape[0] * sequences.shape[1]).reshape(sequences.shape[:2])
     index, new = _windows_of(numbers, frames), numbers[:, frames - 1 :].ravel()
     flat = sequences.reshape(-1, *sequences.shape[2:])
-    rows = EmbeddingCache(runtime.kept_width)
+    rows = EmbeddingCache(runtime.row_width)
     rows.reserve(len(flat))
     rows.lift([PendingWindows(index[:1], numbers.ravel(), flat, flat[:0])], runtime, frame)
     step = PendingWindows(index, new, flat[new], flat[:0])

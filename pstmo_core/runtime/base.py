@@ -76,7 +76,7 @@ class Runtime(LoadedNetwork):
     """
 
     config: ModelConfig
-    kept_width: int
+    row_width: int
     """W, the length of a kept row."""
     batch: int = 8
     """Windows in one call from which on further ones come no cheaper."""
@@ -106,5 +106,5 @@ class Runtime(LoadedNetwork):
         """Lift whole windows (B, F, rows, channels) with nothing kept: poses (B, 17, C)."""
         windows, length = frames.shape[:2]
         index = np.arange(windows * length, dtype=np.int64).reshape(windows, length)
-        nothing = np.empty((0, self.kept_width), np.float32)
+        nothing = np.empty((0, self.row_width), np.float32)
         return self.step(frames.reshape(-1, *frames.shape[2:]), nothing, index, frame)[0]

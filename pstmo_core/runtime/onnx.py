@@ -31,7 +31,7 @@ class OnnxRuntime(Runtime):
         self._by_mofa = make_session(keep_outputs(model, (target, embeddings)), path, threads)
         self._by_frame = make_session(keep_outputs(model, (frame_pose, embeddings)), path, threads)
         (rows,) = (node for node in self._by_mofa.get_outputs() if node.name == embeddings)
-        self.kept_width = check_row(path, int(rows.shape[1]))
+        self.row_width = check_row(path, int(rows.shape[1]))
         self._place = "CUDA"
         if self._by_mofa.get_providers()[0] == "CPUExecutionProvider":
             self.batch = max(1, _CPU_FRAMES // self.config.frames)

@@ -45,7 +45,7 @@ class OpenVinoRuntime(Runtime):
             )
         except RuntimeError as error:
             raise unreadable(path, error) from error
-        self.kept_width = check_row(path, self._by_mofa.width)
+        self.row_width = check_row(path, self._by_mofa.width)
 
     def step(
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None

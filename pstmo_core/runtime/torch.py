@@ -28,7 +28,7 @@ class TorchRuntime(Runtime):
         for module in self._network.modules():
             if isinstance(module, Product):
                 module.to(_TYPES[precision])
-        self.kept_width = self._network.kept_width
+        self.row_width = self._network.row_width
         self._threads, self._path = threads, path
 
     @torch.inference_mode()

@@ -209,7 +209,7 @@ def _reads_windows(runtime: AnyRuntime) -> TypeGuard[Runtime]:
 
 def shared_embeddings(runtime: AnyRuntime) -> EmbeddingCache | None:
     """Return a cache for several streams of a network to share; None where it keeps no windows."""
-    return EmbeddingCache(runtime.kept_width) if _reads_windows(runtime) else None
+    return EmbeddingCache(runtime.row_width) if _reads_windows(runtime) else None
 
 
 def _ns(seconds: float) -> int:

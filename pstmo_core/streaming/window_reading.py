@@ -64,7 +64,7 @@ class WindowReading(Reading[WindowsDue]):
         capacity = int(span * config.max_rate) + 3
         self._buffer = StreamBuffer(capacity, config.max_people, spare=at_once)
         places = capacity + 1 + at_once
-        self._embeddings = embeddings or EmbeddingCache(runtime.kept_width)
+        self._embeddings = embeddings or EmbeddingCache(runtime.row_width)
         self._first = self._embeddings.reserve(places * config.max_people)
         steadying = config.unswap or config.outlier or config.keypoint_cutoff
         self._steadier = Steadier(config, self._buffer, places) if steadying else None

@@ -42,7 +42,7 @@ class Echo(Runtime):
     """A runtime whose rows are the frames themselves, and that keeps the windows it was given."""
 
     config = AUTHORS
-    backend, precision, kept_width = "onnxruntime", "fp32", 34
+    backend, precision, row_width = "onnxruntime", "fp32", 34
 
     def __init__(self) -> None:
         self.windows: list[np.ndarray] = []
@@ -51,7 +51,7 @@ class Echo(Runtime):
     def step(
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        rows = fresh.reshape(len(fresh), self.kept_width)
+        rows = fresh.reshape(len(fresh), self.row_width)
         self.windows.append(np.concatenate([kept, rows])[index])
         self.fresh.append(len(fresh))
         return np.zeros((len(index), 17, 3), np.float32), rows

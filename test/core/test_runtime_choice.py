@@ -30,7 +30,7 @@ class StandIn(Runtime):
     """A backend that computes nothing."""
 
     def __init__(self, name: str) -> None:
-        self.config, self.backend, self.precision, self.kept_width = ModelConfig(), name, "fp32", 1
+        self.config, self.backend, self.precision, self.row_width = ModelConfig(), name, "fp32", 1
 
     def step(
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
@@ -151,7 +151,7 @@ def test_all_backends_compute_the_same_and_take_one_anothers_rows(
     assert (runtime.backend, runtime.precision) == (backend, precision)
     assert precision in runtime.describe()
     frames = windows(shipped, 3)
-    nothing = np.empty((0, shipped.kept_width), np.float32)
+    nothing = np.empty((0, shipped.row_width), np.float32)
     index = np.arange(shipped.config.frames)[None]
     for frame in (None, 20):
         same(runtime.lift(frames, frame), shipped.lift(frames, frame), tolerance)
@@ -162,7 +162,7 @@ def test_all_backends_compute_the_same_and_take_one_anothers_rows(
         )
         same(theirs, shipped.lift(frames[:1], frame), tolerance)
         same(again, theirs, tolerance)
-        assert none_new.shape == (0, shipped.kept_width)
+        assert none_new.shape == (0, shipped.row_width)
 
 
 def test_what_a_step_returns_is_not_changed_by_the_next(shipped: Runtime) -> None:

@@ -60,7 +60,7 @@ def test_the_rearranged_network_computes_what_the_network_does(
         torch.testing.assert_close(ours, target, atol=TOLERANCE, rtol=0)
         torch.testing.assert_close(last, all_frames[:, -1], atol=TOLERANCE, rtol=0)
         torch.testing.assert_close(whole, (all_frames, target), atol=TOLERANCE, rtol=0)
-        assert new.shape == (frames, network.kept_width)
+        assert new.shape == (frames, network.row_width)
 
 
 @pytest.mark.parametrize("frames", [27, 81])
@@ -71,7 +71,7 @@ def test_steps_of_the_authors_architecture_in_onnx_equal_the_full_forward(
     export_onnx(model, tmp_path / "m.onnx")
     runtime = load_runtime(tmp_path / "m.onnx", backend="onnxruntime")
     sequence = np.random.default_rng(0).uniform(-1, 1, (frames + 5, 17, 2)).astype(np.float32)
-    nothing = np.empty((0, runtime.kept_width), np.float32)
+    nothing = np.empty((0, runtime.row_width), np.float32)
     start = np.arange(frames)[None]
     _, rows = runtime.step(sequence[:frames], nothing, start)
     for newest in range(frames, len(sequence)):
@@ -202,7 +202,7 @@ class Recording(Runtime):
     """Another runtime whose steps are noted; can be told to fail."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.config, self.kept_width, self.batch = runtime.config, runtime.kept_width, runtime.batch
+        self.config, self.row_width, self.batch = runtime.config, runtime.row_width, runtime.batch
         self.runtime, self.fresh, self.fails = runtime, 0, False
 
     def step(

@@ -131,7 +131,7 @@ def _steps(runtime: Runtime, cpu: Runtime, at: dict[int, Callable[[], object]]) 
     """Stream 60 frames with kept rows; at some of them something happens."""
     length, shape = cpu.config.frames, input_shape(cpu.config.encoding)
     frames = np.random.default_rng(2).standard_normal((60, *shape)).astype(np.float32)
-    kept = np.empty((0, runtime.kept_width), np.float32)
+    kept = np.empty((0, runtime.row_width), np.float32)
     for now in range(60):
         at.get(now, lambda: None)()
         index = np.clip(np.arange(now - length + 1, now + 1), 0, None)[None]
@@ -333,7 +333,7 @@ def test_wrong_arguments_do_not_cost_the_gpu(desk: Desk) -> None:
     with pytest.raises(Exception, match=r"index|bounds"):
         runtime.step(
             _windows(desk.cpu, 1)[0],
-            np.empty((0, runtime.kept_width), np.float32),
+            np.empty((0, runtime.row_width), np.float32),
             np.full((1, desk.cpu.config.frames), 1000),
         )
     assert runtime.backend == "tensorrt" and "gpu_lost" not in runtime.counters

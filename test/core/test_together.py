@@ -33,7 +33,7 @@ def test_two_cameras_are_lifted_in_one_inference_as_each_alone(
     alone = [StreamLifter(runtime, config) for _ in range(2)]
     expected = [[a.push(seen_by(c, walk, row)) for row in range(40)] for c, a in enumerate(alone)]
     counted.clear()
-    shared = EmbeddingCache(runtime.kept_width)
+    shared = EmbeddingCache(runtime.row_width)
     cameras = [StreamLifter(runtime, config, shared) for _ in range(2)]
     for row in range(40):
         answers = push_together([(c, seen_by(at, walk, row)) for at, c in enumerate(cameras)])
@@ -48,7 +48,7 @@ def test_two_cameras_are_lifted_in_one_inference_as_each_alone(
 def test_a_camera_without_people_and_a_silent_one_take_nothing_from_the_others(
     runtime: Runtime, walk: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    shared = EmbeddingCache(runtime.kept_width)
+    shared = EmbeddingCache(runtime.row_width)
     config = StreamConfig(bridge=0.0)
     first, second = (StreamLifter(runtime, config, shared) for _ in range(2))
     nobody = np.empty((0, 17, 2), np.float32)

@@ -66,7 +66,7 @@ class StepNetwork(nn.Module):
         self.eval().requires_grad_(False)
 
     @property
-    def kept_width(self) -> int:
+    def row_width(self) -> int:
         """Length W of a kept row."""
         return self.config.width * (1 if self.first is None else 4)
 
@@ -93,7 +93,7 @@ class StepNetwork(nn.Module):
         """
         gathered = kept.index_select(0, index.flatten())
         gathered = gathered.index_put((place,), rows.index_select(0, source))
-        return gathered.view(-1, self.config.frames, self.kept_width)
+        return gathered.view(-1, self.config.frames, self.row_width)
 
     def embed(self, fresh: Tensor) -> Tensor:
         """Encoded frames (R, rows, channels) -> rows to be kept (R, W)."""
@@ -112,7 +112,7 @@ class StepNetwork(nn.Module):
     def whole(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Encoded windows (B, F, rows, channels) -> what `STMO` returns."""
         config = self.config
-        windows = self.embed(frames.flatten(0, 1)).view(-1, config.frames, self.kept_width)
+        windows = self.embed(frames.flatten(0, 1)).view(-1, config.frames, self.row_width)
         tokens, qkv = self._place(windows)
         for layer in self.tem:
             tokens, qkv = layer(tokens, qkv), None

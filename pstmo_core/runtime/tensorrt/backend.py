@@ -66,7 +66,7 @@ class TensorRtRuntime(Runtime):
         """
         self.config, self.precision = config, precision
         self._shape = input_shape(config.encoding)
-        self.kept_width = int(np.prod(self._shape))
+        self.row_width = int(np.prod(self._shape))
         self._lock = threading.Lock()
         self._stream = CudaStream(driver)
         self._logger = make_logger(module)
@@ -92,7 +92,7 @@ class TensorRtRuntime(Runtime):
         Raises:
             CudaError: if the device fails; nothing on it works afterwards.
         """
-        rows = fresh.reshape(len(fresh), self.kept_width).astype(np.float32)
+        rows = fresh.reshape(len(fresh), self.row_width).astype(np.float32)
         kept, index = in_order(kept, index)
         windows = np.concatenate([kept, rows])[index].reshape(*index.shape, *self._shape)
         poses = np.empty((len(windows), JOINTS, self.config.outputs), np.float32)

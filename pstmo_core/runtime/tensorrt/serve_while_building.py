@@ -39,7 +39,7 @@ class ServesWhileBuilding(Runtime):
         self.counters: Counter[str] = Counter()
         self._cpu, self._say = cpu, say
         self._frame_width = int(np.prod(input_shape(cpu.config.encoding)))
-        self.kept_width = self._frame_width + cpu.kept_width
+        self.row_width = self._frame_width + cpu.row_width
         self._engine: Runtime | None = None
         self._lost: Runtime | None = None
         self._state = "a TensorRT engine is being loaded or built"
@@ -69,7 +69,7 @@ class ServesWhileBuilding(Runtime):
             return answer
         with self._lock:
             self.counters["steps_on_gpu"] += 1
-        unknown = np.full((len(frames), self._cpu.kept_width), np.nan, np.float32)
+        unknown = np.full((len(frames), self._cpu.row_width), np.nan, np.float32)
         return poses, np.concatenate([frames, unknown], axis=1)
 
     def describe(self) -> str:
