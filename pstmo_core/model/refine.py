@@ -79,7 +79,8 @@ class Refine(nn.Module):
             (B, 17, 3), with the depth of `lifted`.
         """
         weights = self.weigh(torch.cat([lifted, projected], -1).flatten(1)).view(-1, JOINTS, 2)
-        blended = torch.lerp(projected[..., :2], lifted[..., :2], weights)
+        # The layers may compute in bf16; the blend of metres does not.
+        blended = torch.lerp(projected[..., :2], lifted[..., :2], weights.to(lifted.dtype))
         return torch.cat([blended, lifted[..., 2:]], -1)
 
 

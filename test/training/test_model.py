@@ -11,6 +11,7 @@ from pstmo_core.encoding import input_shape
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.attention import use_explicit_attention
 from pstmo_core.model.config import CONFIG_VERSION, STRIDES, ModelConfig
+from pstmo_core.model.refine import Refine
 from pstmo_core.model.stmo import STMO
 
 SMALL = ModelConfig(frames=27, layers=1, width=32, feedforward=32, sem_width=32, heads=4)
@@ -156,3 +157,13 @@ def test_what_is_no_configuration_is_refused(text: str) -> None:
 def test_an_unknown_field_is_named() -> None:
     with pytest.raises(ConfigError, match="colour"):
         ModelConfig.from_json(SMALL.to_json()[:-1] + ', "colour": 1}')
+
+
+def test_the_refine_module_blends_metres_in_float32_also_under_bf16() -> None:
+    torch.manual_seed(0)
+    refine, (lifted, projected) = Refine().eval(), torch.randn(2, 4, 17, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        blended = refine(lifted, projected)
+    assert blended.dtype == torch.float32
+    torch.testing.assert_close(blended, refine(lifted, projected), atol=2e-2, rtol=0)
+    torch.testing.assert_close(blended[..., 2], lifted[..., 2], atol=0, rtol=0)
