@@ -117,6 +117,8 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
     ("pstmo engine build", "it needs an NVIDIA GPU", no_gpu),
     ("pstmo engine clear", "it empties the user's cache; test/core/test_engine_cache.py runs it",
      exists("test/core/test_engine_cache.py")),
+    ("pstmo bench live", "test/core/test_wheel.py runs it on less",
+     exists("test/core/test_wheel.py")),
     ("pstmo bench real", "test/core/test_bench_real.py runs it on a recording that it makes",
      exists("test/core/test_bench_real.py")),
 )  # fmt: skip
@@ -205,6 +207,7 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
     (folder / "pstmo_core").mkdir()
     (folder / "pstmo_core" / "weights").symlink_to(ROOT / "pstmo_core" / "weights")
     (folder / "docs" / "images").mkdir(parents=True)
+    shutil.copytree(ROOT / "docs" / "benchmarks", folder / "docs" / "benchmarks")
     images = imageio.get_reader(sample_video_path())
     for name in ("walk.mp4", "run.mp4"):
         with imageio.get_writer(folder / name, fps=30, ffmpeg_log_level="error") as video:
