@@ -14,7 +14,7 @@ from yaml import YAMLError
 
 from pstmo_core.data.motion.balance import BalanceConfig
 from pstmo_core.data.motion.sampler import SamplerConfig
-from pstmo_core.data.motion.streams import StreamConfig
+from pstmo_core.data.motion.streams import StreamTiming
 from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import ConfigError, names_known, quoted
 from pstmo_core.model.config import ModelConfig
@@ -161,7 +161,7 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     """The streaming network of the stage `live`, which has no use for `model`."""
-    stream: StreamConfig = field(default_factory=StreamConfig)
+    stream: StreamTiming = field(default_factory=StreamTiming)
     """When the frames come of which it sees sequences."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -10,7 +10,7 @@ import torch
 
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.data.motion.sampler import Sampler, SamplerConfig
-from pstmo_core.data.motion.streams import StreamBatch, StreamConfig, StreamSampler
+from pstmo_core.data.motion.streams import StreamBatch, StreamSampler, StreamTiming
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.encoding import get_encoding
 from pstmo_core.model.checkpoints import load_live, save_weights
@@ -37,19 +37,19 @@ def clips(mocap_file: Path) -> Clips:
     return Clips.of(load_mocap(mocap_file, "train"))
 
 
-def streams(clips: Clips, sampler: SamplerConfig, config: StreamConfig) -> StreamSampler:
+def streams(clips: Clips, sampler: SamplerConfig, config: StreamTiming) -> StreamSampler:
     generator = torch.Generator().manual_seed(5)
     others = tuple(ms / 1e3 for ms in LIVE.look_aheads[1:])
     return StreamSampler(Sampler(clips, VIEW, sampler, generator), config, others)
 
 
 def test_frames_come_at_the_rates_and_with_the_faults_of_cameras(clips: Clips) -> None:
-    plain = StreamConfig(
+    plain = StreamTiming(
         usual_rates=(25.0,), usual_share=1.0, jitter=0.0, dropped=0.0, absent_share=0.0
     )
     dt = streams(clips, CLEAN, plain).times(50).diff(dim=1)
     torch.testing.assert_close(dt, torch.full_like(dt, 0.04))
-    dt = streams(clips, CLEAN, StreamConfig()).times(500).diff(dim=1)
+    dt = streams(clips, CLEAN, StreamTiming()).times(500).diff(dim=1)
     typical = dt.median(dim=1).values
     assert dt.min() >= 0.00299
     assert 0.008 < typical.min() < 0.01
@@ -62,7 +62,7 @@ def test_frames_come_at_the_rates_and_with_the_faults_of_cameras(clips: Clips) -
 
 def test_truth_between_captured_frames_is_the_motions(clips: Clips) -> None:
     # The pelvis moves little and smoothly; a joint's distance to it is the same in every frame.
-    config = StreamConfig(frames=21, absent_share=0.0)
+    config = StreamTiming(frames=21, absent_share=0.0)
     sampler = streams(clips, CLEAN, config)
     drawn: dict[str, torch.Tensor] = {}
     at = Clips.at
@@ -83,7 +83,7 @@ def test_truth_between_captured_frames_is_the_motions(clips: Clips) -> None:
 
 
 def test_other_moments_are_the_poses_of_their_time_in_the_newest_frames_view(clips: Clips) -> None:
-    plain = StreamConfig(
+    plain = StreamTiming(
         frames=30, asked=30, usual_rates=(25.0,), usual_share=1.0, jitter=0.0, dropped=0.0,
         absent_share=0.0, masked_share=0.0,
     )  # fmt: skip
@@ -105,7 +105,7 @@ def test_other_moments_are_the_poses_of_their_time_in_the_newest_frames_view(cli
 
 
 def test_a_part_of_a_batch_is_a_batch(clips: Clips) -> None:
-    batch = streams(clips, SamplerConfig(), StreamConfig()).draw(6)
+    batch = streams(clips, SamplerConfig(), StreamTiming()).draw(6)
     part = batch.part(slice(1, None, 2))
     assert isinstance(part, StreamBatch)
     for field in dataclasses.fields(part):
@@ -120,7 +120,7 @@ def run(mocap_file: Path, tmp_path: Path) -> RunConfig:
         stage="live",
         output=str(tmp_path / "run"),
         live=LIVE,
-        stream=StreamConfig(frames=12, asked=2),
+        stream=StreamTiming(frames=12, asked=2),
         loss=LossConfig(moments=0.5, velocity=0.5, bones=0.3, sigma=0.01),
         optimiser=OptimiserConfig(batch=16, steps=60, warmup_steps=5, decay_steps=20),
         validation_windows=50,

@@ -20,7 +20,7 @@ _SHORTEST = 0.003
 
 
 @dataclass(frozen=True)
-class StreamConfig:
+class StreamTiming:
     """When the frames of a sequence are taken, and what is asked of it."""
 
     frames: int = 40
@@ -78,7 +78,7 @@ class StreamSampler:
     """
 
     def __init__(
-        self, sampler: Sampler, config: StreamConfig, look_aheads: tuple[float, ...]
+        self, sampler: Sampler, config: StreamTiming, look_aheads: tuple[float, ...]
     ) -> None:
         self.sampler, self.config = sampler, config
         self.generator = sampler.generator

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pstmo_core.encoding import ENCODINGS
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import DEEPEST, WIDEST, JsonConfig, require
+from pstmo_core.settings import check_settings, setting
 
 MIXINGS = ("attention", "recurrence")
 #: Most frames that may be kept, and the longest look-ahead or forecast in milliseconds.
@@ -23,50 +24,54 @@ class LiveConfig(JsonConfig):
 
     noun = "streaming network"
 
-    layers: int = 3
-    """Layers through which a frame learns of the past, before the one that reads its poses."""
-    width: int = 160
-    """Width of a frame's token."""
-    feedforward: int = 320
-    """Hidden width of the feed-forward blocks."""
-    heads: int = 10
-    """Attention heads."""
-    key_heads: int = 10
-    """Heads of keys and values in the layers, each shared by `heads / key_heads` queries."""
-    moment_key_heads: int = 2
-    """The same where poses are read: few, for a smaller state."""
-    sem_width: int = 384
-    """Hidden width of SEM's MLP block."""
-    sem_blocks: int = 1
-    """Residual blocks of SEM."""
-    encoding: str = "view"
-    """How keypoints become network input, see `pstmo_core.encoding`."""
-    mixing: str = "attention"
-    """How a frame learns of the past: `attention` to the keys and values of kept frames, or a
-    `recurrence` whose state decays with time."""
-    kept: int = 32
-    """Frames whose keys and values are kept."""
-    spacing: float = 0.024
-    """Least seconds between frames that are kept: a fast camera does not shorten the memory."""
+    layers: int = setting(
+        3,
+        "Layers through which a frame learns of the past, before the one that reads its poses.",
+        low=1,
+        high=DEEPEST,
+    )
+    width: int = setting(160, "Width of a frame's token.", low=1, high=WIDEST)
+    feedforward: int = setting(320, "Hidden width of the feed-forward blocks.", low=1, high=WIDEST)
+    heads: int = setting(10, "Attention heads.", low=1, high=WIDEST)
+    key_heads: int = setting(
+        10,
+        "Heads of keys and values in the layers, each shared by heads / key_heads queries.",
+        low=1,
+        high=WIDEST,
+    )
+    moment_key_heads: int = setting(
+        2, "The same where poses are read: few, for a smaller state.", low=1, high=WIDEST
+    )
+    sem_width: int = setting(384, "Hidden width of SEM's MLP block.", low=1, high=WIDEST)
+    sem_blocks: int = setting(1, "Residual blocks of SEM.", low=1, high=DEEPEST)
+    encoding: str = setting(
+        "view",
+        "How keypoints become network input, see pstmo_core.encoding.",
+        choices=tuple(ENCODINGS),
+    )
+    mixing: str = setting(
+        "attention",
+        "How a frame learns of the past: attention to the keys and values of kept frames, or a "
+        "recurrence whose state decays with time.",
+        choices=MIXINGS,
+    )
+    kept: int = setting(32, "Frames whose keys and values are kept.", low=1, high=MOST_KEPT)
+    spacing: float = setting(
+        0.024,
+        "Least seconds between frames that are kept: a fast camera does not shorten the memory.",
+        low=0.0,
+        high=10.0,
+        unit="s",
+    )
     look_aheads: tuple[int, ...] = (0, 40, 80, 160, 320, 520, -80)
     """The moments whose poses are given, in milliseconds before the newest frame, 0 first. Negative
     ones lie in the future: forecasts."""
 
     def __post_init__(self) -> None:
-        for name, most in (
-            ("layers", DEEPEST), ("width", WIDEST), ("feedforward", WIDEST), ("heads", WIDEST),
-            ("key_heads", WIDEST), ("moment_key_heads", WIDEST), ("sem_width", WIDEST),
-            ("sem_blocks", DEEPEST), ("kept", MOST_KEPT),
-        ):  # fmt: skip
-            value, rule = getattr(self, name), f"a whole number from 1 to {most}"
-            require(type(value) is int and 0 < value <= most, name, value, rule)
+        check_settings(self)
         require(self.width % self.heads == 0, "width", self.width, f"a multiple of {self.heads}")
         for shared in (self.key_heads, self.moment_key_heads):
             require(self.heads % shared == 0, "heads", self.heads, f"a multiple of {shared}")
-        encoding, mixing = self.encoding, self.mixing
-        require(encoding in ENCODINGS, "encoding", encoding, f"one of {tuple(ENCODINGS)}")
-        require(mixing in MIXINGS, "mixing", mixing, f"one of {MIXINGS}")
-        require(0.0 <= self.spacing <= 10.0, "spacing", self.spacing, "0 to 10 seconds")
         self._check_look_aheads()
 
     def _check_look_aheads(self) -> None:
