@@ -170,7 +170,7 @@ class StreamConfig:
         unit="Hz",
     )
     joint_cutoff: float = setting(
-        3.0,
+        2.2,
         "Cut-off frequency of the same filter for 3D joints relative to the pelvis; 0 turns it "
         "off.",
         low=0.0,

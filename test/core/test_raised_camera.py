@@ -125,12 +125,6 @@ def test_standing_people_keep_their_knees_as_they_are(
 
 
 @pytest.mark.parametrize(("height", "down"), CAMERAS)
-@pytest.mark.xfail(
-    strict=True,
-    reason="the shipped network bends the knees of people who stand quite straight by 10 to 11 "
-    "degrees: in one frame in a hundred of its training motion both are straighter than 166. One "
-    "trained with straight knees is to pass",
-)
 def test_people_who_stand_quite_straight_do_too(
     shipped: Runtime, standing: np.ndarray, height: float, down: float
 ) -> None:

@@ -184,7 +184,7 @@ def test_answers_shake_less(shipped: Runtime, boxing: Motion) -> None:
     keypoints, joints = shake(**only(keypoint_cutoff=3.0)), shake(**only(joint_cutoff=3.0))
     assert keypoints < 0.8 * plain
     assert joints < 0.7 * plain
-    assert shake() < 0.6 * plain  # the shipped network is calmer by itself than the one before it
+    assert shake() < 0.5 * plain
 
 
 def test_a_wrist_hidden_for_a_moment_goes_on(shipped: Runtime, boxing: Motion) -> None:
@@ -340,7 +340,7 @@ def test_on_real_video_skeletons_are_steady_and_complete(
         steady, plain = on_real_video(detector), on_real_video(detector, "plain")
         assert steady.jitter <= 6, detector
         assert steady.unanswered == 0, detector
-        assert steady.acceleration_error < min(11, 0.7 * plain.acceleration_error), detector
+        assert steady.acceleration_error < 0.6 * plain.acceleration_error, detector
         assert steady.mpjpe < plain.mpjpe + 2, detector
 
 

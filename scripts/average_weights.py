@@ -1,0 +1,40 @@
+"""Average the weights of networks of one training, or of a training and a fine-tune of it.
+
+    python scripts/average_weights.py before.safetensors during.safetensors after.safetensors \\
+        -o mean.safetensors
+
+Such networks lie in one valley of the loss, and their mean is often better than each (Wortsman et
+al., Model soups, 2022): it keeps what the fine-tune would forget. Calibrate sigma afterwards.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from pstmo_core.model.checkpoints import load_weights, save_weights
+
+
+def main(
+    weights: Annotated[list[Path], typer.Argument(help="Safetensors files of equal networks.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+) -> None:
+    """Write the mean."""
+    networks = [load_weights(path) for path in weights]
+    for path, other in zip(weights, networks, strict=True):
+        if other.config != networks[0].config:
+            raise SystemExit(f"{path} is of another network than {weights[0]}")
+    mean = networks[0].state_dict()
+    for name, values in mean.items():
+        if values.is_floating_point():
+            every = torch.stack([network.state_dict()[name] for network in networks])
+            mean[name] = every.mean(0)
+    networks[0].load_state_dict(mean)
+    save_weights(networks[0], output)
+
+
+if __name__ == "__main__":
+    typer.run(main)
