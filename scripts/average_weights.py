@@ -1,6 +1,6 @@
-"""Average the weights of networks of one training, or of a training and a fine-tune of it.
+r"""Average the weights of networks of one training, or of a training and a fine-tune of it.
 
-    python scripts/average_weights.py before.safetensors during.safetensors after.safetensors \\
+    python scripts/average_weights.py before.safetensors during.safetensors after.safetensors \
         -o mean.safetensors
 
 Such networks lie in one valley of the loss, and their mean is often better than each (Wortsman et
