@@ -21,7 +21,7 @@ from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import People2D
-from pstmo_ros.parameters import NEVER, Parameters, check_topic
+from pstmo_ros.parameters import NEVER, Parameters, check_layout, check_topic
 from pstmo_ros.run_node import run_node
 
 _SECOND = 1_000_000_000
@@ -110,6 +110,7 @@ class PlayerParameters:
     def __post_init__(self) -> None:
         check_settings(self)
         check_topic(self, "keypoints_topic")
+        check_layout(self.layout)
 
     @property
     def pose(self) -> CameraPose | None:

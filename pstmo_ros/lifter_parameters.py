@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from pstmo_core.errors import ConfigError
-from pstmo_core.keypoints.layouts import LAYOUTS, layout_name
+from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.runtime.base import BACKENDS, PRECISIONS
 from pstmo_core.settings import check_settings, setting
-from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_topic
+from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_layout, check_topic
 
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
 
@@ -105,7 +105,7 @@ class LifterParameters:
         check_settings(self)
         for what in ("keypoints", "skeletons", "markers", "layout", "camera_info"):
             check_topic(self, f"{what}_topic")
-        self.layout_name  # noqa: B018  (a wrong layout is refused here)
+        check_layout(self.layout)
         names = self.camera_names
         if len(set(names)) < len(names) or not all(_NAMESPACE.fullmatch(name) for name in names):
             raise ConfigError(
@@ -118,9 +118,9 @@ class LifterParameters:
         """The name of `layout`, whose file is read for it; empty if there is none.
 
         Raises:
-            LayoutError: if there is no such layout, or its file is wrong.
+            ConfigError: if there is no such layout, or its file is wrong.
         """
-        return layout_name(self.layout) if self.layout else ""
+        return check_layout(self.layout)
 
     @property
     def camera_names(self) -> tuple[str, ...]:

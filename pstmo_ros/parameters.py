@@ -22,6 +22,7 @@ from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
 from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.layouts import LayoutError, layout_name
 from pstmo_core.settings import KINDS, rule
 
 Group = TypeVar("Group")
@@ -47,6 +48,18 @@ def check_topic(group: Any, name: str) -> None:
     except (InvalidTopicNameException, ValueError) as error:
         rule = "a topic's name: letters, digits, _ and / (keypoints, /camera/keypoints)"
         raise ConfigError(f"{name} is {topic!r}, but must be {rule}. ({error})") from error
+
+
+def check_layout(layout: str) -> str:
+    """Return the name of a layout that a parameter gives by name or file; empty if it is empty.
+
+    Raises:
+        ConfigError: if there is no such layout, or its file is missing or wrong.
+    """
+    try:
+        return layout_name(layout) if layout else ""
+    except LayoutError as error:
+        raise ConfigError(f"layout: {error}") from error
 
 
 class Parameters:

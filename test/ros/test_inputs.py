@@ -209,7 +209,7 @@ def test_a_users_layout_is_read_or_refused_at_the_start(
     here.keypoints.publish(message)
     here.spin_until(lambda: bool(here.answers))
     assert here.answers[-1].people and here.lifter.drops.counts.total() == 0
-    with pytest.raises(Exception, match="absent.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match="absent.yaml: cannot be read"):
         LifterNode(parameter_overrides=overrides({"layout": str(tmp_path / "absent.yaml")}))
     with pytest.raises(ConfigError, match="one of 'people2d', 'hri'"):
         LifterNode(parameter_overrides=overrides({"input": "openpose"}))

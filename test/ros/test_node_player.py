@@ -14,12 +14,15 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 import rclpy
+from node_world import World
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.clip import ClipError, load_clip, sample_path, save_clip
+from pstmo_core.room.quaternions import matrix_from_quaternion
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.keypoint_player import KeypointPlayer, play_times
 from pstmo_ros.msg import People2D
@@ -122,3 +125,35 @@ def test_wrong_clips_and_settings_are_refused(
 ) -> None:
     with pytest.raises(kind, match=words):
         player(**parameters)
+
+
+def test_tf_learns_where_the_camera_of_the_sample_or_of_a_stated_viewpoint_stood(
+    ros: None, short: Path
+) -> None:
+    pytest.importorskip("tf2_msgs", reason="needs tf2_msgs")
+    from tf2_msgs.msg import TFMessage
+
+    def told(**parameters: Any) -> list[tuple[str, float, float]]:
+        world = World()
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        heard = world.listen(TFMessage, "/tf_static", latched)
+        node = world.take_in(player(**parameters), spin=False)
+        expected = node.count_publishers("/tf_static")
+        world.spin_until(lambda: len(heard) == expected)
+        frames = [frame for message in heard for frame in message.transforms]
+        world.close()
+        found = []
+        for frame in frames:
+            assert frame.child_frame_id == "camera_color_optical_frame"
+            q = frame.transform.rotation
+            ahead = matrix_from_quaternion(np.array([q.x, q.y, q.z, q.w]))[:, 2]
+            down = float(np.degrees(np.arcsin(-ahead[2])))
+            found.append((frame.header.frame_id, frame.transform.translation.z, down))
+        return found
+
+    assert told(clip=str(short)) == []  # nobody knows where that camera stood
+    ((frame, height, down),) = told()
+    assert frame == "map" and height == 1.5 and down == pytest.approx(6.19, abs=0.01)
+    stated = {"viewpoint_height": 2.1, "viewpoint_pitch": 20.0, "world_frame": "hall"}
+    ((frame, height, down),) = told(clip=str(short), **stated)
+    assert frame == "hall" and height == 2.1 and down == pytest.approx(20.0, abs=0.01)

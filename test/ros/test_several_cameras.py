@@ -50,16 +50,19 @@ class Hall(World):
             for n in VIEWS
         }
 
-    def start(self) -> None:
+    def start(self, only: tuple[str, ...] = tuple(VIEWS)) -> None:
         assert self.lifter.start()
-        publishers = [*self._keypoints.values(), *self._infos.values()]
+        publishers = [of[name] for name in only for of in (self._keypoints, self._infos)]
         self.spin_until(lambda: all(p.get_subscription_count() == 1 for p in publishers))
-        for name, view in VIEWS.items():
+        for name in only:
+            view = VIEWS[name]
             info = camera_info_message(pinhole(view.focal, view.width, view.height))
             self._infos[name].publish(info)
         self.spin_for(0.5)
 
-    def show(self, row: int, names: tuple[str, ...] = tuple(VIEWS)) -> dict[str, np.ndarray]:
+    def show(
+        self, row: int, names: tuple[str, ...] = tuple(VIEWS), topic: str = ""
+    ) -> dict[str, np.ndarray]:
         """Let cameras see somebody who walks; return the true pelvis in each camera's frame."""
         truth = {}
         for name in names:
@@ -69,7 +72,7 @@ class Hall(World):
             stamp = time_message(BASE + round((row / FPS + late) * 1e9))
             # Both cameras call their person the same, as trackers do.
             person = Person2D(id="p1", points=floats(view.project(in_camera).ravel()))
-            self._keypoints[name].publish(
+            self._keypoints[topic or name].publish(
                 People2D(
                     header=Header(stamp=stamp, frame_id=f"{name}_optical"),
                     layout="h36m17", width=view.width, height=view.height, people=[person],
@@ -129,6 +132,22 @@ def test_a_camera_that_falls_silent_or_sends_rubbish_leaves_the_other_alone(
     here.spin_until(lambda: here.answers["left"] and not here.answers["left"][-1].people)
     assert here.lifter.drops.counts["image_size"] == 1
     here.spin_until(lambda: not here.answers["right"][-1].people)
+
+
+def test_two_cameras_on_one_topic_are_noticed_and_one_is_lifted(
+    hall: Callable[..., Hall], capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = hall(cameras="left")
+    here.start(only=("left",))
+    for row in range(12):
+        here.show(row, ("left",))
+        here.show(row, ("right",), topic="left")  # somebody has remapped it wrongly
+    here.spin_until(lambda: here.lifter.drops.counts["several_cameras"] >= 10)
+    frames = [answer.header.frame_id for answer in here.answers["left"]]
+    assert len(frames) >= 10 and len(set(frames[4:])) == 1
+    log = capfd.readouterr().err
+    assert "several cameras publish on this topic" in log
+    assert "'left_optical' (1280 x 720) and 'right_optical' (640 x 480)" in log
 
 
 def test_cameras_without_proper_names_and_people_for_libhri_are_refused(

@@ -13,11 +13,12 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 
 from node_world import World, overrides, worlds
 from rclpy.parameter import Parameter
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from pstmo_core.errors import ConfigError
-from pstmo_core.skeleton import JOINTS
+from pstmo_core.room.quaternions import matrix_from_quaternion
+from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 from pstmo_ros.conversions import joints_of, stamp_ns
 from pstmo_ros.images import ImageDecoder
 from pstmo_ros.msg import People2D, Skeletons3D
@@ -29,6 +30,8 @@ TOPICS = {
     "truth": (Skeletons3D, 10),
     "truth_keypoints": (People2D, 10),
 }
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+HEAD = JOINT_NAMES.index("head")
 
 
 class Audience(World):
@@ -98,6 +101,27 @@ def test_images_come_at_the_rate_that_was_asked_for(audience: Callable[..., Audi
     assert np.median(intervals) == pytest.approx(1 / 20, rel=0.2)
     poses = [joints_of(m.people[0]) for _, m in sorted(here.kept["truth"].items())]
     assert max(np.abs(a - b).max() for a, b in itertools.pairwise(poses)) > 1e-3
+
+
+def test_tf_learns_where_the_camera_is_in_a_room_whose_floor_is_level(
+    audience: Callable[..., Audience],
+) -> None:
+    pytest.importorskip("tf2_msgs", reason="needs tf2_msgs")
+    from tf2_msgs.msg import TFMessage
+
+    here = audience(people=2, width=64, height=48, focal=56.0, world_frame="hall")
+    told = here.listen(TFMessage, "/tf_static", LATCHED)
+    here.spin_until(lambda: told and len(here.complete()) >= 5)
+    ((frame,),) = [message.transforms for message in told]
+    truth = here.kept["truth"][here.complete()[-1]]
+    assert (frame.header.frame_id, frame.child_frame_id) == ("hall", truth.header.frame_id)
+    q, at = frame.transform.rotation, frame.transform.translation
+    turn = matrix_from_quaternion(np.array([q.x, q.y, q.z, q.w]))
+    for body in truth.people:
+        in_camera = joints_of(body) + (body.root.x, body.root.y, body.root.z)
+        in_hall = in_camera @ turn.T + (at.x, at.y, at.z)
+        assert 0.0 < in_hall[:, 2].min() < 0.2  # an ankle stands on the floor
+        assert in_hall[HEAD, 2] > 1.2
 
 
 @pytest.mark.parametrize(("name", "value"), [("people", 9), ("fps", 0.0), ("camera_distance", 7.0)])
