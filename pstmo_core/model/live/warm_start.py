@@ -2,9 +2,8 @@
 
 SEM, the embedding of unseen joints, the layers of TEM and the all-frames head are the window
 network's. Heads of keys and values that share one here are averaged. Layers that TEM does not have
-begin with little effect. Training makes tokens large, beside which a new layer would say nothing
-for thousands of steps: they are scaled down to a deviation of 1, which changes no pose, as all that
-reads them is normalised.
+begin with little effect. Training makes tokens large, beside which the layer that reads the poses
+would say nothing for thousands of steps: it begins as loud as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.model.live.mixing import Projection
-from pstmo_core.model.live.network import STMOLive
+from pstmo_core.model.live.network import Moments, STMOLive
 from pstmo_core.model.stmo import STMO
 from pstmo_core.model.tem import TEM
 
@@ -51,24 +50,16 @@ def warm_start(live: STMOLive, window: STMO) -> None:
                 value = _shared(value, attention)
             name = name.replace("feedforward.3", "feedforward.2")  # there is no dropout here
             layer.get_parameter(name).copy_(value)
-    _scale_tokens(live, len(learned))
+    assert live.head.norm.running_var is not None
+    _loud_as(live.moments, live.head.norm.running_var.mean().sqrt())
 
 
-def _scale_tokens(live: STMOLive, learned: int) -> None:
-    """Divide all that makes tokens, in the layers that were learned, by the tokens' deviation."""
-    statistics = live.head.norm
-    assert statistics.running_var is not None and statistics.running_mean is not None
-    deviation = statistics.running_var.mean().sqrt()
-    last = live.sem.mlp[-1]
-    assert isinstance(last, nn.Linear)
-    makers = [live.start, last.weight, last.bias]
-    for layer in live.layers[:learned]:
-        for name in ("attention.out", "feedforward.2"):
-            makers += list(layer.get_submodule(name).parameters())
-    for value in makers:
-        value.div_(deviation)
-    statistics.running_mean.div_(deviation)
-    statistics.running_var.div_(deviation**2)
+def _loud_as(moments: Moments, deviation: Tensor) -> None:
+    """Let the layer that reads poses speak as loud as the tokens that it is added to."""
+    moments.moment.mul_(deviation)
+    for linear in (moments.attention.out, moments.feedforward[-1]):
+        assert isinstance(linear, nn.Linear)
+        linear.weight.mul_(deviation)
 
 
 def _shared(given: Tensor, attention: Projection) -> Tensor:
