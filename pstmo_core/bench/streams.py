@@ -22,7 +22,7 @@ from pstmo_core.data.sequences.mocap import LONGER_SIDE, best_camera
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe, n_mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip
-from pstmo_core.runtime import Runtime
+from pstmo_core.runtime import AnyRuntime
 from pstmo_core.skeleton import ROOT
 from pstmo_core.streaming.config import PLAIN, StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
@@ -151,7 +151,7 @@ def focal_of(scene: Scene) -> float:
 
 
 def measure(
-    runtime: Runtime, recorded: Sequence[Scene], seconds: float, situation: Situation
+    runtime: AnyRuntime, recorded: Sequence[Scene], seconds: float, situation: Situation
 ) -> StreamScores:
     """Measure a network in a situation; nothing is made steady, before or after it."""
     parts = []
@@ -171,7 +171,7 @@ def measure(
 
 
 def measure_all(
-    runtimes: dict[str, Runtime],
+    runtimes: dict[str, AnyRuntime],
     recorded: Sequence[Scene],
     seconds: float,
     situations: Sequence[Situation] = SITUATIONS,

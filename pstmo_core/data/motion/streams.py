@@ -39,9 +39,10 @@ class StreamTiming:
     absence: tuple[float, float] = (0.3, 5.0)
     """Range of that while in seconds."""
     masked_share: float = 0.2
-    """Share of sequences in which joints are hidden for a stretch, as stage I does (MPM)."""
+    """Share of sequences in which joints are hidden, as stage I does (MPM): in half of them some
+    for a stretch, in the others any joint in any frame."""
     masked_joints: float = 0.3
-    """Share of the joints that are hidden there."""
+    """Share of the joints that are hidden there, on average."""
     asked: int = 5
     """Frames of a sequence that are asked for the moments beside the newest."""
 
@@ -133,14 +134,21 @@ class StreamSampler:
         return times - times[:, frames // 2, None]
 
     def _mask(self, scores: Tensor) -> Tensor:
-        """Hide some joints of some sequences for a stretch; scores (B, F, 17)."""
+        """Hide joints of some sequences: some for a stretch, or any here and there.
+
+        Args:
+            scores: (B, F, 17).
+        """
         config, (count, frames) = self.config, scores.shape[:2]
-        joints = self._uniform(count, 1, JOINTS) < config.masked_joints
-        joints = joints & (self._uniform(count, 1, 1) < config.masked_share)
         place = torch.arange(frames, device=scores.device)[:, None] / frames
         start = self._uniform(count, 1, 1) * 1.2 - 0.2
         length = self._uniform(count, 1, 1)
-        hidden = joints & (place >= start) & (place < start + length)
+        stretch = (place >= start) & (place < start + length)
+        stretch = stretch & (self._uniform(count, 1, JOINTS) < config.masked_joints)
+        share = 2 * config.masked_joints * self._uniform(count, 1, 1)
+        scattered = self._uniform(count, frames, JOINTS) < share
+        hidden = torch.where(self._uniform(count, 1, 1) < 0.5, stretch, scattered)
+        hidden = hidden & (self._uniform(count, 1, 1) < config.masked_share)
         return torch.where(hidden, torch.zeros_like(scores), scores)
 
     def _uniform(self, *shape: int) -> Tensor:
