@@ -55,7 +55,7 @@ def live(
     runtimes = {file.stem: load_runtime(file) for file in files}
     recorded = choose(load_motion(mocap, "test"), scenes, seconds)
     total = len(SITUATIONS) * len(runtimes)
-    measured = measure_all(runtimes, recorded, seconds)
+    measured = measure_all(runtimes, recorded, seconds, SITUATIONS)
     rows = list(tqdm(measured, "situations", total, delay=2))
     options = [("--mocap", path.name) for path in mocap]
     options += [("--models", ",".join(file.name for file in files))] if models else []
