@@ -22,7 +22,6 @@ from pstmo_core.data.motion.mocap import Mocap, load_mocap
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
-from pstmo_core.encoding import get_encoding
 from pstmo_core.evaluation import metrics
 from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.live.network import STMOLive
@@ -86,16 +85,6 @@ class EncodedWindows:
     """(N, F, rows, channels), encoded."""
     truth: np.ndarray
     """(N, F, 17, 3) metres relative to the root, in the frames that the encoding means."""
-    turns: np.ndarray | None = None
-    """(N, F, 3, 3), rotations from the camera's frame to these; None: they are the camera's."""
-
-    def truth_of(self, index: int, seen_at: int) -> np.ndarray:
-        """Return the poses (N, 17, 3) of one frame in the frame of another one."""
-        poses = self.truth[:, index]
-        if self.turns is None or index == seen_at:
-            return poses
-        turned: np.ndarray = poses @ self.turns[:, index] @ self.turns[:, seen_at].swapaxes(1, 2)
-        return turned
 
 
 class WindowEvaluation:
@@ -152,7 +141,7 @@ class WindowEvaluation:
         for look_ahead in look_aheads:
             frames = newest - self.model.target if look_ahead is None else look_ahead
             head = network.config.head(frames * self.model.step * 1e3)
-            yield poses[:, head], part.truth_of(newest - frames, newest)
+            yield poses[:, head], part.truth[:, newest - frames]
 
     def summary(self, network: STMO | STMOLive) -> dict[str, float]:
         """Return MPJPE (mm) by set and head, and their mean as `score`, for choosing."""
@@ -262,5 +251,4 @@ def _draw(
     up = cameras.up * float(gravity_known)
     told, name = torch.full((count,), known), model.encoding
     frames, truth = encode(seen_rays, seen, poses, cameras, told, up, name)
-    turns = get_encoding(name).turns(frames, up[:, None].expand(-1, model.frames, -1), torch)
-    return EncodedWindows(frames, truth.numpy(), None if turns is None else turns.numpy())
+    return EncodedWindows(frames, truth.numpy())

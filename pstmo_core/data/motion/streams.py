@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pstmo_core.data.motion.sampler import Batch, Sampler, encode
+from pstmo_core.data.motion.sampler import Batch, Sampler, Seen, encode
 from pstmo_core.encoding import get_encoding
+from pstmo_core.encoding.view import view_turns
 from pstmo_core.skeleton import JOINTS, ROOT
 
 #: Least seconds between frames, whatever the jitter.
@@ -51,7 +52,8 @@ class StreamTiming:
 class StreamBatch(Batch):
     """A batch of sequences; `frames` (B, F, rows, channels) and `poses` (B, F, 17, 3): see `Batch`.
 
-    A pose of another moment is in the frame that the encoding means for the frame that is asked.
+    A pose of another moment is in the frame that the encoding means for where the person was then;
+    a forecast's is that of the newest frame.
     """
 
     dt: Tensor
@@ -104,12 +106,31 @@ class StreamSampler:
         )
         others = torch.cat([relative[:, :start], relative[:, start + frames :]], 1)
         others = others.unflatten(1, moments.shape[1:])
-        rows = torch.arange(count, device=asked.device)[:, None]
-        up = seen.up[:, None].expand(-1, asks, -1)
-        turns = get_encoding(name).turns(encoded[rows, asked], up, torch)
-        others = others if turns is None else others @ turns[:, :, None].mT
+        newest = times.gather(1, asked)[..., None]
+        then = torch.minimum(moments, newest)  # where somebody will be is not known
+        others = self._turned(others, seen, encoded, times, then)
         dt = times.diff(dim=1, prepend=times[:, :1])
         return StreamBatch(encoded, poses, dt=dt, asked=asked, others=others, valid=valid)
+
+    def _turned(
+        self, poses: Tensor, seen: Seen, encoded: Tensor, times: Tensor, moments: Tensor
+    ) -> Tensor:
+        """Turn poses (B, Q, M, 17, 3) of moments (B, Q, M) as the encoding means at their places.
+
+        A place, the middle of a person in the image, is interpolated between those in the frames.
+        """
+        if not get_encoding(self.sampler.model.encoding).turned:
+            return poses
+        wanted = moments.flatten(1)
+        after = torch.searchsorted(times.contiguous(), wanted.contiguous())
+        after = after.clamp(1, times.shape[1] - 1)
+        start, end = times.gather(1, after - 1), times.gather(1, after)
+        share = ((wanted - start) / (end - start)).clamp(0.0, 1.0)[..., None]
+        rows = torch.arange(len(times), device=times.device)[:, None]
+        places = encoded[:, :, JOINTS, :2]
+        place = torch.lerp(places[rows, after - 1], places[rows, after], share)
+        turns = view_turns(place, seen.up[:, None].expand(-1, place.shape[1], -1), torch)
+        return poses @ turns.unflatten(1, moments.shape[1:]).mT
 
     def times(self, count: int) -> Tensor:
         """Draw the times (B, F) of frames in seconds, about 0 in the middle."""

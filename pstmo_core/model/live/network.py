@@ -144,8 +144,9 @@ class Moments(nn.Module):
 class STMOLive(nn.Module):
     """Lifts people frame by frame, at whatever times their frames come.
 
-    The poses are relative to the pelvis, in metres. Those of all look-aheads lie in the frame that
-    the encoding means for the newest frame: under `view`, the camera's turned to the person.
+    The poses are relative to the pelvis, in metres. Each lies in the frame that the encoding means
+    for its moment: under `view`, the camera's turned to where the person was then. A forecast lies
+    in that of the newest frame.
     """
 
     def __init__(self, config: LiveConfig) -> None:
