@@ -2,8 +2,8 @@
 
 A minute by default, an hour with `--seconds 3600`; every attack gets an equal share of it, but
 is always carried out once. Nodes are started as processes of their own, in a DDS domain and in
-folders of their own: nothing of the user's is touched. The soak runs only when it is named:
-`ros2 run pstmo_ros torture --only soak --seconds 3600`.
+folders of their own: nothing of the user's is touched. The soaks run only when they are named:
+`ros2 run pstmo_ros torture --only soak --seconds 3600 --samples soak.csv --plot soak.png`.
 """
 
 from __future__ import annotations
@@ -41,18 +41,25 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _attack(options: argparse.Namespace) -> int:
-    from pstmo_ros.torture.catalogue import ATTACKS, SOAK
+    from pstmo_ros.torture.catalogue import ATTACKS, SOAKS
     from pstmo_ros.torture.report import insert, table
+    from pstmo_ros.torture.samples import draw_samples, read_samples
     from pstmo_ros.torture.stand import AttackError, Outcome, Stand
 
-    known = {attack.name: attack for attack in (*ATTACKS, SOAK)}
+    known = {attack.name: attack for attack in (*ATTACKS, *SOAKS)}
     chosen = [known[name] for name in options.only] or list(ATTACKS)
     outcomes = []
     for number, attack in enumerate(chosen, 1):
         print(f"[{number}/{len(chosen)}] {attack.name}: {attack.title}", flush=True)
         began = time.monotonic()
         try:
-            with Stand(options.seconds / len(chosen), options.seed) as stand:
+            with Stand(
+                options.seconds / len(chosen),
+                options.seed,
+                people=options.people,
+                rate=options.rate,
+                samples=options.samples,
+            ) as stand:
                 outcome = attack.run(stand)
         except (AttackError, OSError) as error:
             outcome = Outcome("0", str(error), False)
@@ -61,15 +68,21 @@ def _attack(options: argparse.Namespace) -> int:
         took = time.monotonic() - began
         print(f"    {word} in {took:.0f} s: {outcome.count}: {outcome.result}", flush=True)
     if options.output is not None:
-        conditions = (
-            f"Run on {date.today():%Y-%m-%d} with `--seconds {options.seconds:g} --seed "
-            f"{options.seed}` on {describe_machine()}."
+        given = "".join(
+            f" --{name} {value:g}"
+            for name in ("seconds", "seed", "people", "rate")
+            if (value := getattr(options, name)) is not None
         )
+        conditions = f"Run on {date.today():%Y-%m-%d} with `{given[1:]}` on {describe_machine()}."
         path: Path = options.output
         document = path.read_text() if path.exists() else ""
-        name = "soak" if chosen == [SOAK] else "torture"
+        name = chosen[0].name if len(chosen) == 1 and chosen[0] in SOAKS else "torture"
         path.write_text(insert(document, table(outcomes, conditions), name))
         print(path)
+    if options.plot is not None:
+        _, outcome = outcomes[-1]
+        draw_samples(read_samples(options.samples), outcome.count, options.plot)
+        print(options.plot)
     return 0 if all(outcome.passed for _, outcome in outcomes) else 1
 
 
@@ -84,16 +97,24 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     add("--only", nargs="+", default=[], metavar="NAME", help="these attacks only; see --list")
     add("--seed", type=int, default=0, help="of what is left to chance (0)")
     add("--domain", type=int, help="ROS_DOMAIN_ID (by default one at random)")
+    add("--people", type=int, help="people of a soak (4)")
+    add("--rate", type=float, help="messages a second of a soak (60; images: 10)")
+    add("--samples", type=Path, help="a CSV file into which a soak writes what it sees")
+    add("--plot", type=Path, help="a figure of these samples (.png or .svg); needs Matplotlib")
     add("-o", "--output", type=Path, help="a Markdown file into which the table is written")
     add("--list", action="store_true", help="name the attacks and end")
     options = parser.parse_args(args)
-    from pstmo_ros.torture.catalogue import ATTACKS, SOAK
+    from pstmo_ros.torture.catalogue import ATTACKS, SOAKS
 
-    names = [attack.name for attack in (*ATTACKS, SOAK)]
+    names = [attack.name for attack in (*ATTACKS, *SOAKS)]
     if options.list:
-        for attack in (*ATTACKS, SOAK):
+        for attack in (*ATTACKS, *SOAKS):
             print(f"{attack.name:18}{attack.title}")
         sys.exit(0)
     if wrong := sorted(set(options.only) - set(names)):
         parser.error(f"there is no attack {wrong[0]!r}; there are {', '.join(names)}")
+    if (options.samples or options.plot) and options.only not in [[soak.name] for soak in SOAKS]:
+        parser.error("--samples and --plot are for one soak: name it with --only")
+    if options.plot and not options.samples:
+        parser.error("--plot draws what --samples keeps: name that file, too")
     return options

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pstmo_ros.torture.attacks import clocks, fuzz, life, load, neighbours, surroundings
+from pstmo_ros.torture.attacks import clocks, fuzz, life, load, neighbours, soak, surroundings
 from pstmo_ros.torture.stand import Attack
 
-SOAK = Attack("soak", "4 people at 60 Hz for long", load.soak)
-"""Only when it is named: it is for hours."""
+SOAKS = (
+    Attack("soak", "people at a steady rate for long", soak.soak),
+    Attack("image_soak", "images of people at a steady rate for long", soak.image_soak),
+)
+"""Only when they are named: they are for hours."""
 ATTACKS = (
     Attack("keypoints", "fuzzed People2D over DDS, a good frame after each 40", fuzz.keypoints),
     Attack("calibrations", "fuzzed CameraInfo, each with a good frame", fuzz.calibrations),

@@ -45,10 +45,16 @@ class Stand:
     Args:
         seconds: how long the attack goes on where it can go on at will.
         seed: of what is left to chance.
+        people: of a soak; None: what it has by default.
+        rate: messages a second of a soak, in the same way.
+        samples: a CSV file into which a soak writes what it sees as it goes on.
     """
 
     seconds: float
     seed: int = 0
+    people: int | None = None
+    rate: float | None = None
+    samples: Path | None = None
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="pstmo_torture_")))
     _closing: list[Callable[[], object]] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
