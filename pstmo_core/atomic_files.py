@@ -9,6 +9,7 @@ what another run is writing, on any machine that sees the folder, and is removed
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -26,8 +27,23 @@ _TEMPORARY = re.compile(r"\.pstmo-[0-9a-f]{16}\.tmp(\.\w{1,8})?")
 _tidied: set[Path] = set()
 
 
+#: What the system says when there is no room for a file, or the disk fails.
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS))
+#: Bytes below which a disk counts as full: writers give back what they could not finish.
+_FULL = 1 << 20
+
+
 class OutputError(PstmoError):
     """An output that would cost the user something; says what, and what to do."""
+
+
+class NoRoomError(OutputError, OSError):
+    """The disk took no more; what was there before is whole."""
+
+    def __init__(self, path: Path, why: str, number: int | None = None) -> None:
+        kept = "what was there is unchanged" if os.path.lexists(path) else "nothing is left of it"
+        super().__init__(f"{path}: cannot be written ({why}); {kept}")
+        self.errno = number
 
 
 def check_output(path: Path, inputs: Iterable[Path | str] = ()) -> None:
@@ -97,7 +113,7 @@ def atomic_file(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
         mode: permissions of a new file, less the process's umask.
 
     Raises:
-        OutputError: if `path` is no plain file.
+        OutputError: if `path` is no plain file, or the disk is full (`NoRoomError`).
         OSError: if it cannot be written.
     """
     path = Path(path)
@@ -108,8 +124,9 @@ def atomic_file(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
     try:
         with contextlib.suppress(FileNotFoundError):
             os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
-        yield temporary
-        _sync(temporary)
+        with _naming(path, temporary):
+            yield temporary
+            _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
     finally:
@@ -118,9 +135,9 @@ def atomic_file(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file atomically."""
+    """Write a text file atomically, in UTF-8; errors as of `atomic_file`."""
     with atomic_file(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -144,7 +161,8 @@ def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator
     _remove_abandoned(path.parent)
     temporary, descriptor = _create_folder(path)
     try:
-        yield temporary / path.name
+        with _naming(path, temporary):
+            yield temporary / path.name
         with contextlib.ExitStack() as stack:
             if path.exists():
                 # The old one waits beside the new one, and goes with the temporary folder.
@@ -157,6 +175,33 @@ def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         os.close(descriptor)
+
+
+@contextmanager
+def _naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Have errors for want of room name the output: the system's name no file, or a temporary one.
+
+    Libraries say it in words of their own: where the disk is full, that is taken for the cause.
+    """
+    try:
+        yield
+    except PstmoError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise NoRoomError(path, error.strerror or str(error), error.errno) from error
+        if not _is_full(temporary):
+            raise
+        raise NoRoomError(path, os.strerror(errno.ENOSPC), errno.ENOSPC) from error
+
+
+def _is_full(path: Path) -> bool:
+    """Tell whether a file's disk has next to nothing left for this user."""
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _FULL and status.f_blocks > 0
 
 
 def _put_back(old: Path, path: Path) -> None:

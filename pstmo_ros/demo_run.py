@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.skeleton import JOINTS
 
@@ -74,7 +75,8 @@ class DemoRun:
 
     def save(self, path: Path) -> None:
         """Write an npz with one array a field."""
-        np.savez_compressed(path, **vars(self))
+        with atomic_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> DemoRun:

@@ -47,10 +47,18 @@ def run_node(
             node.destroy_node()
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
-    except RuntimeError:  # rclpy's RCLError: the signal came while something was being made
-        if rclpy.ok():
+    except RuntimeError as error:
+        if not rclpy.ok():  # rclpy's RCLError: the signal came while something was being made
+            return 0
+        if os.environ.get("ROS_SECURITY_ENABLE") != "true" or "security" not in str(error):
             raise
-        return 0
+        print(
+            f"the node is not started, because it could not be secured ({error}). Use a ROS 2 "
+            "whose middleware was built with security, and a keystore that holds this enclave; nodes "
+            "run without security where ROS_SECURITY_ENABLE is not true",
+            file=sys.stderr,
+        )
+        return CANNOT_START
     except PstmoError as error:
         print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {error}", file=sys.stderr)
         return REFUSED

@@ -17,6 +17,7 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime import load_runtime
@@ -174,7 +175,7 @@ def main(
         "its 95 % region. By\n"
         f"`scripts/measure_floor.py --clips {clips}`.\n\n"
     )
-    output.write_text(text + "\n".join(lines) + "\n")
+    write_text(output, text + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import typer
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.data.motion import detector_noise
 from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.mocap import load_mocap
@@ -107,7 +108,7 @@ def main(
         "the network gives them. A correct\ncovariance has 95 % of the errors in its 95 % region. "
         "By `scripts/measure_places.py`.\n\n"
     )
-    output.write_text(text + "\n".join(lines) + "\n")
+    write_text(output, text + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

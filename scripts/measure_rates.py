@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import typer
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.data.motion import detector_noise
 from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.mocap import load_mocap
@@ -115,8 +116,7 @@ def main(
             ]
             lines.append(f"| {rate:.0f} | {name} | " + " | ".join(cells) + " |")
             print(lines[-1], flush=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("\n".join(lines) + "\n")
+    write_text(output, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

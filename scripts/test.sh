@@ -29,8 +29,15 @@ run_pytest='import sys; sys.path = [p for p in sys.path if p]; import pytest; sy
 
 check "ruff check" python -m ruff check .
 check "ruff format" python -m ruff format --check .
-check mypy python -m mypy
+# The types are checked beside the tests, most of which keep one core busy.
+types=$(mktemp)
+python -m mypy >"$types" 2>&1 &
+mypy=$!
+trap 'kill "$mypy" 2>/dev/null || true; rm -f "$types"' EXIT
 check pytest python -c "$run_pytest" "$@"
+printf -- '--- mypy\n'
+wait "$mypy" || failed+=(mypy)
+cat "$types"
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'test.sh: failed: %s\n' "$(IFS=,; echo "${failed[*]}")" >&2
   exit 1

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.settings import limits
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.camera_parameters import CameraParameters
@@ -141,5 +142,5 @@ def _comment(text: str, indent: str) -> list[str]:
 
 if __name__ == "__main__":
     for path, text in texts().items():
-        path.write_text(text)
+        write_text(path, text)
         print(f"wrote {path.relative_to(ROOT)}")

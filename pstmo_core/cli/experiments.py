@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.cli.app import group, require_training
 
 experiments_app = group("experiments", "The paper's tables and this project's ablations.")
@@ -106,7 +107,6 @@ def experiments_complexity(
 
 
 def _show(text: str, output: Path | None) -> None:
-    from pstmo_core.atomic_files import write_text
 
     if output is None:
         typer.echo(text)

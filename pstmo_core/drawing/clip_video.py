@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS, ROOT
 
 try:
+    import cv2
     import imageio.v2 as imageio
     from tqdm import tqdm
 except ImportError as error:
@@ -69,8 +71,10 @@ def render_clip(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     video, picture = directory / "clip.mp4", directory / "clip.png"
-    imageio.imwrite(picture, _picture(stage, title)[..., ::-1])
-    _write_video(video, stage, title)
+    with atomic_file(picture) as partial:
+        imageio.imwrite(partial, _picture(stage, title)[..., ::-1])
+    with atomic_file(video) as partial:
+        _write_video(partial, stage, title)
     return video, picture
 
 
@@ -307,7 +311,11 @@ def _write_margins(image: np.ndarray, stage: _Stage, title: str | None, words: s
 def _write_video(
     path: Path, stage: _Stage, title: str | None, photos: Iterable[np.ndarray] | None = None
 ) -> None:
-    """Write H.264 that browsers play: even sizes, 4:2:0, the index in front."""
+    """Write H.264 that browsers play: even sizes, 4:2:0, the index in front.
+
+    Raises:
+        OSError: if ffmpeg, whose own words are on the terminal, wrote no whole video.
+    """
     steps = np.diff(stage.clip.stamps)
     steps = steps[steps > 0]
     rate = min(1e9 / float(np.median(steps)), 120.0) if len(steps) else 25.0
@@ -323,3 +331,9 @@ def _write_video(
             image = _video_frame(stage, frame, title, photo)
             even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
             writer.append_data(np.ascontiguousarray(even[..., ::-1]))
+    # Only the file tells that ffmpeg could not end it: imageio asks for no exit status.
+    reader = cv2.VideoCapture(str(path))
+    there = reader.isOpened()
+    reader.release()
+    if not there:
+        raise OSError(errno.EIO, "ffmpeg wrote no whole video", str(path))

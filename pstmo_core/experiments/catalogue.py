@@ -16,6 +16,7 @@ from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation.robustness import Corruption
 from pstmo_core.training.config import RunConfig, load_run_config
+from pstmo_core.training.yaml_file import load_yaml
 
 CATALOGUE = Path(__file__).resolve().parents[1] / "recipes" / "experiments"
 
@@ -174,9 +175,9 @@ def load_experiment(name: str) -> Experiment:
         known = ", ".join(experiment_names())
         raise ConfigError(f"no experiment {name!r}: name one of {known}, or a YAML file")
     try:
-        tree: Any = OmegaConf.load(path)
+        tree: Any = load_yaml(path)
         if "recipe" in tree:
-            recipe = OmegaConf.load(path.parent / "recipes" / f"{tree.pop('recipe')}.yaml")
+            recipe = load_yaml(path.parent / "recipes" / f"{tree.pop('recipe')}.yaml")
             tree = OmegaConf.merge(recipe, tree)
         plain: Any = OmegaConf.to_container(tree, resolve=True)
         settings = dacite.Config(strict=True, cast=[tuple, float])

@@ -16,6 +16,8 @@ from pstmo_core.lift.skeleton_bags import is_skeleton_bag
 from pstmo_core.lift.sources import without_password
 
 _ANOTHER = "name another output"
+#: Bytes of a ledger that is read: the names of a hundred thousand outputs.
+_MOST_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,10 @@ class Ledger:
 
     def _read(self) -> dict[str, Any]:
         try:
+            if self._file().stat().st_size > _MOST_BYTES:
+                return {}
             entry = json.loads(self._file().read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return entry if isinstance(entry, dict) else {}
 

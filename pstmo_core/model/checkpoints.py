@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from pstmo_core.atomic_files import atomic_file
@@ -57,7 +57,7 @@ def save_weights(model: Network, path: Path | str) -> None:
     metadata = {key: model.config.to_json()}
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     with atomic_file(Path(path)) as partial:
-        save_file(state, partial, metadata)
+        partial.write_bytes(save(state, metadata))  # save_file makes a file that others cannot read
 
 
 def load_weights(path: Path | str) -> STMO:

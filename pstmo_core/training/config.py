@@ -22,6 +22,7 @@ from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.model.masking import Masking
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.training.losses import LossConfig
+from pstmo_core.training.yaml_file import load_yaml
 
 
 @dataclass(frozen=True)
@@ -206,13 +207,16 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
         ConfigError: if the file cannot be read or a name or value does not fit.
     """
     try:
-        file = OmegaConf.load(path) if path is not None else OmegaConf.create()
+        file = load_yaml(path) if path is not None else OmegaConf.create()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such configuration file") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    try:
         tree = OmegaConf.merge(file, OmegaConf.from_dotlist(overrides))
         plain: Any = OmegaConf.to_container(tree, resolve=True)
         _refuse_unknown(plain, RunConfig)
         return dacite.from_dict(RunConfig, plain, dacite.Config(strict=True, cast=[tuple, float]))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such configuration file") from error
     except (dacite.DaciteError, OmegaConfBaseException, YAMLError, TypeError) as error:
         raise ConfigError(f"{path or 'overrides'}: {error}") from error
 

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pstmo_core.atomic_files import write_text
+from pstmo_core.atomic_files import atomic_file, write_text
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.checkpoints import pick_device, save_weights
@@ -261,7 +261,8 @@ class Trainer:
         if not torch.isfinite(own):
             frames = torch.cat([batch.frames for batch in batches])
             poses = torch.cat([batch.poses for batch in batches])
-            torch.save({"frames": frames, "poses": poses}, path)
+            with atomic_file(path) as partial:
+                torch.save({"frames": frames, "poses": poses}, partial)
         raise NonFiniteLossError(
             f"the loss at step {self.state.step} is {loss}: batch saved in {path}"
         )

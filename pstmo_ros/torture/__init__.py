@@ -2,8 +2,10 @@
 
 A minute by default, an hour with `--seconds 3600`; every attack gets an equal share of it, but
 is always carried out once. Nodes are started as processes of their own, in a DDS domain and in
-folders of their own: nothing of the user's is touched. The soaks run only when they are named:
-`ros2 run pstmo_ros torture --only soak --seconds 3600 --samples soak.csv --plot soak.png`.
+folders of their own: nothing of the user's is touched. Soaks and the grid of loads run only when
+they are named:
+
+    ros2 run pstmo_ros torture --only soak --seconds 3600 --samples soak.csv --plot soak.png
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.machine import describe_machine
 
 
@@ -41,12 +44,12 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _attack(options: argparse.Namespace) -> int:
-    from pstmo_ros.torture.catalogue import ATTACKS, SOAKS
+    from pstmo_ros.torture.catalogue import ATTACKS, LONG
     from pstmo_ros.torture.report import insert, table
     from pstmo_ros.torture.samples import draw_samples, read_samples
     from pstmo_ros.torture.stand import AttackError, Outcome, Stand
 
-    known = {attack.name: attack for attack in (*ATTACKS, *SOAKS)}
+    known = {attack.name: attack for attack in (*ATTACKS, *LONG)}
     chosen = [known[name] for name in options.only] or list(ATTACKS)
     outcomes = []
     for number, attack in enumerate(chosen, 1):
@@ -76,8 +79,8 @@ def _attack(options: argparse.Namespace) -> int:
         conditions = f"Run on {date.today():%Y-%m-%d} with `{given[1:]}` on {describe_machine()}."
         path: Path = options.output
         document = path.read_text() if path.exists() else ""
-        name = chosen[0].name if len(chosen) == 1 and chosen[0] in SOAKS else "torture"
-        path.write_text(insert(document, table(outcomes, conditions), name))
+        name = chosen[0].name if len(chosen) == 1 and chosen[0] in LONG else "torture"
+        write_text(path, insert(document, table(outcomes, conditions), name))
         print(path)
     if options.plot is not None:
         _, outcome = outcomes[-1]
@@ -104,11 +107,11 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     add("-o", "--output", type=Path, help="a Markdown file into which the table is written")
     add("--list", action="store_true", help="name the attacks and end")
     options = parser.parse_args(args)
-    from pstmo_ros.torture.catalogue import ATTACKS, SOAKS
+    from pstmo_ros.torture.catalogue import ATTACKS, LONG, SOAKS
 
-    names = [attack.name for attack in (*ATTACKS, *SOAKS)]
+    names = [attack.name for attack in (*ATTACKS, *LONG)]
     if options.list:
-        for attack in (*ATTACKS, *SOAKS):
+        for attack in (*ATTACKS, *LONG):
             print(f"{attack.name:18}{attack.title}")
         sys.exit(0)
     if wrong := sorted(set(options.only) - set(names)):

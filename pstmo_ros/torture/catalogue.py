@@ -9,7 +9,9 @@ SOAKS = (
     Attack("soak", "people at a steady rate for long", soak.soak),
     Attack("image_soak", "images of people at a steady rate for long", soak.image_soak),
 )
-"""Only when they are named: they are for hours."""
+"""For hours."""
+LONG = (*SOAKS, Attack("grid", "1 to 64 people by 10 to 120 Hz", load.grid))
+"""Only when they are named, and tables of their own."""
 ATTACKS = (
     Attack("keypoints", "fuzzed People2D over DDS, a good frame after each 40", fuzz.keypoints),
     Attack("calibrations", "fuzzed CameraInfo, each with a good frame", fuzz.calibrations),

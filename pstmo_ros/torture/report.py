@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pstmo_ros.torture.stand import Attack, Outcome
 
 
-def table(outcomes: Iterable[tuple[Attack, Outcome]], conditions: str) -> str:
+def table(outcomes: Sequence[tuple[Attack, Outcome]], conditions: str) -> str:
     """Return a Markdown table with a line an attack, under a sentence on the conditions."""
     lines = [
         conditions,
@@ -20,7 +20,8 @@ def table(outcomes: Iterable[tuple[Attack, Outcome]], conditions: str) -> str:
         passed = "yes" if outcome.passed else "**no**"
         command = f"`ros2 run pstmo_ros torture --only {attack.name}`"
         lines.append(f"| {attack.title} | {outcome.count} | {result} | {passed} | {command} |")
-    return "\n".join(lines)
+    tables = [outcome.table for _, outcome in outcomes if outcome.table]
+    return "\n\n".join(["\n".join(lines), *tables])
 
 
 def insert(document: str, text: str, name: str) -> str:

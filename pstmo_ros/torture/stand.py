@@ -26,6 +26,8 @@ class Outcome:
     result: str
     """What the node made of it, in figures."""
     passed: bool
+    table: str = ""
+    """Figures that take a Markdown table of their own, below the line."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -13,6 +14,40 @@ import pytest
 
 from pstmo_core import atomic_files
 from pstmo_core.atomic_files import OutputError, atomic_file, atomic_folder, check_output
+
+PACKAGES = [Path(__file__).parents[2] / name for name in ("pstmo_core", "pstmo_ros")]
+WRITERS = {
+    "write_text", "write_bytes", "savez", "savez_compressed", "imwrite", "mimwrite", "get_writer",
+    "save_file", "savefig", "torch.save", "onnx.save",
+}  # fmt: skip
+#: They are given a temporary path, or write into a temporary folder.
+GIVEN = {"clip_video.py: imageio.get_writer", "surroundings.py: model.write_bytes"}
+
+
+def writes(source: ast.AST) -> list[str]:
+    """Return the calls that write a file other than an atomic one's `partial`, or `file` of it."""
+    found = []
+    for node in ast.walk(source):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        call = ast.unparse(node.func)
+        if node.func.attr in WRITERS or call in WRITERS:
+            used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+            if not used & {"partial", "file"}:
+                found.append(call)
+    return found
+
+
+def test_every_file_that_a_user_gets_is_written_atomically() -> None:
+    assert writes(ast.parse("np.savez(path, a=1)")) == ["np.savez"]
+    assert not writes(ast.parse("np.savez(file, a=1); partial.write_text(text)"))
+    found = {
+        f"{path.name}: {call}"
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        for call in writes(ast.parse(path.read_text()))
+    }
+    assert found == GIVEN
 
 
 def names(folder: Path) -> set[str]:

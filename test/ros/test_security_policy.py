@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree as Xml
 from collections import defaultdict
@@ -19,6 +22,7 @@ from rclpy.parameter import Parameter
 from pstmo_ros.detector_node import DetectorNode
 from pstmo_ros.keypoint_player import KeypointPlayer
 from pstmo_ros.lifter_node import LifterNode
+from pstmo_ros.run_node import CANNOT_START
 
 FOLDER = Path(__file__).parents[2] / "config" / "security"
 INCLUDE = "{http://www.w3.org/2001/XInclude}include"
@@ -84,3 +88,23 @@ def test_the_policy_is_what_the_nodes_do(running: Node) -> None:
         policy = allowed(profiles[name], name)
         for key, entries in done.items():
             assert {entry for entry, _ in entries} == policy[key] - SOMETIMES, (name, key)
+
+
+def test_a_node_that_is_to_be_secured_and_cannot_be_does_not_start(tmp_path: Path) -> None:
+    # No keys are there; and the wheels' Fast DDS could not use them.
+    (tmp_path / "keys" / "enclaves" / "pstmo" / "lifter").mkdir(parents=True)
+    secured = {
+        "ROS_SECURITY_KEYSTORE": str(tmp_path / "keys"),
+        "ROS_SECURITY_ENABLE": "true",
+        "ROS_SECURITY_STRATEGY": "Enforce",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "pstmo_ros.lifter_node", "--ros-args", "--enclave", "/pstmo/lifter"],
+        cwd=tmp_path,
+        env={**os.environ, **secured},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == CANNOT_START and "Traceback" not in ended.stderr
+    assert "not started, because it could not be secured" in ended.stderr

@@ -31,6 +31,11 @@ PAGE = "docs/formats.md shows an example of each format"
 MOST_BYTES = 1 << 29
 #: Files of a folder of OpenPose: a day at 30 frames a second.
 MOST_FILES = 2_600_000
+#: What a file that breaks its format can make its reader raise. JSON nests as deep as Python's
+#: stack, and whole numbers of more digits than Python reads are no JSON here.
+_BROKEN = (
+    KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError,
+)  # fmt: skip
 
 
 def read_text(path: Path) -> Found:
@@ -116,7 +121,7 @@ def _read_json(data: bytes) -> Found:
 def _fits(module: Any, content: Any) -> bool:
     try:
         return bool(module.fits(content))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
+    except _BROKEN:
         return False
 
 
@@ -126,7 +131,7 @@ def _guarded(module: Any, read: Any, content: Any) -> Found:
         found: Found = read(content)
     except FormatError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except _BROKEN as error:
         why = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise FormatError(f"breaks its format, {module.NAME}: {why}; {PAGE}") from error
     return found

@@ -197,7 +197,7 @@ class EngineCache:
             written_for, digest = sidecar["key"], sidecar["plan_sha256"]
         except FileNotFoundError as error:
             raise EngineError("its description is missing, a build was interrupted") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise EngineError("its description cannot be read") from error
         wanted = _plain(key)
         if written_for != wanted:
@@ -318,5 +318,7 @@ def _describe(sidecar: Path) -> str:
             f"{content['model'] or 'a network'}, {key['precision']}, up to {key['profile'][2]} "
             f"people, {key['tensorrt']}, CUDA {key['cuda']}, {key['device']}"
         )
-    except (OSError, ValueError, LookupError, TypeError, EngineError) as error:
+    except (
+        OSError, ValueError, LookupError, TypeError, RecursionError, EngineError
+    ) as error:  # fmt: skip
         return f"unusable, will be built again: {error}"

@@ -11,6 +11,10 @@ from pstmo_ros.torture.peer import Peer
 from pstmo_ros.torture.stand import Outcome, Stand
 
 CROWD, RATE = 64, 120.0
+_PARTS = ("median", "p99")
+_PEOPLE, _RATES = (1, 4, 16, CROWD), (10.0, 30.0, 60.0, RATE)
+_KEPT_UP = 0.99
+"""Share of the frames that must be answered for a rate to count as kept up with."""
 
 
 def overload(stand: Stand) -> Outcome:
@@ -31,6 +35,43 @@ def overload(stand: Stand) -> Outcome:
         f"{(time.monotonic() - began) * 1e3:.0f} ms"
     )
     return Outcome(f"{sent} frames of {CROWD} people at {RATE:.0f} Hz", result, told and over)
+
+
+def grid(stand: Stand) -> Outcome:
+    """People by frames a second: what share is answered, and how late.
+
+    Latencies are those of /diagnostics, of the last 10 s: with less than 10 s a load they are mixed
+    with those of the load before.
+    """
+    process, peer = stand.lifter(parameters={"max_people": str(CROWD)})
+    lines = ["| People | " + " | ".join(f"{rate:.0f} Hz" for rate in _RATES) + " |"]
+    lines.append("|---|" + "---|" * len(_RATES))
+    kept_up = []
+    seconds = stand.seconds / (len(_PEOPLE) * len(_RATES))
+    explained = True
+    for people in _PEOPLE:
+        cells, best = [], 0.0
+        for rate in _RATES:
+            before = _counts(peer.status()[1])
+            with Stand(seconds) as part:
+                sent = _stream(part, peer, people, rate)
+            values = peer.status()[1]
+            taken, lost = (now - then for now, then in zip(_counts(values), before, strict=True))
+            explained &= abs(taken + lost - sent) < 10 + 0.01 * sent
+            share = min(taken / sent, 1.0)
+            median, p99 = (values.get(f"latency from receipt {p} (ms)", "?") for p in _PARTS)
+            cells.append(f"{share:.0%}, {median} / {p99} ms")
+            best = rate if share >= _KEPT_UP and sent >= _KEPT_UP * rate * seconds else best
+        lines.append(f"| {people} | " + " | ".join(cells) + " |")
+        kept_up.append(f"{people} people at {best:.0f} Hz")
+    result = f"kept up with {', '.join(kept_up)}; what was not taken was told as lost"
+    passed = explained and process.is_alive and peer.is_answered()
+    return Outcome(f"{len(_PEOPLE) * len(_RATES)} loads", result, passed, "\n".join(lines))
+
+
+def _counts(values: dict[str, str]) -> tuple[int, int]:
+    """Return how many frames the lifter took, and how many it knows to be lost."""
+    return int(values.get("frames received", 0)), int(values.get("frames lost before the node", 0))
 
 
 def _stream(stand: Stand, peer: Peer, people: int, rate: float) -> int:
