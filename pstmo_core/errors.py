@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 LONGEST_QUOTE = 64
@@ -17,11 +18,18 @@ class ConfigError(PstmoError):
     """A configuration that cannot be used, with a sentence that says what would be right."""
 
 
+#: Small files can hold lists of lists that are endless when written out (YAML's aliases).
+_short = reprlib.Repr()
+_short.maxlevel = 3
+_short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = LONGEST_QUOTE
+_short.maxstring = _short.maxlong = _short.maxother = 4 * LONGEST_QUOTE
+
+
 def quoted(value: object) -> str:
     """Repeat what came from outside: control characters escaped, the length bounded."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else _short.repr(value)
     if len(text) <= LONGEST_QUOTE:
-        return repr(value)
+        return repr(value) if isinstance(value, str) else text
     return f"{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)"
 
 

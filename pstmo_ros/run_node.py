@@ -54,7 +54,7 @@ def run_node(
             raise
         print(
             f"the node is not started, because it could not be secured ({error}). Use a ROS 2 "
-            "whose middleware was built with security, and a keystore that holds this enclave; nodes "
+            "whose middleware was built with security, and a keystore with this enclave; nodes "
             "run without security where ROS_SECURITY_ENABLE is not true",
             file=sys.stderr,
         )

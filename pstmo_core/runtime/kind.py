@@ -25,7 +25,7 @@ def holds_live(path: Path) -> bool:
         if path.suffix == ".safetensors":
             return LIVE_KEY in _weights_metadata(path)
         return path.stat().st_size <= LARGEST_MODEL and LIVE_KEY in metadata(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

@@ -79,11 +79,11 @@ def draw_samples(samples: Sequence[Sample], title: str, path: Path) -> None:
         values = [getattr(sample, name) for sample in samples]
         latency.plot(minutes, values, label=name, color=colour)
     latency.set_ylabel("latency (ms)")
-    latency.set_ylim(bottom=0)
+    latency.set_ylim(0, 1.25 * max((s.p99 for s in samples if s.p99 > 0), default=1.0))
     for name, colour in (("handles", "C2"), ("threads", "C3")):
         values = [getattr(sample, name) for sample in samples]
         counts.plot(minutes, values, label=name, color=colour)
-    counts.set_ylim(0, 1.2 * max(sample.handles for sample in samples))
+    counts.set_ylim(0, 1.4 * max(max(sample.handles, sample.threads) for sample in samples))
     counts.yaxis.set_major_locator(MaxNLocator(integer=True))
     counts.set_xlabel("minutes")
     counts.set_xlim(0, max(minutes))

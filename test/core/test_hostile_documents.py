@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.errors import ConfigError, PstmoError, quoted
 from pstmo_core.keypoints.clip import load_clip
+from pstmo_core.keypoints.layouts.from_file import read_layout
 from pstmo_core.lift.calibration import load_camera_info
 from pstmo_core.lift.ledger import Ledger
 from pstmo_core.model.config import ModelConfig
@@ -60,6 +61,10 @@ def calibration(path: Path) -> None:
     load_camera_info(path)
 
 
+def layout(path: Path) -> None:
+    read_layout(path)
+
+
 def run_settings(path: Path) -> None:
     pytest.importorskip("omegaconf", reason="needs what trains")
     from pstmo_core.training.config import load_run_config
@@ -75,7 +80,7 @@ def experiment(path: Path) -> None:
 
 
 READERS: tuple[Callable[[Path], None], ...] = (
-    clip, folder, model, model_field, calibration, run_settings, experiment,
+    clip, folder, layout, model, model_field, calibration, run_settings, experiment,
 )  # fmt: skip
 
 
@@ -91,7 +96,15 @@ def test_a_hostile_document_is_refused_in_a_sentence(
     assert len(str(error.value)) < 1000
 
 
-@pytest.mark.parametrize("reader", [run_settings, experiment, calibration])
+def test_what_is_quoted_is_short_whatever_it_holds() -> None:
+    bomb: list[object] = [1] * 10
+    for _ in range(9):
+        bomb = [bomb] * 10
+    assert len(quoted(bomb)) < 200 and len(quoted(10**4000)) < 200
+    assert quoted([1, "a"]) == "[1, 'a']" and quoted({"a": 1.5}) == "{'a': 1.5}"
+
+
+@pytest.mark.parametrize("reader", [run_settings, experiment, calibration, layout])
 def test_aliases_of_aliases_take_no_memory(reader: Callable[[Path], None], tmp_path: Path) -> None:
     (tmp_path / "file.yaml").write_text(ALIASES)
     with pytest.raises(PstmoError):
