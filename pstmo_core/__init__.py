@@ -19,6 +19,7 @@ optical frame (x right, y down, z forward), relative to the pelvis; stamps are i
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from pstmo_core.streaming.lift_clip import lift_clip
     from pstmo_core.streaming.live import Lifter
     from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+
+# Imported without it, ONNX Runtime's wheels (1.31) make an id of the device in ~/.cache/Microsoft and
+# report to Microsoft. Who wants that sets the variable to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 #: The version of library and ROS package; pyproject.toml reads it, package.xml repeats it.
 __version__ = "0.1.0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -100,3 +101,13 @@ def test_settings_are_checked_when_they_are_made() -> None:
     with pytest.raises(pstmo.PstmoError, match="look_ahead"):
         pstmo.Lifter(config=pstmo.StreamConfig(look_ahead=400))
     assert dataclasses.is_dataclass(pstmo.StreamConfig)
+
+
+def test_nothing_is_written_to_the_users_home_and_nothing_reported(tmp_path: Path) -> None:
+    # ONNX Runtime would leave an id of the device there, for its telemetry.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(pstmo.__file__).parents[1])}
+    environment.pop("XDG_CACHE_HOME", None)
+    script = "import pstmo_core; pstmo_core.load_runtime()"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=tmp_path)
+    assert done.returncode == 0 and not list(tmp_path.rglob("*"))

@@ -6,8 +6,12 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from pathlib import Path
+
+from pstmo_ros.torture.attacks.soak import judged
 from pstmo_ros.torture.catalogue import ATTACKS
 from pstmo_ros.torture.report import insert, table
+from pstmo_ros.torture.samples import Sample, draw_samples, read_samples, write_samples
 from pstmo_ros.torture.stand import Outcome, Stand
 
 #: What takes seconds. Signals, kills and cycles take a minute: the program tries them all.
@@ -38,3 +42,36 @@ def test_the_table_takes_its_place_in_a_document_and_leaves_the_rest() -> None:
     other = insert(first + "after\n", "other", "torture")
     assert other.endswith("end -->\nafter\n")
     assert insert(other, "long", "soak").startswith(other)
+
+
+def samples(growth: float = 0.0, handles: int = 20) -> list[Sample]:
+    """A soak of ten minutes that grows by so many MB a minute, and has handles at the end."""
+    return [
+        Sample(60.0 * n, 200.0 + growth * n, 18, handles if n == 10 else 20, 5.0, 9.0, 600 * n, 600)
+        for n in range(1, 11)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "taken", "lost", "answered", "passed"),
+    [
+        (samples(), 5900, 100, 5900, True),
+        (samples(growth=0.5), 5900, 100, 5900, False),
+        (samples(handles=21), 5900, 100, 5900, False),
+        (samples(), 5000, 100, 5000, False),  # frames that nobody accounts for
+        (samples(), 5900, 100, 4000, False),  # frames without an answer
+    ],
+)
+def test_a_soak_fails_if_anything_grows_or_a_frame_is_not_accounted_for(
+    seen: list[Sample], taken: int, lost: int, answered: int, passed: bool
+) -> None:
+    values = {"frames received": str(taken), "frames lost before the node": str(lost)}
+    assert judged(values, seen, 6000, answered, "4 people at 10 Hz").passed is passed
+
+
+def test_samples_of_a_soak_survive_their_file_and_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs Matplotlib")
+    write_samples(tmp_path / "soak.csv", samples())
+    assert read_samples(tmp_path / "soak.csv") == samples()
+    draw_samples(samples(), "4 people", tmp_path / "soak.png")
+    assert (tmp_path / "soak.png").stat().st_size > 1000

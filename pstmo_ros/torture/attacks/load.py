@@ -58,7 +58,7 @@ def grid(stand: Stand) -> Outcome:
             values = peer.status()[1]
             taken, lost = (now - then for now, then in zip(_counts(values), before, strict=True))
             explained &= abs(taken + lost - sent) < 10 + 0.01 * sent
-            share = min(taken / sent, 1.0)
+            share = min(taken / max(sent, 1), 1.0)
             median, p99 = (values.get(f"latency from receipt {p} (ms)", "?") for p in _PARTS)
             cells.append(f"{share:.0%}, {median} / {p99} ms")
             best = rate if share >= _KEPT_UP and sent >= _KEPT_UP * rate * seconds else best

@@ -93,10 +93,10 @@ def _soak(
         return Outcome(f"{sent} frames", f"DEAD: {process.log[-300:]}", False)
     peer.spin(0.5)
     _, values = peer.status()
-    return _judged(values, samples, sent, answered + _taken_out(peer), f"{what} at {rate:g} Hz")
+    return judged(values, samples, sent, answered + _taken_out(peer), f"{what} at {rate:g} Hz")
 
 
-def _judged(
+def judged(
     values: dict[str, str], samples: list[Sample], sent: int, answered: int, what: str
 ) -> Outcome:
     """Return what came of it, from the lifter's last status and the samples."""
