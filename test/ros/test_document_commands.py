@@ -18,7 +18,7 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 from documents import ROOT, Shown, documents, shown_commands
 
 from pstmo_ros import launch_arguments
-from pstmo_ros.torture.catalogue import ATTACKS, SOAK
+from pstmo_ros.torture.catalogue import ATTACKS, LONG
 
 COMMANDS = [
     each for each in shown_commands()
@@ -50,7 +50,7 @@ def explains_its_options(shown: Shown) -> bool:
     assert said.returncode == 0, said.stderr
     options = [word for word in shown.words if word.startswith("-")]
     only = shown.words[shown.words.index("--only") + 1] if "--only" in options else ""
-    attacks = {attack.name for attack in (*ATTACKS, SOAK)}
+    attacks = {attack.name for attack in (*ATTACKS, *LONG)}
     known = only in attacks if program == "torture" and only else only in said.stdout
     return known and all(option in said.stdout for option in options)
 
