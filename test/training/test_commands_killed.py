@@ -104,7 +104,7 @@ def test_a_training_that_is_killed_at_each_of_its_writes_ends_in_the_same_bits(
         mocap=str(mocap_file),
         output=str(tmp_path / "run"),
         model=dataclasses.replace(small_model, frames=9, dropout=0.1),
-        optimiser=OptimiserConfig(batch=16, steps=40, warmup_steps=5, decay_steps=5),
+        optimiser=OptimiserConfig(batch=16, steps=12, warmup_steps=5, decay_steps=5),
         validation_windows=20,
         save_every=2,
         precision="fp32",
