@@ -217,7 +217,7 @@ def test_a_users_layout_is_read_or_refused_at_the_start(
 
 def test_bodies_of_rep_155_are_lifted_image_by_image(room: Callable[..., Room]) -> None:
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
-    here = room(input="hri", expire=0.5)
+    here = room(input="hri", expire=2.0)
     tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
     bodies = {
         name: here.create_publisher(m.Skeleton2D, f"/humans/bodies/{name}/skeleton2d", 100)
