@@ -32,6 +32,7 @@ from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.outputs.all_outputs import AllOutputs
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.places import describe_places
+from pstmo_ros.size_health import describe_sizes, doubt_sizes
 from pstmo_ros.stream import Stream
 from pstmo_ros.surroundings import Surroundings
 
@@ -90,6 +91,18 @@ class CameraPipeline:
     def places(self) -> str:
         """What people's root positions rest on, in a line; empty if nobody has one."""
         told = describe_places(self._told) if self._told else ""
+        return f"{self.name}: {told}" if self.name and told else told
+
+    @property
+    def sizes(self) -> list[tuple[str, str]]:
+        """Keys and values: how well floor and depth image agree with what is known of people."""
+        values = describe_sizes(self.stream.lifter.size_health()) if self.stream else []
+        return [(f"{self.name}: {key}" if self.name else key, value) for key, value in values]
+
+    @property
+    def doubt(self) -> str:
+        """What is wrong with floor and depth image, and what to do; empty if nothing is."""
+        told = doubt_sizes(self.stream.lifter.size_health()) if self.stream else ""
         return f"{self.name}: {told}" if self.name and told else told
 
     def open(

@@ -62,6 +62,10 @@ class Facts:
     """Whether time is to come from /clock, and none has."""
     places: str = ""
     """What people's places rest on, and how uncertain they are; empty if nobody has one."""
+    sizes: tuple[tuple[str, str], ...] = ()
+    """Keys and values on how well floor and depth image agree with what is known of people."""
+    doubt: str = ""
+    """What is wrong with them, and what to do; empty if nothing is."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def judge(health: Health) -> tuple[bytes, str]:
         return OK, f"{health.facts.state}: keypoints are not listened to"
     report = health.report
     found = [_clock(health), _silence(health), _lost(report), _drops(health), _missing(health)]
-    found.append(_queue(report))
+    found += [_queue(report), (WARN, health.facts.doubt) if health.facts.doubt else None]
     faults = [fault for fault in found if fault is not None]
     if faults:
         return max(level for level, _ in faults), "; ".join(sentence for _, sentence in faults)
@@ -211,6 +215,7 @@ def _values(health: Health) -> list[tuple[str, str]]:
         ("runtime", health.facts.runtime or "none: unconfigured"),
         ("people", str(health.facts.people)),
         ("places", health.facts.places or "not known"),
+        *health.facts.sizes,
         ("frames received", str(report.frames)),
         ("frames answered", str(report.answered)),
         ("frames lost before the node", str(report.lost)),

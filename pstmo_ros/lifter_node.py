@@ -192,6 +192,8 @@ class LifterNode(GuardedNode):
             refused="; ".join(c.refused for c in cameras if c.refused),
             waits_for_clock=waits_for_clock(self),
             places="; ".join(camera.places for camera in cameras if camera.places),
+            sizes=tuple(value for camera in cameras for value in camera.sizes),
+            doubt="; ".join(camera.doubt for camera in cameras if camera.doubt),
         )
 
     # Parameters

@@ -10,10 +10,12 @@ from pstmo_core.camera import Camera, CameraError
 from pstmo_core.keypoints.frame import KeypointFrame, resized
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.robot.velocity import Velocities
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.runtime import AnyRuntime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_core.streaming.returning import Returning
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_core.streaming.together import push_together
 from pstmo_ros.conversions import (
@@ -90,6 +92,9 @@ class Stream:
         self._tracker = Tracker(
             TrackerConfig(expire=config.expire, reset=config.reset, people=config.max_people)
         )
+        self._returning = Returning(config.remember, config.floor_height)
+        self._poses: dict[int, CameraPose | None] = {}
+        """Of the cameras of frames that wait, whose people this node names; by stamp."""
         self._size: tuple[int, int] | None = None
         """Width and height in pixels of the first image: the scale of everything in the stream."""
         self._told: Counter[str] = Counter()
@@ -100,7 +105,7 @@ class Stream:
     @property
     def people(self) -> tuple[str, ...]:
         """The ids of all who have not left."""
-        return self.lifter.people
+        return tuple(map(self._returning.name_of, self.lifter.people))
 
     def take(self, message: People2D, layout: str, now: int) -> list[Skeletons3D]:
         """Take in a message and return the skeletons that can now be published.
@@ -126,11 +131,15 @@ class Stream:
         # A camera that changes its resolution sees the same people.
         self._size = self._size or (frame.width, frame.height)
         frame = resized(frame, self._size)
-        if frame.ids and not has_ids(message):
+        unnamed = bool(frame.ids) and not has_ids(message)
+        if unnamed:
             frame = self._named(frame, now)
         if self._prefix:
             frame = replace(frame, ids=tuple(f"{self._prefix}{name}" for name in frame.ids))
-        frame = self._surroundings.complete(frame, self.frame_of(message))
+        names = tuple(map(self._returning.name_of, frame.ids))
+        frame = self._surroundings.complete(frame, self.frame_of(message), names)
+        if unnamed:
+            self._poses[frame.stamp] = frame.pose
         frame = self._calibrated(frame, now)
         self.frame_id = self.frame_of(message)
         if not self.frame_id:
@@ -151,9 +160,20 @@ class Stream:
         return message.header.frame_id or self._default_frame_id
 
     def _message(self, answer: SkeletonFrame) -> Skeletons3D:
+        answer = self._recognised(answer)
         answer, frame_id = self._surroundings.in_target(answer, self.frame_id)
         velocity = self._velocities.update(answer.ids, answer.stamp, answer.roots.position)
         return skeletons_message(answer, frame_id, velocity)
+
+    def _recognised(self, answer: SkeletonFrame) -> SkeletonFrame:
+        """Give people who come back the ids that they had, where ids are this node's own."""
+        if answer.stamp not in self._poses:
+            return answer
+        answer, again = self._returning.recognise(answer, self._poses[answer.stamp])
+        for tracked, before in again:
+            self.lifter.same(tracked, before)
+        self._poses = {s: pose for s, pose in self._poses.items() if s > answer.stamp}
+        return answer
 
     def _admits(self, message: People2D, now: int) -> bool:
         """Say whether a message is of the camera that is listened to."""
@@ -205,6 +225,8 @@ class Stream:
     def reset(self) -> None:
         """Forget everybody and every frame."""
         self.lifter.reset()
+        self._returning.forget()
+        self._poses.clear()
         self._newest = None
 
     def _warn_once(self, sentence: str) -> None:

@@ -76,9 +76,17 @@ class Surroundings:
         self._room = self._imu = self._transforms = self._depth = None
         self.see = _ignore
 
-    def complete(self, frame: KeypointFrame, frame_id: str) -> KeypointFrame:
-        """Return a frame, as the camera saw it, with what is known of pose and depths."""
-        self.see(frame)
+    def complete(
+        self, frame: KeypointFrame, frame_id: str, names: tuple[str, ...]
+    ) -> KeypointFrame:
+        """Return a frame with what is known of pose and depths.
+
+        Args:
+            frame: as the camera saw it.
+            frame_id: of the camera.
+            names: the ids under which its people are published.
+        """
+        self.see(replace(frame, ids=names))
         if self._depth is not None:
             frame = replace(frame, depths=self._depth.read(frame))
         pose = None

@@ -13,6 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from pstmo_core.room.size_health import AgreementFilter, SizeHealth
 from pstmo_core.room.size_reading import SizeReading
 
 #: Deviation of adults' stature over its mean, women and men together: what an assumed size costs.
@@ -96,12 +97,20 @@ class RootFusion:
         self._seen: np.ndarray = np.full(rows, -1, np.int64)
         self._spoke: np.ndarray = np.full((rows, 2), -1, np.int64)
         """When floor and depth told something last."""
+        self._newest = 0
+        self._agreements = AgreementFilter(), AgreementFilter()
 
     def forget(self, row: int) -> None:
         """Forget the person in a row."""
         self._variance[row] = np.inf
         self._seen[row] = -1
         self._spoke[row] = -1
+
+    def inherit(self, row: int, other: int) -> None:
+        """Let the person in a row be as tall as what was learned of another, if anything was."""
+        if (self._spoke[other] >= 0).any():
+            for values in (self._height, self._variance, self._steady, self._spoke):
+                values[row] = values[other]
 
     def fuse(
         self,
@@ -131,13 +140,22 @@ class RootFusion:
             told = SizeReading(
                 reading.growth, reading.white, reading.steady, reading.known & usable
             )
-            self._learn(rows, passed, lifted, told)
+            off = self._learn(rows, passed, lifted, told)
+            self._agreements[column].add(stamp, off[told.known])
             self._spoke[rows[told.known], column] = stamp
+        self._newest = stamp
         self._seen[rows] = np.maximum(stamp, self._seen[rows])
         growth, spread, moved = self._show(
             rows, lifted, distance, usable, new, passed, (floor, depth)
         )
         return Sizes(np.exp(growth), spread, self._sources(rows, stamp), moved)
+
+    def health(self) -> SizeHealth:
+        """Say how well the sources agree, as of the newest frame."""
+        lately = (self._spoke >= 0) & (self._newest - self._spoke <= _SPEAKS * 1e9)
+        heights = np.exp(self._height[lately.any(-1)])
+        floor, depth = (agreement.at(self._newest) for agreement in self._agreements)
+        return SizeHealth(floor, depth, float(np.median(heights)) if len(heights) else np.nan)
 
     def _begin(self, rows: np.ndarray, lifted: np.ndarray) -> None:
         """Let who is unknown start from the stated height, or from what the network thinks."""
@@ -150,7 +168,8 @@ class RootFusion:
 
     def _learn(
         self, rows: np.ndarray, passed: np.ndarray, lifted: np.ndarray, told: SizeReading
-    ) -> None:
+    ) -> np.ndarray:
+        """Take in readings and return by how much (P,) they differed from what was known."""
         variance = self._variance[rows] + _DRIFT**2 * passed
         noise = told.white * np.maximum(1.0, _WHITE_TIME / passed)
         noise = noise + told.steady * np.maximum(1.0, _STEADY_TIME / passed)
@@ -163,6 +182,7 @@ class RootFusion:
         self._variance[rows] = (1 - gain) * variance
         steady = np.where(told.known, told.steady, 0.0)
         self._steady[rows] += gain * (steady - self._steady[rows])
+        return off
 
     def _show(
         self,

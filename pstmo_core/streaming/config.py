@@ -67,6 +67,15 @@ class StreamConfig:
     expire: float = setting(
         1.0, "A person not seen for this long has left.", low=0.05, high=60.0, unit="s"
     )
+    remember: float = setting(
+        10.0,
+        "How long somebody who has left is recognised by place and build when they come back, and "
+        "gets their id and their learned height again; only where ids are not the source's own. 0 "
+        "recognises nobody.",
+        low=0.0,
+        high=600.0,
+        unit="s",
+    )
     min_score: float = setting(
         MIN_SCORE, "Keypoints with a lower score count as not seen.", low=0.0, high=1.0
     )

@@ -26,7 +26,7 @@ class Finishing:
 
     def __init__(self, config: StreamConfig, sigma: bool) -> None:
         self._calm = JointFilter(config.max_people, config.joint_cutoff, config.joint_beta)
-        self._placing = Placing(config)
+        self.placing = Placing(config)
         self._axes = upright_axes(config.rotation).T if config.rotation else None
         self._sigma = sigma
 
@@ -47,7 +47,7 @@ class Finishing:
 
     def _skeletons(self, due: Due, lifted: np.ndarray) -> SkeletonFrame:
         joints = self._calm.filter(due.stamp, due.slots, due.visits, lifted[..., :3])
-        joints, roots = self._placing.place(
+        joints, roots = self.placing.place(
             due.stamp, due.ids, joints, due.rays, due.weights, due.pose, due.depths
         )
         sigma = np.exp(lifted[..., 3]) if self._sigma else None

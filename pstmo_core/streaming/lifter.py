@@ -12,6 +12,7 @@ import numpy as np
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.rotation import upright_frame
 from pstmo_core.model.live.config import LiveConfig
+from pstmo_core.room.size_health import SizeHealth
 from pstmo_core.runtime import AnyRuntime, LiveRuntime, Runtime
 from pstmo_core.skeleton import JOINTS
 from pstmo_core.streaming.admission import admit
@@ -121,6 +122,14 @@ class StreamLifter:
             self._let_leave(now)
             answers.append(nobody(now))
         return answers
+
+    def size_health(self) -> SizeHealth:
+        """Say how well floor and depth image agree with what is known of people."""
+        return self._finishing.placing.health()
+
+    def same(self, name: str, other: str) -> None:
+        """Tell that a new id means somebody known by another: the learned height holds on."""
+        self._finishing.placing.inherit(name, other)
 
     def reset(self) -> None:
         """Forget everybody and every frame."""

@@ -9,6 +9,7 @@ from pstmo_core.room.depth_root import DepthReader
 from pstmo_core.room.floor import Floor, StandingFeet
 from pstmo_core.room.range_filter import RangeFilter
 from pstmo_core.room.root_fusion import RootFusion, RootSource
+from pstmo_core.room.size_health import SizeHealth
 from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.root import Roots, scale_to, solve_roots, stature
@@ -79,6 +80,15 @@ class Placing:
         )
         variance = jitter + sizes.spread**2 + (_POSE_SPREAD / distance) ** 2
         return larger, roots.moved_to(distance, variance, sizes.source)
+
+    def health(self) -> SizeHealth:
+        """Say how well floor and depth image agree with what is known of people."""
+        return self._fusion.health()
+
+    def inherit(self, name: str, other: str) -> None:
+        """Let somebody be as tall as what was learned of another, who is the same person."""
+        if name in self._rows and other in self._rows:
+            self._fusion.inherit(self._rows[name], self._rows[other])
 
     def _read_floor(
         self,

@@ -12,6 +12,7 @@ from pstmo_core.room.depth_root import sample_depth
 from pstmo_core.room.floor import ANKLE_HEIGHT, Floor
 from pstmo_core.room.gravity import GravityFilter
 from pstmo_core.room.root_fusion import STATURE_SPREAD, RootFusion, RootSource
+from pstmo_core.room.size_health import SizeHealth
 from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.stage import Stage
@@ -213,3 +214,35 @@ def test_a_stated_tilt_and_height_are_as_good_as_tf(shipped: Runtime, walk: np.n
     assert answers[-1].roots.source[0] == RootSource.FLOOR
     with pytest.raises(ConfigError, match="only together with tilt"):
         StreamConfig(mounting_height=1.5)
+
+
+def health_of(runtime: Runtime, walk: np.ndarray, pose: CameraPose, depths: bool) -> SizeHealth:
+    """Return what a lifter says of its sources after five seconds."""
+    in_camera = VIEW.to_camera(walk)
+    points, lifter = (
+        VIEW.project(in_camera).astype(np.float32),
+        StreamLifter(runtime, StreamConfig()),
+    )
+    for row, seen in enumerate(points[:125]):
+        of_depth = (in_camera[row, :, 2] - 0.1)[None].astype(np.float32) if depths else None
+        lifter.push(
+            KeypointFrame(
+                round(row / FPS * 1e9), ("p",), seen[None], np.ones((1, 17), np.float32),
+                VIEW.width, VIEW.height, VIEW.focal, pose, of_depth,
+            )
+        )  # fmt: skip
+    return lifter.size_health()
+
+
+def test_a_floor_that_is_not_where_tf_says_shows_in_the_residuals(
+    shipped: Runtime, walk: np.ndarray
+) -> None:
+    right = health_of(shipped, walk, POSE, depths=True)
+    assert right.floor is not None and right.depth is not None
+    assert abs(right.disagreement) < 0.06 and right.floor.spread < 0.1
+    assert right.height == pytest.approx(1.49, abs=0.1)
+    raised = CameraPose(POSE.rotation, POSE.position + (0, 0, 0.4))
+    wrong = health_of(shipped, walk, raised, depths=True)
+    assert 0.15 < wrong.disagreement < 0.4
+    alone = health_of(shipped, walk, raised, depths=False)
+    assert alone.depth is None and alone.height > 1.75

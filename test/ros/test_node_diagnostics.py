@@ -18,12 +18,14 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from pstmo_core.keypoints.clip import load_clip, sample_path
+from pstmo_core.room.size_health import Agreement, SizeHealth
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.diagnostics import Facts, Health, RecentDrops, judge, status
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.monitor import WINDOW, Monitor
 from pstmo_ros.msg import People2D, Skeleton3D, Skeletons3D
 from pstmo_ros.places import describe_places
+from pstmo_ros.size_health import describe_sizes, doubt_sizes
 
 SECOND = 1_000_000_000
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -225,3 +227,28 @@ def test_places_are_told_by_what_they_rest_on() -> None:
     ]  # fmt: skip
     assert describe_places(Skeletons3D(people=people)) == "assumed 1 (0.50 m), floor 2 (0.20 m)"
     assert describe_places(Skeletons3D()) == ""
+
+
+def test_sources_of_size_are_described_and_doubted_with_what_to_do() -> None:
+    good = SizeHealth(Agreement(0.01, 0.03), Agreement(-0.02, 0.02), 1.74)
+    assert dict(describe_sizes(good)) == {
+        "residuals of the floor": "+1.0% on average, 3.0% RMS",
+        "residuals of the depth image": "-2.0% on average, 2.0% RMS",
+        "median height of people (m)": "1.74",
+    }
+    assert doubt_sizes(good) == ""
+    silent = SizeHealth(None, None, float("nan"))
+    assert {value for _, value in describe_sizes(silent)} == {"silent", "not known"}
+    assert doubt_sizes(silent) == ""
+    apart = doubt_sizes(SizeHealth(Agreement(0.2, 0.2), Agreement(-0.05, 0.06), 1.9))
+    assert apart.startswith("the floor makes people 25% larger than the depth image: check ")
+    giants = SizeHealth(Agreement(0.0, 0.03), None, 2.6)
+    assert "people are 2.6 m tall by the floor: check the camera's height" in doubt_sizes(giants)
+    level, sentence = judge(
+        Health(
+            Facts("active", "", "/keypoints", 1, doubt=doubt_sizes(giants)),
+            monitored()[0].report(round(100 * SECOND / 30.0)), Counter(), Counter(),
+        )
+    )  # fmt: skip
+    assert level == WARN and "2.6 m tall" in sentence
+    assert "units of its encoding" in doubt_sizes(SizeHealth(None, Agreement(0.0, 0.0), 0.5))

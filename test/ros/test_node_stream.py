@@ -204,3 +204,22 @@ def test_a_camera_that_changes_its_resolution_sees_the_same_people(
         for one, other in zip(steady.people, changed.people, strict=True):
             np.testing.assert_allclose(other.joints, one.joints, atol=1e-3)
     assert not told
+
+
+@pytest.mark.parametrize(("away", "known"), [(3, True), (30, False)])
+def test_people_without_ids_who_come_back_get_the_ids_that_they_had(
+    runtime: Runtime, clip: Clip, told: list[str], away: int, known: bool
+) -> None:
+    stream = Stream(runtime, StreamConfig(focal=1000.0), DropCounter(), told.append)
+    before: set[str] = set()
+    for index in range(60):
+        stamp = int(clip.stamps[index]) + away * SECOND * (index >= 30)
+        message = keypoints_message(clip, index, stamp, "camera")
+        for person in message.people:
+            person.id = ""
+        (answer,) = stream.take(message, "", now=stamp)
+        ids = {person.id for person in answer.people}
+        if index == 29:
+            before = ids
+    assert before and (ids == before if known else not ids & before)
+    assert set(stream.people) == ids, "markers of people with other ids would stay"
