@@ -170,7 +170,7 @@ def main(
         f"# Where people stand, by source\n\nMedians over {len(motion)} clips of the test split, "
         "class `own`, lifted live by the shipped network, the first\n"
         f"{SETTLED:g} s left out. Cameras are 0.6 to 2.2 m high; keypoints are off by 1 % of a "
-        "person's height. The\nlargest step is how far a place jumped between two frames, the "
+        "person's height. The\nlargest step is how far a position jumped between two frames, the "
         "person's own movement\ntaken off. A covariance that is right has 95 % of the errors in "
         "its 95 % region. By\n"
         f"`scripts/measure_floor.py --clips {clips}`.\n\n"
