@@ -98,7 +98,7 @@ class RootFusion:
         self._spoke: np.ndarray = np.full((rows, 2), -1, np.int64)
         """When floor and depth told something last."""
         self._newest = 0
-        self._agreements = AgreementFilter(), AgreementFilter()
+        self._floor, self._depth = AgreementFilter(), AgreementFilter()
 
     def forget(self, row: int) -> None:
         """Forget the person in a row."""
@@ -136,12 +136,13 @@ class RootFusion:
         new = (self._seen[rows] < 0) | (stamp - self._seen[rows] > _GAP * 1e9)
         passed = np.clip((stamp - self._seen[rows]) / 1e9, 1e-3, _GAP)
         self._begin(rows, lifted)
-        for column, reading in enumerate((floor, depth)):
+        sources = ((floor, self._floor), (depth, self._depth))
+        for column, (reading, agreement) in enumerate(sources):
             told = SizeReading(
                 reading.growth, reading.white, reading.steady, reading.known & usable
             )
             off = self._learn(rows, passed, lifted, told)
-            self._agreements[column].add(stamp, off[told.known])
+            agreement.add(stamp, off[told.known])
             self._spoke[rows[told.known], column] = stamp
         self._newest = stamp
         self._seen[rows] = np.maximum(stamp, self._seen[rows])
@@ -154,7 +155,7 @@ class RootFusion:
         """Say how well the sources agree, as of the newest frame."""
         lately = (self._spoke >= 0) & (self._newest - self._spoke <= _SPEAKS * 1e9)
         heights = np.exp(self._height[lately.any(-1)])
-        floor, depth = (agreement.at(self._newest) for agreement in self._agreements)
+        floor, depth = self._floor.at(self._newest), self._depth.at(self._newest)
         return SizeHealth(floor, depth, float(np.median(heights)) if len(heights) else np.nan)
 
     def _begin(self, rows: np.ndarray, lifted: np.ndarray) -> None:
