@@ -100,7 +100,7 @@ def test_every_combination_is_measured_and_what_cannot_run_is_told(
             raise RuntimeLoadError("this machine has no bf16")
         return Echo()
 
-    monkeypatch.setattr(latency, "load_runtime", load)
+    monkeypatch.setattr(latency, "load_window_runtime", load)
     monkeypatch.setattr(latency, "profile_step", lambda _network: {"softmax": 1.0, "norms": 3.0})
     matrix = Matrix(people=(1, 4), backends=("onnxruntime", "torch"), turns=2, seconds=0.0)
     calls: list[tuple[int, ...]] = []
@@ -138,7 +138,7 @@ def test_nothing_to_measure_is_an_error_with_the_reasons(
     def load(*_: object) -> Runtime:
         raise RuntimeLoadError("no such backend")
 
-    monkeypatch.setattr(latency, "load_runtime", load)
+    monkeypatch.setattr(latency, "load_window_runtime", load)
     with pytest.raises(PstmoError, match="no such backend"):
         list(measure_network(network, Matrix(), None))
 
