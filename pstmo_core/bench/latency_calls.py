@@ -12,6 +12,8 @@ import torch
 
 from pstmo_core.bench.networks import Network
 from pstmo_core.encoding import input_shape
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.embedding_cache import EmbeddingCache, PendingWindows
 from pstmo_core.streaming.lifter import MOST_AT_ONCE
@@ -59,10 +61,10 @@ def calls_of(network: Network, runtime: Runtime, people: tuple[int, ...]) -> lis
         (CLIP_NEWEST, (1,), clip, frames - 1, macs.newest),
     ):
         for count in counts:
-            run = _lifting(runtime, _sequences(network, count, length), frame)
+            run = stream_step(runtime, sequences_of(network.config, count, length), frame)
             difference = _apart(run(), _expected(network, count, length, frame))
             calls.append(Call(kind, count, count * each, run, length - frames + 1, difference))
-    window = _sequences(network, 1, frames)
+    window = sequences_of(network.config, 1, frames)
     difference = _apart(runtime.lift(window), _expected(network, 1, frames, None))
     calls.append(Call(WINDOW, 1, macs.plain, lambda: runtime.lift(window), 1, difference))
     return calls
@@ -70,7 +72,7 @@ def calls_of(network: Network, runtime: Runtime, people: tuple[int, ...]) -> lis
 
 def plain_call(network: Network, kind: str, forward: Callable[..., Any]) -> Call:
     """Return the call of a forward of torch, that of one window."""
-    window = torch.from_numpy(_sequences(network, 1, network.config.frames))
+    window = torch.from_numpy(sequences_of(network.config, 1, network.config.frames))
 
     def run() -> object:
         with torch.no_grad():
@@ -79,9 +81,9 @@ def plain_call(network: Network, kind: str, forward: Callable[..., Any]) -> Call
     return Call(kind, 1, network.macs.plain, run)
 
 
-def _sequences(network: Network, count: int, length: int) -> np.ndarray:
+def sequences_of(config: ModelConfig | LiveConfig, count: int, length: int) -> np.ndarray:
     """Return encoded frames (count, length, rows, channels), the same ones each time."""
-    shape = (count, length, *input_shape(network.config.encoding))
+    shape = (count, length, *input_shape(config.encoding))
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
@@ -91,7 +93,7 @@ def _windows_of(sequences: np.ndarray, frames: int) -> np.ndarray:
     return np.moveaxis(windows, -1, 2).reshape(-1, frames, *sequences.shape[2:])
 
 
-def _lifting(
+def stream_step(
     runtime: Runtime, sequences: np.ndarray, frame: int | None
 ) -> Callable[[], np.ndarray]:
     """Return a call that lifts all windows of sequences as a stream does.
@@ -118,7 +120,7 @@ def _expected(network: Network, count: int, length: int, frame: int | None) -> n
 @torch.inference_mode()
 def _poses(network: Network, count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
     """What the network in torch makes of all windows of sequences."""
-    windows = _windows_of(_sequences(network, count, length), network.config.frames)
+    windows = _windows_of(sequences_of(network.config, count, length), network.config.frames)
     all_frames, target = network.model(torch.tensor(windows))
     return all_frames.numpy(), target.numpy()
 

@@ -10,6 +10,7 @@ from pstmo_core.cli import (  # noqa: F401  (add commands)
     bench,
     bench_latency,
     bench_live,
+    bench_live_cost,
     bench_real,
     calibrate,
     convert,

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pstmo_core.errors import PstmoError
-from pstmo_core.keypoints.frame import KeypointFrame, keypoint_frame
+from pstmo_core.keypoints.frame import (
+    LARGEST_SHARE,
+    KeypointFrame,
+    keypoint_frame,
+    placeholders,
+)
 from pstmo_core.keypoints.layouts import LayoutError, get_layout
 from pstmo_core.skeleton import JOINTS
 
@@ -80,6 +85,25 @@ class Clip:
         """Say who is in a frame (P,), or in frames (F, P): those of whom some point is known."""
         there: np.ndarray = np.isfinite(self.keypoints[index]).all(-1).any(-1)
         return there
+
+    def frames_of(self, part: range) -> list[KeypointFrame]:
+        """Return frames that follow one another, as `frame` does, converted together."""
+        keypoints, scores = (each[part.start : part.stop] for each in (self.keypoints, self.scores))
+        there = self.present(slice(part.start, part.stop))
+        with np.errstate(invalid="ignore"):
+            largest = np.fmax.reduce(np.abs(keypoints), axis=(1, 2, 3), initial=0.0)
+        if ((largest > 0) & (largest <= LARGEST_SHARE)).any():
+            return [self.frame(index) for index in part]  # which says what is wrong
+        scores = np.where(placeholders(keypoints), np.float32(0), scores)
+        points, scores = get_layout(self.layout).convert(keypoints, scores)
+        return [
+            KeypointFrame(
+                int(self.stamps[index]),
+                tuple(self.ids[person] for person in present.nonzero()[0].tolist()),
+                points[row][present], scores[row][present], self.width, self.height,
+            )
+            for row, (index, present) in enumerate(zip(part, there, strict=True))
+        ]  # fmt: skip
 
     def frame(self, index: int) -> KeypointFrame:
         """Return one frame on the Human3.6M layout, of the people who are in it."""

@@ -111,6 +111,10 @@ class Sightings:
         """Return which sightings are of a frame."""
         return slice(int(self._ends[index]), int(self._ends[index + 1]))
 
+    def frames_of(self, part: range) -> list[KeypointFrame]:
+        """Return frames that follow one another."""
+        return [self.frame(index) for index in part]
+
     def frame(self, index: int) -> KeypointFrame:
         """Return one frame on the Human3.6M layout, of the people of whom some point is known."""
         rows = self.rows(index)

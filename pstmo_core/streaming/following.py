@@ -94,15 +94,18 @@ class Following:
     def now(self, stamp: int, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where joints (P, 17, 2) are in the newest frame, and their scores (P, 17).
 
-        A joint that is not seen moves on from where it was for `carry`, while its score fades.
+        The joints of somebody whom the detector misses move on from where they were for `carry`,
+        while their scores fade. Of somebody who is seen, those that are hidden are hidden: the
+        network knows what was there.
         """
+        if (self.sighted[slots] == stamp).all():
+            return self.points[slots], self.scores[slots]
         points, scores = self._joints[slots], self._joint_scores[slots]
         age = stamp - self._joint_stamps[slots]
-        if not age.any():
-            return points, scores
         carry = round(self._config.carry * 1e9)
         never = self._joint_stamps[slots] == NEVER
-        seen, carried = (age == 0) & ~never, (age > 0) & (age < carry) & ~never
+        missed = (self.sighted[slots] != stamp)[:, None]
+        seen, carried = (age == 0) & ~never, (age > 0) & (age < carry) & ~never & missed
         seconds = np.where(carried, age, 0).astype(np.float32) / np.float32(1e9)
         velocity = self._tracks["velocity"][slots]
         points = advance(points, velocity, seconds)[0]

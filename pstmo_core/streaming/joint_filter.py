@@ -46,9 +46,9 @@ class JointFilter:
         fresh = (self._visit[slots] != visits) | (age > _MEMORY) | (age <= 0)
         age = np.where(fresh, np.inf, age).astype(np.float32)[:, None]
         before, velocity = self._points[slots], self._velocity[slots]
-        unknown = ~np.isfinite(before).all(-1)
-        age = np.where(unknown, np.inf, age)
-        before, velocity = np.nan_to_num(before), np.nan_to_num(velocity)
+        if not np.isfinite(before).all():
+            age = np.where(np.isfinite(before).all(-1), age, np.float32(np.inf))
+            before, velocity = np.nan_to_num(before), np.nan_to_num(velocity)
         expected, velocity = one_euro.advance(before, velocity, np.minimum(age, 9))
         cutoff = one_euro.adaptive_cutoff(velocity, np.array(_SIZE), self._cutoff, self._beta)
         points, velocity = one_euro.correct(

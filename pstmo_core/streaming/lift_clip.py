@@ -191,7 +191,7 @@ def lift_clip(
     for part in _parts(clip.stamps, at_once):
         for index in part:
             waiting.setdefault(int(clip.stamps[index]), index)
-        seen = [clip.frame(index) for index in part]
+        seen = clip.frames_of(part)
         if camera is not None:
             seen = [camera.ideal(frame) for frame in seen]
         if pose is not None:

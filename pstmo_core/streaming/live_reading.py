@@ -7,7 +7,6 @@ network answers, and its poses are interpolated between these.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from dataclasses import dataclass
 
@@ -157,9 +156,9 @@ class LiveReading(Reading[StepsDue]):
             gap = np.maximum(self._moments[after] - self._moments[before], 1)
             heads[:, ~reached] = before, after
             weight[~reached] = (back[1, ~reached] - self._moments[before]) / gap
-        fields = {f.name: getattr(waiting, f.name) for f in dataclasses.fields(Due)}
         newest = self._newest if self._newest is not None else waiting.stamp
-        return StepsDue(**{**fields, "newest": newest}, steps=steps, heads=heads, weight=weight)
+        known = {**vars(waiting), "newest": newest}
+        return StepsDue(**known, steps=steps, heads=heads, weight=weight)
 
 
 class _LatestSteps:

@@ -62,4 +62,6 @@ def adaptive_cutoff(
         min_cutoff: Hz, of a point that rests.
         beta: Hz for each size a second.
     """
-    return min_cutoff + beta * np.linalg.norm(velocity, axis=-1) / size
+    speed = np.sqrt((velocity * velocity).sum(-1))
+    cutoff: np.ndarray = min_cutoff + beta * speed / size
+    return cutoff

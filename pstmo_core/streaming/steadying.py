@@ -127,9 +127,10 @@ def follow(
         order, swapped, restarted = _unswap(
             points, seen, expected, age, size, swapped, stamp, config.unswap
         )
-        person = np.arange(len(points))[:, None]
-        points, scores, seen = (values[person, order] for values in (points, scores, seen))
-        age[restarted] = np.inf
+        if order is not None:
+            person = np.arange(len(points))[:, None]
+            points, scores, seen = (values[person, order] for values in (points, scores, seen))
+            age[restarted] = np.inf
     outlying = np.zeros_like(seen)
     if config.outlier:
         outlying = seen & _outlying(points, expected, tracks["reported"], age, size, config.outlier)
@@ -175,9 +176,12 @@ def _outlying(
     A second one at the same place is no outlier: there the joint is.
     """
     reach = (limit + _FASTEST * np.minimum(age, _MEMORY)) * size[:, None]
-    far = np.linalg.norm(points - expected, axis=-1) > reach
-    alone = np.linalg.norm(points - reported, axis=-1) > reach
-    return far & alone & np.isfinite(age)
+    far = ((points - expected) ** 2).sum(-1) > reach**2
+    far &= np.isfinite(age)
+    if not far.any():
+        return far
+    alone: np.ndarray = far & (((points - reported) ** 2).sum(-1) > reach**2)
+    return alone
 
 
 def _unswap(
@@ -189,19 +193,22 @@ def _unswap(
     swapped: np.ndarray,
     stamp: int,
     longest: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Find exchanged limbs.
 
     Returns:
-        The order (P, 17) of joints that undoes it, since when each limb has been exchanged (P, 2),
-        and the joints (P, 17) of limbs that have been so for too long: those are as reported.
+        The order (P, 17) of joints that undoes it, None if all are as they should be; since when
+        each limb has been exchanged (P, 2); and the joints (P, 17) of limbs that have been so for
+        too long: those are as reported.
     """
     held = swapped != NEVER
     sure = age <= _SURE
     error = np.where(seen & sure, ((points - expected) ** 2).sum(-1), 0).max(-1)
     if not held.any() and (error < swaps.LEAST_ERROR**2 * size**2).all():
-        return np.tile(np.arange(JOINTS), (len(points), 1)), swapped, np.zeros_like(seen)
+        return None, swapped, seen
     count, unclear = swaps.exchanged_joints(points, seen, expected, sure, size, held)
+    if not (held.any() or count.any()):
+        return None, swapped, seen
     overdue = held & (stamp - np.where(held, swapped, stamp) > longest * 1e9)
     count = np.where(overdue, 0, count)
     lasts = ((count > 0) | (held & unclear)) & ~overdue

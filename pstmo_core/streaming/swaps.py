@@ -10,6 +10,7 @@ from pstmo_core.skeleton import JOINT_NAMES, JOINTS
 LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 _RIGHT = np.array([[JOINT_NAMES.index("r" + name) for name in limb] for limb in LIMBS])
 _LEFT = np.array([[JOINT_NAMES.index("l" + name) for name in limb] for limb in LIMBS])
+_SIDES = np.stack([_RIGHT, _LEFT])
 #: Pairs that lie nearer than this share of the person's size tell nothing.
 _APART = 0.12
 #: As long as no keypoint misses its place by more than this share of it, none is exchanged: half of
@@ -47,15 +48,18 @@ def exchanged_joints(
     both = seen & followed
     usable = both[:, _RIGHT] & both[:, _LEFT]
     scale = size[:, None, None] ** 2
+    there, expected_there = points[:, _SIDES], expected[:, _SIDES]
 
-    def squares(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return np.where(usable, ((first - second) ** 2).sum(-1) / scale, 0)
+    def squares(difference: np.ndarray) -> np.ndarray:
+        """Of right and left (P, 2, limbs, 3, 2) together: (P, limbs, 3)."""
+        return np.where(usable, (difference**2).sum(-1).sum(1) / scale, 0)
 
-    right, left = points[:, _RIGHT], points[:, _LEFT]
-    right_there, left_there = expected[:, _RIGHT], expected[:, _LEFT]
-    as_is = squares(right, right_there) + squares(left, left_there)
-    other = squares(right, left_there) + squares(left, right_there)
-    apart = squares(right_there, left_there)
+    as_is = squares(there - expected_there)
+    other = squares(there - expected_there[:, ::-1])
+    if not held.any() and (as_is <= other).all():
+        nothing = np.zeros(held.shape, np.intp)
+        return nothing, nothing > 0
+    apart = squares(expected_there[:, :1] - expected_there[:, 1:])
     # A pair that fits neither way has an outlier in it, and that tells nothing.
     usable &= (np.minimum(as_is, other) < apart) | held[..., None]
     gain = np.clip(as_is - other, -2 * apart, 2 * apart)

@@ -13,7 +13,7 @@ from pstmo_core.runtime.live.memory import LiveMemory, Look
 from pstmo_core.skeleton import JOINTS
 
 #: The graphs of a file, on the same weights, and how many frames of each person they take at once.
-GRAPHS = {"step": 1, "run": 16}
+GRAPHS = {"step": 1, "run": 32}
 
 
 class LiveRuntime(LoadedNetwork):

@@ -1,0 +1,85 @@
+"""`pstmo bench live-cost`."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pstmo_core.cli.app import LIST, numbers, require_training
+from pstmo_core.cli.bench import commands
+
+
+@commands.command("live-cost")
+def live_cost(
+    live: Annotated[
+        Path | None, typer.Option(help="STMO-Live's ONNX file; the shipped one by default.")
+    ] = None,
+    window: Annotated[
+        Path | None, typer.Option(help="The window network's; the shipped one by default.")
+    ] = None,
+    people: Annotated[list[str], typer.Option(metavar=LIST, help="Numbers of people.")] = [
+        "1,4,16"
+    ],
+    backend: Annotated[str, typer.Option(help="What runs both networks.")] = "onnxruntime",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    turns: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 20,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time of each case in a turn.")] = 0.1,
+    frames: Annotated[
+        int, typer.Option(min=0, help="Also push so many frames through a stream: does it grow?")
+    ] = 0,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for live_cost.json and live_cost.md.")
+    ] = Path("benchmarks"),
+) -> None:
+    """Measure what a streaming network costs against a window network, in the same run.
+
+    \b
+    pstmo bench live-cost
+    pstmo bench live-cost --live mine.onnx --frames 100000
+
+    Steps for 1, 4 and 16 people, the lift of a clip, multiply-accumulates, memory. The weights of
+    both networks must lie beside their ONNX files. Accuracy: `pstmo bench live`.
+    """  # noqa: D301
+    require_training()
+    from tqdm import tqdm
+
+    from pstmo_core.bench.live_cost import Pair, long_stream, run_in_turns
+    from pstmo_core.bench.live_cost_report import markdown
+    from pstmo_core.bench.machine import describe_machine, machine
+    from pstmo_core.bench.report import write_report
+    from pstmo_core.keypoints.clip import load_clip
+    from pstmo_core.runtime import shipped_model
+
+    own = shipped_model()
+    given = [("--live", live), ("--window", window), ("--frames", frames)]
+    live, window = live or own.with_name("stmo_live.onnx"), window or own
+    pair = Pair.load(live, window, threads, backend)
+    steps, clips = pair.steps(numbers("--people", people)), pair.clips()
+    work = run_in_turns([*steps, *clips], turns, seconds)
+    for _ in tqdm(work, "turns", total=turns, delay=2):
+        pass
+    results = {
+        **machine(), "date": date.today().isoformat(), "live": live.name, "window": window.name,
+        "backend": backend, "threads": threads, "clip_frames": len(load_clip()),
+        "steps": [case.result() for case in steps], "clips": [case.result() for case in clips],
+        "counts": pair.counts(),
+    }  # fmt: skip
+    if frames:
+        work = tqdm(long_stream(pair.live, frames), "frames", total=frames + 1, mininterval=2)
+        *_, grown = work
+        results["long"] = grown
+    options = [
+        part
+        for name, value in given
+        if value
+        for part in (name, getattr(value, "name", str(value)))
+    ]
+    command = shlex.join(["pstmo", "bench", "live-cost", *options])
+    text = markdown(results, describe_machine(), command)
+    typer.echo(text)
+    for path in write_report(output, "live_cost", results, text):
+        typer.echo(path)

@@ -1,0 +1,107 @@
+"""The lifter node with a streaming network, over DDS: the file alone says that it is one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+pytest.importorskip("torch", reason="torch writes the network of this test")
+
+from live_networks import write_live
+from node_world import World, overrides, worlds
+from rclpy.parameter import Parameter
+
+from pstmo_core.keypoints.clip import Clip, load_clip
+from pstmo_core.runtime import load_runtime
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.lift_clip import lift_clip
+from pstmo_ros.conversions import joints_of, keypoints_message, stamp_ns
+from pstmo_ros.lifter_node import LifterNode
+from pstmo_ros.msg import People2D, Skeletons3D
+
+FRAMES = 60
+BASE = 1_700_000_000_000_000_000
+"""Stamps far from this machine's clock, as those of an old recording."""
+
+
+class Room(World):
+    """A lifter, and who speaks to it and hears it."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__()
+        given = {"qos_reliability": "reliable", "qos_depth": 100, **parameters}
+        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
+        self.keypoints = self.create_publisher(People2D, "keypoints", 100)
+        self.skeletons: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
+
+    def start(self) -> None:
+        assert self.lifter.start()
+        self.spin_until(
+            lambda: (
+                self.keypoints.get_subscription_count() == 1
+                and self.count_publishers("skeletons") == 1
+            )
+        )
+
+
+world = worlds(Room)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_live(tmp_path_factory.mktemp("live"))
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    whole = load_clip()
+    assert whole.truth is not None
+    return dataclasses.replace(
+        whole,
+        keypoints=whole.keypoints[:FRAMES],
+        scores=whole.scores[:FRAMES],
+        stamps=whole.stamps[:FRAMES],
+        truth=whole.truth[:FRAMES],
+    )
+
+
+@pytest.mark.parametrize("look_ahead", [0, 2])
+def test_the_node_and_the_offline_command_give_the_same_bits(
+    world: Callable[..., Room], clip: Clip, file: Path, look_ahead: int
+) -> None:
+    config = StreamConfig(look_ahead=look_ahead)
+    offline = lift_clip(clip, load_runtime(file), config, at_once=1)
+    here = world(model=str(file), look_ahead=look_ahead)
+    here.start()
+    for index in range(FRAMES):
+        stamp = BASE + int(clip.stamps[index])
+        here.keypoints.publish(keypoints_message(clip, index, stamp, "camera"))
+        here.spin_for(0.005)
+    here.spin_until(lambda: bool(here.skeletons) and not here.skeletons[-1].people)
+    answered = [message for message in here.skeletons if message.people]
+    assert len(answered) == FRAMES
+    for index, message in enumerate(answered):
+        assert stamp_ns(message.header.stamp) == BASE + int(clip.stamps[index])
+        for skeleton in message.people:
+            row = clip.ids.index(skeleton.id)
+            np.testing.assert_array_equal(joints_of(skeleton), offline.joints[index, row])
+            assert skeleton.observed == offline.observed[index, row]
+
+
+def test_a_look_ahead_that_the_network_has_not_is_refused_and_others_are_not(
+    world: Callable[..., Room], file: Path
+) -> None:
+    here = world(model=str(file))
+    here.start()
+    refused, taken = (
+        here.lifter.set_parameters([Parameter("look_ahead", value=frames)])[0]
+        for frames in (14, 13)
+    )
+    assert not refused.successful and "must be at most 13: the network answers" in refused.reason
+    assert taken.successful
