@@ -36,11 +36,9 @@ _MODULES = {
     "openvino": "pstmo_core.runtime.openvino",
     "torch": "pstmo_core.runtime.torch",
 }
-#: Those of networks STMO-Live.
+#: Those of networks STMO-Live; the others do not run them yet.
 _LIVE_MODULES = {
-    "tensorrt": "pstmo_core.runtime.live.tensorrt",
     "onnxruntime": "pstmo_core.runtime.live.onnx",
-    "openvino": "pstmo_core.runtime.live.openvino",
     "torch": "pstmo_core.runtime.live.torch",
 }
 
@@ -82,6 +80,8 @@ def load_runtime(
     passed_over: list[str] = []
     for name in BACKENDS if backend == "auto" else (backend,):
         try:
+            if name not in modules:
+                raise BackendUnavailable("does not run networks that lift streams (STMO-Live) yet")
             runtime = _load(modules[name], path, threads, precision)
         except BackendUnavailable as error:
             passed_over.append(f"not {name}: {error}")
