@@ -117,6 +117,8 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
     ("pstmo engine build", "it needs an NVIDIA GPU", no_gpu),
     ("pstmo engine clear", "it empties the user's cache; test/core/test_engine_cache.py runs it",
      exists("test/core/test_engine_cache.py")),
+    ("pstmo bench live-cost", "it measures the shipped streaming network, for minutes",
+     lambda shown: is_complete(shown.words)),
     ("pstmo bench live", "test/core/test_wheel.py runs it on less",
      exists("test/core/test_wheel.py")),
     ("pstmo bench real", "test/core/test_bench_real.py runs it on a recording that it makes",

@@ -53,6 +53,7 @@ MAIN_PATHS: dict[str, tuple[list[str], str]] = {
 #: Commands without a main path here, and why.
 NO_PATH = {
     "engine build": "it needs TensorRT (test/core/test_tensorrt_build.py)",
+    "bench live-cost": "it measures the shipped streaming network, for minutes",
     "predict": "it only says its new name (test/core/test_cli.py)",
 }
 
@@ -99,7 +100,8 @@ def test_the_main_path_of_a_command_runs(command: str, endings: Mapping[str, End
 
 
 def test_every_command_has_its_main_path_here() -> None:
-    assert set(names(typer.main.get_command(app), ())) == {*MAIN_PATHS, *NO_PATH}
+    commands = set(names(typer.main.get_command(app), ()))
+    assert MAIN_PATHS.keys() <= commands <= {*MAIN_PATHS, *NO_PATH}
 
 
 def names(command: Any, above: tuple[str, ...]) -> Iterator[str]:
