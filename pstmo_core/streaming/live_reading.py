@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pstmo_core.encoding import get_encoding, pixel_turns
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.live.base import LiveRuntime
 from pstmo_core.streaming.config import StreamConfig
@@ -59,6 +60,7 @@ class LiveReading(Reading[StepsDue]):
         moments = sorted(ms for ms in look_aheads if 0 <= ms <= longest)
         self._moments = np.array(moments) * _MILLISECOND
         """(H,) nanoseconds before a step for which it answers; the last one is the look-ahead."""
+        self._turned, self._focal = get_encoding(runtime.config.encoding).turned, config.focal
         self._people, self._bridge = people, round(config.bridge * 1e9)
         self._following = Following(config)
         self._stepping = Stepping(runtime, config, [look_aheads.index(ms) for ms in moments])
@@ -81,10 +83,10 @@ class LiveReading(Reading[StepsDue]):
         following.put(frame.stamp, (frame.width, frame.height), slots, points, scores)
         there = following.there(frame.stamp - self._bridge)
         seen = following.sighted[there] == frame.stamp
-        waiting = self._answerable(frame, there, seen)
+        points, scores = following.now(frame.stamp, there)
+        waiting = self._answerable(frame, there, seen, self._turns(frame, points, scores))
         self._waiting.append(waiting)
         if len(there):
-            points, scores = following.now(frame.stamp, there)
             steps = Steps(there, waiting.visits, seen, points, scores, frame)
             self._latest.note(waiting, self._stepping.add(steps))
 
@@ -109,6 +111,10 @@ class LiveReading(Reading[StepsDue]):
             later = stepping.poses(slots, steps[1], heads[1])
             poses = poses + weight[:, None, None] * (later - poses)
         stepping.settle()
+        if self._turned and len(poses):
+            # The moments of both steps are near the frame's own, and people's places too.
+            turns = np.concatenate([frame.turns for frame in due if frame.turns is not None])
+            poses = np.concatenate([poses[..., :3] @ turns, poses[..., 3:]], -1)
         return poses
 
     def forget(self, slot: int) -> None:
@@ -121,7 +127,20 @@ class LiveReading(Reading[StepsDue]):
         self._waiting.clear()
         self._newest = None
 
-    def _answerable(self, frame: KeypointFrame, slots: np.ndarray, seen: np.ndarray) -> Due:
+    def _turns(
+        self, frame: KeypointFrame, points: np.ndarray, scores: np.ndarray
+    ) -> np.ndarray | None:
+        """How the frames lie (P, 3, 3) in which the network gives people's poses of a frame."""
+        if not self._turned:
+            return None
+        size = np.array([frame.width, frame.height], np.float32)
+        up = None if frame.pose is None else frame.pose.up
+        turns = pixel_turns(points, scores, size, frame.focal or self._focal, up)
+        return turns.astype(np.float32, copy=False)
+
+    def _answerable(
+        self, frame: KeypointFrame, slots: np.ndarray, seen: np.ndarray, turns: np.ndarray | None
+    ) -> Due:
         """Note what an answer for a frame needs besides poses."""
         following = self._following
         ids, weights = self._people.names_of(slots), following.scores[slots]
@@ -132,7 +151,7 @@ class LiveReading(Reading[StepsDue]):
         return Due(
             frame.stamp, frame.stamp, ids, slots, self._people.visits(slots),
             np.where(seen[:, None], weights, np.float32(0)),
-            following.observed(frame.stamp, slots), rays, weights, *view_of(frame, ids),
+            following.observed(frame.stamp, slots), rays, weights, *view_of(frame, ids), turns,
         )  # fmt: skip
 
     def _due(self, waiting: Due) -> StepsDue:

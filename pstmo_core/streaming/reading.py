@@ -32,6 +32,8 @@ class Due:
     pose: CameraPose | None
     depths: np.ndarray | None
     """(P, 17) metres, see `KeypointFrame.depths`."""
+    turns: np.ndarray | None
+    """(P, 3, 3), the camera's frame to that of the network's answers; None: they are the same."""
 
 
 DueT = TypeVar("DueT", bound=Due)

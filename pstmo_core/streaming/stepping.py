@@ -12,7 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
-from pstmo_core.encoding import encode_pixels, get_encoding
+from pstmo_core.encoding import encode_pixels
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.live.base import LiveRuntime
 from pstmo_core.skeleton import JOINTS
@@ -73,14 +73,10 @@ class Stepping:
     def run(self) -> None:
         """Make the pending steps."""
         if self._pending:
-            frames, turns = self._encoded()
-            made = self._step_all(frames)
-            if turns is not None:
-                made[..., :3] = made[..., :3] @ turns[:, None]
-            self._made = made
+            self._made = self._step_all(self._encoded())
 
     def poses(self, slots: np.ndarray, numbers: np.ndarray, heads: np.ndarray) -> np.ndarray:
-        """Return poses (P, 17, C) of steps, in the camera's frame.
+        """Return poses (P, 17, C) of steps, in the frame that the encoding means for their moments.
 
         Args:
             slots: (P,) of the people.
@@ -105,11 +101,8 @@ class Stepping:
         self._pending.clear()
         self._first, self._made = self._next, self._made[:0]
 
-    def _encoded(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Encode the pending steps: frames (N, rows, channels), and turns (N, 3, 3) if any.
-
-        The turns go from the camera's frame to that of the network's poses.
-        """
+    def _encoded(self) -> np.ndarray:
+        """Encode the pending steps: frames (N, rows, channels)."""
         encoding, parts = self._runtime.config.encoding, []
         ups = [np.zeros(3) if s.frame.pose is None else s.frame.pose.up for s in self._pending]
         up = np.repeat(np.array(ups, np.float32), self._counts(), 0)
@@ -126,8 +119,7 @@ class Stepping:
                     focal or self._focal, encoding, up[start:end, None],
                 )[:, 0]
             )  # fmt: skip
-        frames = np.concatenate(parts)
-        return frames, get_encoding(encoding).turns(frames, up, np)
+        return np.concatenate(parts)
 
     def _counts(self) -> list[int]:
         return [len(steps.slots) for steps in self._pending]

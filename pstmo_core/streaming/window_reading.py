@@ -27,8 +27,6 @@ class WindowsDue(Due):
 
     windows: PendingWindows | None
     """None where nobody is."""
-    turns: np.ndarray | None
-    """(P, 3, 3), the camera's frame to that of the network's answers; None: they are the same."""
 
 
 class WindowReading(Reading[WindowsDue]):
@@ -162,7 +160,7 @@ class WindowReading(Reading[WindowsDue]):
         rays = (buffer.points[sighting, slots] - size / 2) / self._focal if self._focal else None
         return WindowsDue(
             stamp, self._newest, ids, slots, visits, scores, samples.observed, rays, weights, pose,
-            depths, self._windows(samples, slots, row), self._turns(samples, slots, row),
+            depths, self._turns(samples, slots, row), self._windows(samples, slots, row),
         )  # fmt: skip
 
     def _there(self, row: int) -> tuple[np.ndarray, np.ndarray]:
