@@ -23,7 +23,7 @@ def test_steps_clips_products_and_memory_are_measured_in_one_run(
     results = json.loads((tmp_path / "live_cost.json").read_text())
     steps = [(case["network"], case["people"]) for case in results["steps"]]
     assert steps == [("window", 1), ("live", 1), ("window", 3), ("live", 3)]
-    assert all(case["calls"] >= 2 for case in results["steps"] + results["clips"])
+    assert all(case["calls"] >= 1 for case in results["steps"] + results["clips"])
     assert results["counts"]["authors_mmacs"] > 200 * results["counts"]["live_mmacs"]
     assert results["long"]["frames"] == 100
     assert text.startswith("# What a streaming network costs")
