@@ -38,12 +38,8 @@ def calibrate(
 
     network = load_lifter(weights)
     motion = load_motion(mocap, "val", without_licences=without_licence)
-    corrections = calibrated(network, motion, windows)
+    factors = calibrated(network, motion, windows)
     save_weights(network, output)
-    for head, of_it in corrections.items():
-        power, factor = of_it.power[1:], of_it.factor[1:]
-        typer.echo(
-            f"{head}: sigma to the power of {power.min():.2f} to {power.max():.2f}, "
-            f"times {factor.min():.2f} to {factor.max():.2f}"
-        )
+    for head, values in factors.items():
+        typer.echo(f"{head}: sigma times {values[1:].min():.2f} to {values[1:].max():.2f}")
     typer.echo(f"wrote {output}")

@@ -1,15 +1,12 @@
 """Sigma made honest: on people and keypoints that training has not seen, 90 % within 2.5 sigma.
 
 A network trained by likelihood knows which joints are worse than others, and is too sure of all of
-them, or not sure enough; and it says too little difference between easy frames and hard ones. So
-sigma becomes `factor * sigma ** power`, with two numbers a joint and head, the same for left and
-right, from a quantile regression of the errors on sigma. They are worked into the heads' weights,
-so that a calibrated network is used like any other.
+them, or not sure enough. One factor a joint and head, equal for left and right, mends that. It is
+added to the heads' biases, so that a calibrated network is used like any other. (A power of sigma,
+fitted along with the factor, holds better on the people that it is fitted to and worse on others.)
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -45,16 +42,6 @@ _WINDOWS = (
         edge_share=0.0,
     ),
 )
-#: Powers that are tried.
-_POWERS = np.arange(0.7, 1.61, 0.05)
-
-
-@dataclass(frozen=True, eq=False)
-class SigmaCorrection:
-    """What sigma becomes: `factor * sigma ** power`, for each of the 17 joints."""
-
-    factor: np.ndarray
-    power: np.ndarray
 
 
 class CalibrationError(PstmoError):
@@ -63,8 +50,8 @@ class CalibrationError(PstmoError):
 
 def calibrate(
     network: STMO | STMOLive, motion: Mocap, windows: int = 4000, share: float = 0.9
-) -> dict[str, SigmaCorrection]:
-    """Change a network's sigma until a share of its joints are within 2.5 sigma.
+) -> dict[str, np.ndarray]:
+    """Change a network's biases until a share of its joints are within 2.5 sigma.
 
     Args:
         network: in evaluation mode; its heads are changed. A streaming network has one head, which
@@ -74,7 +61,7 @@ def calibrate(
         share: of the joints.
 
     Returns:
-        What was done to sigma, by the head whose it is.
+        The factors (17,) of sigma by the head that they are of.
 
     Raises:
         CalibrationError: if the network gives no sigma.
@@ -102,51 +89,29 @@ def calibrate(
             "all_frames": (network.head_all, all_frames[:, -1], truth[:, -1]),
             "target": (network.head_target, target, truth[:, model.target]),
         }
-    corrections = {}
+    factors = {}
     for name, (head, lifted, aimed_at) in pairs.items():
-        corrections[name] = fit(lifted.numpy(), aimed_at.numpy(), share)
-        _apply(head, corrections[name])
-    return corrections
+        factors[name] = fit(lifted.numpy(), aimed_at.numpy(), share)
+        _scale_sigma(head, factors[name])
+    return factors
 
 
-def fit(lifted: np.ndarray, truth: np.ndarray, share: float) -> SigmaCorrection:
-    """Return what makes sigma right.
+def fit(lifted: np.ndarray, truth: np.ndarray, share: float) -> np.ndarray:
+    """Return the factors (17,) by which sigma must grow.
 
     Args:
         lifted: (N, 17, 4) metres and log sigma.
         truth: (N, 17, 3) metres; the root is 0 by definition, its sigma stays as it is.
         share: of the joints that is to be within 2.5 sigma.
     """
-    distance = np.linalg.norm(lifted[..., :3] - truth, axis=-1)
-    log_distance = np.log(np.maximum(distance, 1e-6) / INTERVAL)
-    log_sigma = lifted[..., 3]
-    factor, power = np.ones(JOINTS), np.ones(JOINTS)
-    for joint, other in enumerate(mirror_order()):
-        if joint:
-            both = [joint, other]
-            factor[joint], power[joint] = _quantile_line(
-                log_sigma[:, both].ravel(), log_distance[:, both].ravel(), share
-            )
-    return SigmaCorrection(factor, power)
-
-
-def _quantile_line(x: np.ndarray, y: np.ndarray, share: float) -> tuple[float, float]:
-    """Return exp(b) and a of the line a x + b that has a share of the points (x, y) below it."""
-    best = (np.inf, 1.0, 1.0)
-    for power in _POWERS:
-        rest = y - power * x
-        offset = np.quantile(rest, share)
-        rest -= offset
-        loss = float(np.where(rest > 0, share * rest, (share - 1) * rest).mean())
-        best = min(best, (loss, float(np.exp(offset)), float(power)))
-    return best[1:]
+    distance = np.linalg.norm(lifted[..., :3] - truth, axis=-1) / np.exp(lifted[..., 3])
+    both_sides = np.concatenate([distance, distance[:, mirror_order()]])
+    factors: np.ndarray = np.quantile(both_sides, share, axis=0) / INTERVAL
+    factors[0] = 1.0
+    return factors
 
 
 @torch.no_grad()
-def _apply(head: PoseHead, correction: SigmaCorrection) -> None:
-    power = torch.as_tensor(correction.power, dtype=head.linear.bias.dtype)
-    offset = torch.as_tensor(np.log(correction.factor), dtype=head.linear.bias.dtype)
-    weight = head.linear.weight.view(JOINTS, head.outputs, -1)
+def _scale_sigma(head: PoseHead, factors: np.ndarray) -> None:
     bias = head.linear.bias.view(JOINTS, head.outputs)
-    weight[:, 3] *= power[:, None]
-    bias[:, 3] = bias[:, 3] * power + offset
+    bias[:, 3] += torch.as_tensor(np.log(factors), dtype=bias.dtype)
