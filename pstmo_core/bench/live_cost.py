@@ -125,8 +125,8 @@ class Pair:
         frames = sequences_of(self.live.config, people, _FILLED)
         dt = np.full((people, _FILLED), _DT, np.float32)
         self.live.read(frames, dt, memory, rows)
-        frames, dt = frames[:, :1], dt[:, :1]
-        return lambda: self.live.read(frames, dt, memory, rows)
+        newest, since = frames[:, :1], dt[:, :1]
+        return lambda: self.live.read(newest, since, memory, rows)
 
 
 def run_in_turns(cases: list[Case], turns: int, seconds: float) -> Iterator[None]:

@@ -133,13 +133,13 @@ def record(scene: Scene, seconds: float, situation: Situation) -> Clip:
         rays(in_camera), _single(camera), in_camera[..., 2], _ERRORS, generator, times[None]
     )
     hidden = torch.rand(scores.shape, generator=generator) < situation.missing_joints
-    scores = torch.where(hidden, 0.0, scores)[0].numpy()
+    shown = torch.where(hidden, 0.0, scores)[0].numpy()
     size = np.rint(camera.size[0].numpy() * LONGER_SIDE).astype(int)
     pixels = seen[0].numpy() * focal_of(scene) + size / 2
     truth = (in_camera - in_camera[:, :, ROOT : ROOT + 1])[0].numpy()
     return Clip(
-        np.where(scores[..., None] > 0, pixels, np.nan).astype(np.float32)[:, None],
-        scores.astype(np.float32)[:, None],
+        np.where(shown[..., None] > 0, pixels, np.nan).astype(np.float32)[:, None],
+        shown.astype(np.float32)[:, None],
         np.round(times.double().numpy() * 1e9).astype(np.int64),
         int(size[0]), int(size[1]), "h36m17", ("person",), truth[:, None],
     )  # fmt: skip
@@ -163,10 +163,12 @@ def measure(
         parts.append(_judge(answer, clip.truth[:, 0], clip.stamps / 1e9, seconds))
     poses, truth, errors, jitters = (np.concatenate(each) for each in zip(*parts, strict=True))
     return StreamScores(
-        len(poses),
-        *(float(of(poses, truth).mean() * 1e3) for of in (mpjpe, n_mpjpe, p_mpjpe)),
-        float(errors.mean()),
-        float(jitters.mean() * 1e3),
+        frames=len(poses),
+        mpjpe=float(mpjpe(poses, truth).mean() * 1e3),
+        n_mpjpe=float(n_mpjpe(poses, truth).mean() * 1e3),
+        p_mpjpe=float(p_mpjpe(poses, truth).mean() * 1e3),
+        acceleration_error=float(errors.mean()),
+        jitter=float(jitters.mean() * 1e3),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,15 +62,15 @@ def live_cost(
     work = run_in_turns([*steps, *clips], turns, seconds)
     for _ in tqdm(work, "turns", total=turns, delay=2):
         pass
-    results = {
+    results: dict[str, Any] = {
         **machine(), "date": date.today().isoformat(), "live": live.name, "window": window.name,
         "backend": backend, "threads": threads, "clip_frames": len(load_clip()),
         "steps": [case.result() for case in steps], "clips": [case.result() for case in clips],
         "counts": pair.counts(),
     }  # fmt: skip
     if frames:
-        work = tqdm(long_stream(pair.live, frames), "frames", total=frames + 1, mininterval=2)
-        *_, grown = work
+        pushed = long_stream(pair.live, frames)
+        *_, grown = tqdm(pushed, "frames", total=frames + 1, mininterval=2)
         results["long"] = grown
     options = [
         part

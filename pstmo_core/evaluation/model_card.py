@@ -66,7 +66,11 @@ def measure(
     """
     network = load_lifter(weights)
     live = isinstance(network, STMOLive)
-    model = ModelConfig(encoding=network.config.encoding) if live else network.config
+    model = (
+        ModelConfig(encoding=network.config.encoding)
+        if isinstance(network, STMOLive)
+        else network.config
+    )
     look_aheads = [n for n in LOOK_AHEADS if n <= model.target]
     labels = ["centre, by MOFA", *map(str, look_aheads)]
     rows = []

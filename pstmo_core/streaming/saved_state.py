@@ -51,7 +51,9 @@ def save_state(lifter: StreamLifter, path: Path | str) -> None:
     stream = _Writer(arrays).parts(lifter, "stream")
     tree = {"version": _VERSION, "made_with": _made_with(lifter), "stream": stream}
     with atomic_file(Path(path)) as partial, partial.open("wb") as file:
-        np.savez(file, **{_TREE: np.frombuffer(json.dumps(tree).encode(), np.uint8)}, **arrays)
+        head = np.frombuffer(json.dumps(tree).encode(), np.uint8)
+        members: dict[str, Any] = {_TREE: head, **arrays}
+        np.savez(file, **members)
 
 
 def load_state(lifter: StreamLifter, path: Path | str) -> None:
