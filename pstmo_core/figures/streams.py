@@ -8,11 +8,14 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from pstmo_core.figures.canvas import FAINT, NORMAL, SMALL, FigureError, new_figure
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _FRAME_MS = 40
+#: Least range of errors that is shown, mm.
+_LEAST_SPAN = 12.0
 _USUAL = {"rate": 25.0, "missing_joints": 0.0, "missing_frames": 0.0}
 
 
@@ -36,12 +39,14 @@ def load_results(path: Path) -> dict[str, Any]:
 def draw_streams(report: dict[str, Any]) -> Figure:
     """Draw MPJPE against the delay, and at no delay against the cost of a new frame."""
     figure = new_figure(8.4, 3.4)
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, sharey=True)
+    shown: list[float] = []
     for colour, name in zip(_COLOURS, report["costs"], strict=False):
         rows = [row for row in report["rows"] if row["network"] == name and _usual(row)]
         rows.sort(key=lambda row: row["look_ahead"])
         delays = [row["look_ahead"] * _FRAME_MS for row in rows]
         errors = [row["mpjpe"] for row in rows]
+        shown += errors
         left.plot(delays, errors, "o-", color=colour, label=name, markersize=4)
         cost = report["costs"][name]["newest"]
         right.plot([cost], [errors[0]], "o", color=colour, markersize=7)
@@ -49,7 +54,11 @@ def draw_streams(report: dict[str, Any]) -> Figure:
     _label(left, "error against delay", "delay of the pose, ms")
     left.legend(fontsize=SMALL, frameon=False)
     right.set_xscale("log")
-    right.margins(x=0.35, y=0.4)
+    right.margins(x=0.35)
+    right.xaxis.set_major_formatter(ScalarFormatter())
+    # Differences of a millimetre are not to look like more.
+    middle, half = (max(shown) + min(shown)) / 2, max(_LEAST_SPAN, 1.3 * (max(shown) - min(shown)))
+    left.set_ylim(middle - half / 2, middle + half / 2)
     _label(right, "error against cost, no delay", "multiply-accumulates for a new frame, millions")
     return figure
 
