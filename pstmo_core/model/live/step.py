@@ -233,9 +233,9 @@ class _Moments(nn.Module):
 
     def forward(
         self, x: Tensor, ages: Tensor, hats: Tensor, tokens: Tensor, keys: Tensor, values: Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    ) -> tuple[list[Tensor], Sequence[Tensor]]:
         """Tokens (R F, width) -> those of each moment, and the keys and values of the new."""
-        new = list(self.pack(self.norm_attention(x)).chunk(2, 1))
+        new = self.pack(self.norm_attention(x)).split(self.attention.keyed, 1)
         poses = []
         for look_ahead, named, bias in zip(self.look_aheads, self.named, self.bias, strict=True):
             asked = x if look_ahead <= 0 else self._about(look_ahead, x, ages, hats, tokens)
