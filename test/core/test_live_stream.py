@@ -339,7 +339,7 @@ def test_a_state_of_another_stream_or_of_none_is_refused(live: LiveRuntime, tmp_
 def test_nothing_grows_with_time_or_with_passers_by(
     live: LiveRuntime, clip: Clip, tmp_path: Path, look_ahead: int
 ) -> None:
-    """Short form; `pstmo bench live --frames 100000` is the long one."""
+    """Short form; `pstmo bench live-cost --frames 100000` is the long one."""
     lifter = StreamLifter(live, StreamConfig(max_people=2, look_ahead=look_ahead))
     frames, sizes = list(clip), []
     for index in range(1500):
