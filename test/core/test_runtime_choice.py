@@ -24,6 +24,7 @@ from pstmo_core.runtime import (
     load_runtime,
     shipped_model,
 )
+from pstmo_core.skeleton import JOINTS, ROOT
 
 
 class StandIn(Runtime):
@@ -130,9 +131,14 @@ def windows(runtime: Runtime, count: int) -> np.ndarray:
 
 
 def same(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> None:
-    """Positions within a tolerance in metres, the logs of sigma within four times the number."""
+    """Positions within a tolerance in metres, the logs of sigma within four times the number.
+
+    Not the root's sigma: it lies at 0 by definition, and the log of its error (-9.6) at the edge of
+    what bf16 tells apart.
+    """
     np.testing.assert_allclose(ours[..., :3], theirs[..., :3], atol=tolerance)
-    np.testing.assert_allclose(ours[..., 3:], theirs[..., 3:], atol=4 * tolerance)
+    rest = np.arange(JOINTS) != ROOT
+    np.testing.assert_allclose(ours[..., rest, 3:], theirs[..., rest, 3:], atol=4 * tolerance)
 
 
 CHOICES = [("openvino", "fp32", 1e-5), ("openvino", "bf16", 0.05),
