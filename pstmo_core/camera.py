@@ -92,10 +92,18 @@ class Camera:
         return one_focal and self.centre == middle and not any(self.distortion)
 
     def resembles(self, other: Camera) -> bool:
-        """Say whether it is the other camera but for autofocus, up to 2 % of the focal length."""
-        focal, others = np.array(self.focal), np.array(other.focal)
-        same_size = (self.width, self.height) == (other.width, other.height)
-        return same_size and bool((np.abs(focal - others) <= 0.02 * others).all())
+        """Say whether it is the other camera but for autofocus.
+
+        That changes focal lengths and principal point by up to 2 % of the focal length, and
+        coefficients of distortion by up to 0.05.
+        """
+        kinds = [(each.width, each.height, each.model) for each in (self, other)]
+        if kinds[0] != kinds[1] or len(self.distortion) != len(other.distortion):
+            return False
+        pixels = np.array([*self.focal, *self.centre]) - [*other.focal, *other.centre]
+        lens = np.array(self.distortion) - np.array(other.distortion)
+        near = np.abs(pixels).max() <= 0.02 * max(other.focal)
+        return bool(near and (np.abs(lens) <= 0.05).all())
 
     def scaled_to(self, width: int, height: int) -> Camera:
         """Return the same camera for an image that was resized.

@@ -227,6 +227,7 @@ class CameraPipeline:
                 self._node.get_logger().warning(line)
         else:
             if before is None or not self._camera.resembles(before):
+                self.current.lifter.recalibrate()
                 self._say_calibrated(self._camera, message.distortion_model == ASSUMED_LENS)
         self.current.camera = self._camera
 

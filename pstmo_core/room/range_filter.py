@@ -47,6 +47,10 @@ class RangeFilter:
         """Forget the person in a row."""
         self._seen[row] = -1
 
+    def forget_all(self) -> None:
+        """Forget everybody."""
+        self._seen[:] = -1
+
     def follow(
         self,
         rows: np.ndarray,

@@ -137,6 +137,13 @@ class StreamLifter:
         self._people.clear()
         self._newest = None
 
+    def recalibrate(self) -> None:
+        """Tell that the camera's calibration is another from the next frame on.
+
+        Distances are filtered; this lets them jump to what the new calibration says.
+        """
+        self._finishing.placing.recalibrate()
+
     def plan(self, frame: KeypointFrame) -> list[Due]:
         """Take in a frame and plan the frames that can now be answered.
 

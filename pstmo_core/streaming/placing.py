@@ -81,6 +81,10 @@ class Placing:
         variance = jitter + sizes.spread**2 + (_POSE_SPREAD / distance) ** 2
         return larger, roots.moved_to(distance, variance, sizes.source)
 
+    def recalibrate(self) -> None:
+        """Let distances start afresh: from now on another calibration measures them."""
+        self._ranges.forget_all()
+
     def health(self) -> SizeHealth:
         """Say how well floor and depth image agree with what is known of people."""
         return self._fusion.health()
