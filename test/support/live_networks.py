@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from random_networks import stir_norms
 
 from pstmo_core.model.checkpoints import save_weights
 from pstmo_core.model.live.config import LiveConfig
@@ -22,14 +23,8 @@ def trained_looking(config: LiveConfig = SMALL) -> STMOLive:
     """A network whose norms, ages and embeddings do something, as those of a trained one."""
     torch.manual_seed(0)
     model = STMOLive(config)
+    stir_norms(model)
     with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm1d):
-                module.running_mean.normal_(0, 0.1)
-                module.running_var.uniform_(0.5, 1.5)
-            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.LayerNorm):
-                module.weight.uniform_(0.5, 1.5)
-                module.bias.normal_(0, 0.1)
         for name, weight in model.named_parameters():
             if name.rpartition(".")[2] in ("nodes", "embedding", "start", "moment"):
                 weight.normal_()
