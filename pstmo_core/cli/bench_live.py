@@ -23,7 +23,9 @@ def live(
     models: Annotated[
         list[str],
         typer.Option(
-            metavar=LIST, help="Networks: ONNX or safetensors files; the shipped ones by default."
+            metavar=LIST,
+            help="Networks: safetensors files, or ONNX files with the safetensors of the same name "
+            "beside them; the shipped ones by default.",
         ),
     ] = [],
     scenes: Annotated[int, typer.Option(min=1, help="People, each before a camera.")] = 24,
@@ -53,6 +55,7 @@ def live(
 
     files = [Path(model) for model in words(models)] or shipped(shipped_model())
     runtimes = {file.stem: load_runtime(file) for file in files}
+    cost = {file.stem: costs(file) for file in files}
     recorded = choose(load_motion(mocap, "test"), scenes, seconds)
     total = len(SITUATIONS) * len(runtimes)
     measured = measure_all(runtimes, recorded, seconds, SITUATIONS)
@@ -62,7 +65,6 @@ def live(
     command = shlex.join(["pstmo", "bench", "live", *sum(options, ())])
     if (scenes, seconds) != (24, 6.0):
         command += f" --scenes {scenes} --seconds {seconds:g}"
-    cost = {file.stem: costs(file) for file in files}
     text = markdown(rows, cost, command, len(recorded), seconds)
     typer.echo(text)
     report = {
