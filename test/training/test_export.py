@@ -45,17 +45,17 @@ def test_the_shipped_onnx_equals_the_shipped_weights() -> None:
     torch.manual_seed(0)
     model, runtime = load_weights(SHIPPED_WEIGHTS), load_runtime()
     assert runtime.config == model.config
-    windows = 0.3 * torch.randn(3, model.config.frames, *input_shape(model.config.encoding))
+    windows = torch.randn(3, model.config.frames, *input_shape(model.config.encoding))
     with torch.inference_mode():
         expected = model(windows)
     # The root is 0 by definition: its error's log, -10, is not compared to the sixth digit.
     told = np.ones((3, JOINTS, 4), bool)
     told[:, ROOT, 3] = False
     target = runtime.lift(windows.numpy())
-    np.testing.assert_allclose(target[told], expected[1].numpy()[told], atol=1e-5)
+    np.testing.assert_allclose(target[told], expected[1].numpy()[told], atol=2.5e-5)
     for frame in (0, model.config.frames - 1):
         ours, theirs = runtime.lift(windows.numpy(), frame), expected[0][:, frame]
-        np.testing.assert_allclose(ours[told], theirs.numpy()[told], atol=1e-5)
+        np.testing.assert_allclose(ours[told], theirs.numpy()[told], atol=2.5e-5)
 
 
 def test_the_onnx_file_has_the_opset_that_tensorrt_8_reads() -> None:
