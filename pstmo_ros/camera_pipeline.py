@@ -31,7 +31,7 @@ from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.outputs.all_outputs import AllOutputs
 from pstmo_ros.outputs.parameters import OutputParameters
-from pstmo_ros.places import describe_places
+from pstmo_ros.root_summary import describe_roots
 from pstmo_ros.size_health import describe_sizes, doubt_sizes
 from pstmo_ros.stream import Stream
 from pstmo_ros.surroundings import Surroundings
@@ -88,9 +88,9 @@ class CameraPipeline:
         return self.keypoints.refused if self.keypoints else ""
 
     @property
-    def places(self) -> str:
-        """What people's root positions rest on, in a line; empty if nobody has one."""
-        told = describe_places(self._told) if self._told else ""
+    def roots(self) -> str:
+        """The sources of root positions, in one line; empty if there are none."""
+        told = describe_roots(self._told) if self._told else ""
         return f"{self.name}: {told}" if self.name and told else told
 
     @property

@@ -55,7 +55,7 @@ class DepthImages:
             self._tell(
                 "depth",
                 f"the nearest depth image is {abs(stamp - frame.stamp) / 1e9:.3f} s from the "
-                "keypoints: people are placed without it (parameter depth_tolerance)",
+                "keypoints: root positions are estimated without it (parameter depth_tolerance)",
             )
             return None
         pixels, metres = _pixels(image)

@@ -60,8 +60,8 @@ class Facts:
     """Why a publisher of keypoints is not heard; empty if all are."""
     waits_for_clock: bool = False
     """Whether time is to come from /clock, and none has."""
-    places: str = ""
-    """What people's places rest on, and how uncertain they are; empty if nobody has one."""
+    roots: str = ""
+    """The sources of root positions and their uncertainty; empty if there are none."""
     sizes: tuple[tuple[str, str], ...] = ()
     """Keys and values on how well floor and depth image agree with what is known of people."""
     doubt: str = ""
@@ -214,7 +214,7 @@ def _values(health: Health) -> list[tuple[str, str]]:
         ("state", health.facts.state),
         ("runtime", health.facts.runtime or "none: unconfigured"),
         ("people", str(health.facts.people)),
-        ("places", health.facts.places or "not known"),
+        ("root positions", health.facts.roots or "not known"),
         *health.facts.sizes,
         ("frames received", str(report.frames)),
         ("frames answered", str(report.answered)),

@@ -191,7 +191,7 @@ class LifterNode(GuardedNode):
             people=sum(len(camera.people) for camera in cameras),
             refused="; ".join(c.refused for c in cameras if c.refused),
             waits_for_clock=waits_for_clock(self),
-            places="; ".join(camera.places for camera in cameras if camera.places),
+            roots="; ".join(camera.roots for camera in cameras if camera.roots),
             sizes=tuple(value for camera in cameras for value in camera.sizes),
             doubt="; ".join(camera.doubt for camera in cameras if camera.doubt),
         )

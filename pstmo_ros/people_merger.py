@@ -98,8 +98,8 @@ class PeopleMerger(Node):
         if len(sightings) < len(message.people):
             self._tell("no_place", f"{camera}: people without a root position are left out")
         people = self._merger.take(camera, stamp, sightings)
-        places = np.array([p.place for p in people]).reshape(-1, 3)
-        velocities = self._velocities.update(tuple(p.name for p in people), stamp, places)
+        positions = np.array([p.position for p in people]).reshape(-1, 3)
+        velocities = self._velocities.update(tuple(p.name for p in people), stamp, positions)
         self._publish(message.header, people, velocities)
 
     def _publish(self, header: Header, people: list[Merged], velocities: np.ndarray) -> None:
@@ -134,7 +134,7 @@ def _sighting(stamp: int, skeleton: Skeleton3D) -> Sighting:
 
 
 def _skeleton(person: Merged, velocity: list[float]) -> Skeleton3D:
-    x, y, z = person.place.tolist()
+    x, y, z = person.position.tolist()
     return Skeleton3D(
         id=person.name,
         joints=floats(person.joints),

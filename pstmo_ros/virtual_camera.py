@@ -51,7 +51,7 @@ class CameraParameters:
         1.4, "Metres of the camera above the floor.", low=0.1, high=3.0, change=NEVER
     )
     camera_distance: float = setting(
-        4.5, "Metres from the camera to the people's place.", low=1.5, high=6.5, change=NEVER
+        4.5, "Metres from the camera to the people.", low=1.5, high=6.5, change=NEVER
     )
     seed: int = setting(
         5, "Seed of the looks of room and people.", low=0, high=2**31 - 1, change=NEVER

@@ -69,7 +69,7 @@ CASES = (
 def lift(
     runtime: Runtime, world: np.ndarray, fps: float, case: Case, distance: float, seed: int
 ) -> tuple[np.ndarray, ...]:
-    """Return places (F, 3), covariances and true places of a clip (F, 17, 3)."""
+    """Return positions (F, 3), covariances and true positions of a clip (F, 17, 3)."""
     rng = np.random.default_rng(seed)
     middle = np.append(world[:, 0, :2].mean(0), 0.0)
     yaw, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 2.2)
@@ -101,13 +101,13 @@ def lift(
             view.width, view.height, view.focal, pose if case.floor else None,
             None if depths is None else depths[None],
         ))  # fmt: skip
-    places, covariances = np.full((len(world), 3), np.nan), np.full((len(world), 3, 3), np.nan)
+    positions, covariances = np.full((len(world), 3), np.nan), np.full((len(world), 3, 3), np.nan)
     for first in range(0, len(frames), MOST_AT_ONCE):
         for answer in lifter.push_all(frames[first : first + MOST_AT_ONCE]):
             row = round(answer.stamp / 1e9 * fps)
-            places[row] = answer.roots.position[0]
+            positions[row] = answer.roots.position[0]
             covariances[row] = answer.roots.covariance[0]
-    return places, covariances, in_camera[:, 0]
+    return positions, covariances, in_camera[:, 0]
 
 
 def slow_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -125,15 +125,15 @@ def slow_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 def row_of(label: str, parts: list[tuple[np.ndarray, ...]], fps: float) -> str:
     """Return a table row over clips."""
     errors, shares, inside, steps = [], [], [], []
-    for places, covariances, true in parts:
+    for positions, covariances, true in parts:
         late = np.arange(len(true)) >= SETTLED * fps
-        counts = late & (true[:, 2] > 0.5) & np.isfinite(places).all(-1)
-        error = places[counts] - true[counts]
+        counts = late & (true[:, 2] > 0.5) & np.isfinite(positions).all(-1)
+        error = positions[counts] - true[counts]
         errors.append(np.linalg.norm(error, axis=-1))
         shares.append(errors[-1] / np.linalg.norm(true[counts], axis=-1))
         deviations = np.einsum("ni,nij,nj->n", error, np.linalg.inv(covariances[counts]), error)
         inside.append(deviations < CHI_SQUARE)
-        jump = np.diff(places - true, axis=0)[counts[1:]]
+        jump = np.diff(positions - true, axis=0)[counts[1:]]
         steps.append(np.linalg.norm(jump, axis=-1))
     error, share, hit, step = (np.concatenate(v) for v in (errors, shares, inside, steps))
     return (
@@ -167,7 +167,7 @@ def main(
             lines.append(row_of(f"| {near:g} to {far:g} m | {case.name}", parts, fps))
             tqdm.write(lines[-1])
     text = (
-        f"# Where people stand, by source\n\nMedians over {len(motion)} clips of the test split, "
+        f"# Root position error, by source\n\nMedians over {len(motion)} clips of the test split, "
         "class `own`, lifted live by the shipped network, the first\n"
         f"{SETTLED:g} s left out. Cameras are 0.6 to 2.2 m high; keypoints are off by 1 % of a "
         "person's height. The\nlargest step is how far a position jumped between two frames, the "

@@ -1,4 +1,4 @@
-"""People whom several cameras see are one person each: matched by place, fused by covariance.
+"""Merges the people that several cameras see: matched by root position, fused by covariance.
 
 Every camera's lifter tells of its own people, under its own ids, in one frame that all share. Who
 stands where a known person should be now is that person. A person keeps the id while one camera
@@ -17,7 +17,7 @@ _FRESH = 0.3
 _MEMORY = 2.0
 #: Farther than this nobody is the same person, metres; nor beyond this many deviations.
 _REACH, _DEVIATIONS = 1.2, 3.5
-#: How unsure a place becomes with time: metres a second.
+#: How uncertain a root position becomes with time: metres a second.
 _DRIFT = 0.7
 #: Seconds over which a velocity is taken.
 _VELOCITY_TIME = 0.4
@@ -36,7 +36,7 @@ class Sighting:
     """Nanoseconds."""
     name: str
     """The camera's own id of the person."""
-    place: np.ndarray
+    position: np.ndarray
     """(3,) metres in the shared frame."""
     covariance: np.ndarray
     """(3, 3) square metres."""
@@ -49,7 +49,7 @@ class Sighting:
 @dataclass(eq=False)
 class _Person:
     name: str
-    place: np.ndarray
+    position: np.ndarray
     stamp: int
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
     sightings: dict[str, Sighting] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class _Person:
 
     def expected(self, stamp: int) -> np.ndarray:
         passed = np.clip((stamp - self.stamp) / 1e9, 0.0, _MEMORY)
-        moved: np.ndarray = self.place + self.velocity * _VELOCITY_TIME * (
+        moved: np.ndarray = self.position + self.velocity * _VELOCITY_TIME * (
             1 - np.exp(-passed / _VELOCITY_TIME)
         )
         return moved
@@ -68,7 +68,7 @@ class Merged:
     """A person as all cameras together see them."""
 
     name: str
-    place: np.ndarray
+    position: np.ndarray
     """(3,) metres."""
     covariance: np.ndarray
     """(3, 3) square metres."""
@@ -111,7 +111,7 @@ class Merger:
             person = bound.get(sighting.name)
             if person is None:
                 continue
-            if np.linalg.norm(person.expected(stamp) - sighting.place) > _TORN:
+            if np.linalg.norm(person.expected(stamp) - sighting.position) > _TORN:
                 del person.sightings[camera]
                 continue
             self._see(person, camera, sighting)
@@ -135,27 +135,27 @@ class Merger:
         for row, sighting in enumerate(left):
             if row not in matched and len(self._people) < self._most:
                 self._given += 1
-                person = _Person(f"b{self._given}", sighting.place, sighting.stamp)
+                person = _Person(f"b{self._given}", sighting.position, sighting.stamp)
                 person.sightings[camera] = sighting
                 self._people.append(person)
 
     def _see(self, person: _Person, camera: str, sighting: Sighting) -> None:
         person.sightings[camera] = sighting
         passed = (sighting.stamp - person.stamp) / 1e9
-        place = self._fuse(person, sighting.stamp).place
+        position = self._fuse(person, sighting.stamp).position
         if passed > 0:
             gain = 1 - np.exp(-passed / _VELOCITY_TIME)
             person.velocity = person.velocity + gain * (
-                (place - person.place) / passed - person.velocity
+                (position - person.position) / passed - person.velocity
             )
-            person.place, person.stamp = place, sighting.stamp
+            person.position, person.stamp = position, sighting.stamp
 
     def _fuse(self, person: _Person, stamp: int) -> Merged:
         """Weigh a person's fresh sightings by covariance, each carried on to a stamp."""
         fresh = {c: s for c, s in person.sightings.items() if _age(s, stamp) <= _FRESH}
         fresh = fresh or person.sightings
         weights: np.ndarray = np.zeros((3, 3))
-        places, joints = np.zeros(3), np.zeros((17, 3))
+        positions, joints = np.zeros(3), np.zeros((17, 3))
         trust, total = np.zeros(17), 0.0
         best = np.inf
         for sighting in fresh.values():
@@ -163,7 +163,7 @@ class Merger:
             spread = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
             weight = np.linalg.inv(spread)
             weights += weight
-            places += weight @ (sighting.place + person.velocity * age)
+            positions += weight @ (sighting.position + person.velocity * age)
             share = 1 / np.trace(spread)
             joints += share * sighting.joints
             trust = np.maximum(trust, sighting.confidence)
@@ -172,8 +172,10 @@ class Merger:
         covariance = np.linalg.inv(weights)
         size = float(np.trace(covariance))
         covariance = covariance * max(1.0, _LEAST_SHARE * best / size)
-        place = np.linalg.solve(weights, places)
-        return Merged(person.name, place, covariance, joints / total, trust, tuple(sorted(fresh)))
+        position = np.linalg.solve(weights, positions)
+        return Merged(
+            person.name, position, covariance, joints / total, trust, tuple(sorted(fresh))
+        )
 
 
 def _age(sighting: Sighting, stamp: int) -> float:
@@ -192,7 +194,7 @@ def _sees(person: _Person, camera: str, stamp: int) -> bool:
 
 def _deviations(person: _Person, sighting: Sighting, stamp: int) -> float:
     """Return how many deviations a sighting is off a person; infinite beyond reach."""
-    off = sighting.place - person.expected(stamp)
+    off = sighting.position - person.expected(stamp)
     if np.linalg.norm(off) > _REACH:
         return float("inf")
     newest = max(person.sightings.values(), key=lambda s: s.stamp, default=sighting)

@@ -11,7 +11,7 @@ _GAP = 0.5
 
 
 class Velocities:
-    """Keeps a place and a velocity for each of the people seen last.
+    """Keeps a position and a velocity for each of the people seen last.
 
     Args:
         people: that are kept at most; whoever was seen longest ago goes first.
@@ -21,37 +21,37 @@ class Velocities:
         self._people = people
         self._known: dict[str, tuple[int, np.ndarray, np.ndarray, float]] = {}
 
-    def update(self, ids: tuple[str, ...], stamp: int, places: np.ndarray) -> np.ndarray:
+    def update(self, ids: tuple[str, ...], stamp: int, positions: np.ndarray) -> np.ndarray:
         """Take in where people are and return their velocities.
 
         Args:
             ids: P ids.
             stamp: nanoseconds.
-            places: (P, 3) metres in a frame that does not move, or (P, ...) of anything else that
-                moves with a person, such as joints or angles; NaN where not known.
+            positions: (P, 3) metres in a fixed frame, or (P, ...) of anything else that moves with
+                a person, such as joints or angles; NaN where not known.
 
         Returns:
             As many values, a second; NaN for whom too little is known yet.
         """
-        found = np.full(places.shape, np.nan)
+        found = np.full(positions.shape, np.nan)
         for row, name in enumerate(ids):
-            if np.isfinite(places[row]).all():
-                found[row] = self._follow(name, stamp, places[row])
+            if np.isfinite(positions[row]).all():
+                found[row] = self._follow(name, stamp, positions[row])
         return found
 
-    def _follow(self, name: str, stamp: int, place: np.ndarray) -> np.ndarray:
+    def _follow(self, name: str, stamp: int, position: np.ndarray) -> np.ndarray:
         """Advance a person's constant-velocity (alpha-beta) filter."""
         before = self._known.pop(name, None)
         passed = 0.0 if before is None else (stamp - before[0]) / 1e9
         if before is None or not 0 < passed <= _GAP:
             if len(self._known) >= self._people:
                 self._known.pop(next(iter(self._known)))
-            self._known[name] = (stamp, place.astype(np.float64), np.zeros(place.shape), 0.0)
-            return np.full(place.shape, np.nan)
+            self._known[name] = (stamp, position.astype(np.float64), np.zeros(position.shape), 0.0)
+            return np.full(position.shape, np.nan)
         _, old, velocity, age = before
         keep = np.exp(-passed / TIME)
         expected = old + passed * velocity
-        off = place - expected
+        off = position - expected
         # Critically damped; while young, a person's velocity is learned faster.
         young = TIME / (TIME + age)
         follow = max(1 - keep**2, young)
@@ -59,4 +59,4 @@ class Velocities:
         velocity = velocity + gain / passed * off
         age += passed
         self._known[name] = (stamp, expected + follow * off, velocity, age)
-        return velocity if age >= TIME else np.full(place.shape, np.nan)
+        return velocity if age >= TIME else np.full(position.shape, np.nan)

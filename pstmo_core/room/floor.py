@@ -24,7 +24,7 @@ _LOW = 0.05
 _SLOW = 0.35
 #: Deviation of an ankle's keypoint, as an angle, and of its lifted depth, metres.
 _RAY_SPREAD, _POSE_SPREAD = 0.005, 0.05
-#: A ray must fall at least this much a metre to meet the floor at a place that means something.
+#: A ray must fall at least this much a metre for its intersection with the floor to be meaningful.
 _LEAST_FALL = 0.03
 #: Deviation of the camera's height over the floor, metres.
 _CAMERA_HEIGHT_SPREAD = 0.01
@@ -39,7 +39,7 @@ class Floor:
     tilt_spread: float = np.radians(0.5)
     """Deviation in radians of the camera's tilt, as it is known, from what it is."""
 
-    def places(self, rays: np.ndarray, pose: CameraPose) -> np.ndarray:
+    def ankle_positions(self, rays: np.ndarray, pose: CameraPose) -> np.ndarray:
         """Return where standing ankles are.
 
         Args:
@@ -54,8 +54,8 @@ class Floor:
         above = pose.position[2] - self.height - ANKLE_HEIGHT
         with np.errstate(divide="ignore", invalid="ignore"):
             depth = np.where(fall > _LEAST_FALL, above / fall, np.nan)
-        placed: np.ndarray = np.where(depth > 0, depth, np.nan)[..., None] * directions
-        return placed
+        found: np.ndarray = np.where(depth > 0, depth, np.nan)[..., None] * directions
+        return found
 
     def read_sizes(
         self, bodies: np.ndarray, rays: np.ndarray, standing: np.ndarray, pose: CameraPose
@@ -70,10 +70,10 @@ class Floor:
             pose: how the camera stands.
         """
         ankles = np.array(ANKLES)
-        places = self.places(rays[:, ankles], pose)
-        depth, lifted = places[..., 2], bodies[:, ankles, 2]
+        ankles_at = self.ankle_positions(rays[:, ankles], pose)
+        depth, lifted = ankles_at[..., 2], bodies[:, ankles, 2]
         usable = standing & np.isfinite(depth) & (lifted > 0)
-        level = np.where(np.isfinite(places), places, 1.0) @ pose.rotation.T
+        level = np.where(np.isfinite(ankles_at), ankles_at, 1.0) @ pose.rotation.T
         fall = np.maximum(-level[..., 2], 1e-6)
         away = np.linalg.norm(level, axis=-1)
         per_radian = away / fall

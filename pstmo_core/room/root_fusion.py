@@ -35,7 +35,7 @@ _TRUSTED = 2.5
 _EASE, _FASTEST = 0.5, 1.5
 #: What that leaves of the variance of readings whose errors are alike for `_WHITE_TIME`.
 _EASED = _WHITE_TIME / (2 * _EASE)
-#: A person not seen for this long is placed without regard to where they were, seconds.
+#: A person not seen for this long gets a root position independent of the last one, seconds.
 _GAP = 1.0
 #: A source speaks for a person until this long after its last reading, seconds.
 _SPEAKS = 2.0

@@ -69,9 +69,9 @@ class StreamConfig:
     )
     remember: float = setting(
         10.0,
-        "How long somebody who has left is recognised by place and build when they come back, and "
-        "gets their id and their learned height again; only where ids are not the source's own. 0 "
-        "recognises nobody.",
+        "For how long people who have left are recognised by root position and build on return. "
+        "They get the same id and learned height again; only where ids are not the source's own. "
+        "0: nobody is recognised.",
         low=0.0,
         high=600.0,
         unit="s",
@@ -118,8 +118,8 @@ class StreamConfig:
     )
     tilt_error: float = setting(
         0.5,
-        "Standard deviation of the camera's tilt, as its pose says it, from what it is. People "
-        "placed by the floor are as uncertain as that makes them.",
+        "Standard deviation of the error in the tilt of the camera. It enters the covariance of "
+        "root positions that are estimated from the floor.",
         low=0.0,
         high=10.0,
         unit="degrees",
@@ -135,8 +135,8 @@ class StreamConfig:
     )
     mounting_height: float = setting(
         0.0,
-        "Height over the floor of a camera that stands still, whose `tilt` is stated: people are "
-        "placed and sized by their feet, without TF. 0: not known.",
+        "Height over the floor of a fixed camera whose `tilt` is stated: root positions and sizes "
+        "are estimated from the feet, without TF. 0: not known.",
         low=0.0,
         high=100.0,
         unit="m",

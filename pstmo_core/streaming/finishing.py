@@ -1,4 +1,4 @@
-"""From what a network gives to skeletons: made calm, sized, placed, in the camera's own axes."""
+"""Turns the output of a network into skeletons: filtered, scaled, with root positions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pstmo_core.keypoints.rotation import upright_axes
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.joint_filter import JointFilter
-from pstmo_core.streaming.placing import Placing
 from pstmo_core.streaming.reading import Due
 from pstmo_core.streaming.root import Roots
+from pstmo_core.streaming.root_estimator import RootEstimator
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
 
 class Finishing:
-    """Finishes the skeletons of one frame after another.
+    """Finishes skeletons, frame by frame.
 
     Args:
         config: the settings.
@@ -26,12 +26,12 @@ class Finishing:
 
     def __init__(self, config: StreamConfig, sigma: bool) -> None:
         self._calm = JointFilter(config.max_people, config.joint_cutoff, config.joint_beta)
-        self.placing = Placing(config)
+        self.roots = RootEstimator(config)
         self._axes = upright_axes(config.rotation).T if config.rotation else None
         self._sigma = sigma
 
     def finish(self, due: Sequence[Due], lifted: np.ndarray) -> list[SkeletonFrame]:
-        """Make the skeletons of frames of the poses of all their people.
+        """Turn the lifted poses of all people of some frames into skeletons.
 
         Args:
             due: the frames, in the order of their stamps.
@@ -47,7 +47,7 @@ class Finishing:
 
     def _skeletons(self, due: Due, lifted: np.ndarray) -> SkeletonFrame:
         joints = self._calm.filter(due.stamp, due.slots, due.visits, lifted[..., :3])
-        joints, roots = self.placing.place(
+        joints, roots = self.roots.estimate(
             due.stamp, due.ids, joints, due.rays, due.weights, due.pose, due.depths
         )
         sigma = np.exp(lifted[..., 3]) if self._sigma else None
@@ -57,6 +57,6 @@ class Finishing:
 
 
 def nobody(stamp: int) -> SkeletonFrame:
-    """Return a frame that says that nobody is there."""
+    """Return a frame without people."""
     joints, nothing = np.empty((0, JOINTS, 3), np.float32), np.empty((0, JOINTS), np.float32)
     return SkeletonFrame(stamp, stamp, (), joints, nothing, nothing[:, 0], Roots.unknown(0))

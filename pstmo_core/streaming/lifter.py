@@ -47,7 +47,7 @@ class StreamLifter:
       what counts are viewing rays, so keypoints are moved to where the first focal length sees
       them.
 
-    Frames of a calibrated camera (`KeypointFrame.focal`) give people's places, too.
+    Frames of a calibrated camera (`KeypointFrame.focal`) also give root positions.
 
     `counters` counts by name what happened.
 
@@ -125,11 +125,11 @@ class StreamLifter:
 
     def size_health(self) -> SizeHealth:
         """Say how well floor and depth image agree with what is known of people."""
-        return self._finishing.placing.health()
+        return self._finishing.roots.health()
 
     def same(self, name: str, other: str) -> None:
         """Tell that a new id means somebody known by another: the learned height holds on."""
-        self._finishing.placing.inherit(name, other)
+        self._finishing.roots.inherit(name, other)
 
     def reset(self) -> None:
         """Forget everybody and every frame."""
@@ -142,7 +142,7 @@ class StreamLifter:
 
         Distances are filtered; this lets them jump to what the new calibration says.
         """
-        self._finishing.placing.recalibrate()
+        self._finishing.roots.recalibrate()
 
     def plan(self, frame: KeypointFrame) -> list[Due]:
         """Take in a frame and plan the frames that can now be answered.

@@ -112,7 +112,7 @@ class LiveReading(Reading[StepsDue]):
             poses = poses + weight[:, None, None] * (later - poses)
         stepping.settle()
         if self._turned and len(poses):
-            # The moments of both steps are near the frame's own, and people's places too.
+            # The moments of both steps are near the frame's own, and people's image positions too.
             turns = np.concatenate([frame.turns for frame in due if frame.turns is not None])
             poses = np.concatenate([poses[..., :3] @ turns, poses[..., 3:]], -1)
         return poses

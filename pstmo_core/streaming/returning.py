@@ -1,4 +1,4 @@
-"""Who comes back: people who were out of sight are recognised by place and build.
+"""Who comes back: people who were out of sight are recognised by root position and build.
 
 A tracker follows people in the image and forgets them soon; who comes back gets a new id there.
 Here people are known in the room: somebody new, near where somebody else was last seen, of the same
@@ -50,7 +50,7 @@ class _Known:
     tracked: str
     """The tracker's id of them."""
     stamp: int
-    place: np.ndarray
+    position: np.ndarray
     """(3,) metres, level frame if the camera's pose is known, else the camera's."""
     spread: float
     """Metres, deviation of that."""
@@ -140,9 +140,9 @@ class Returning:
         tall = np.log(np.maximum(stature(answer.joints.astype(np.float64)), 1e-3))
         bones = np.linalg.norm(answer.joints[:, _FROM] - answer.joints[:, _TO], axis=-1)
         build = np.log(np.maximum(bones, 1e-3)) - tall[:, None]
-        places = answer.roots.position
+        positions = answer.roots.position
         if pose is not None and pose.knows_floor:
-            places = pose.to_level(places)
+            positions = pose.to_level(positions)
         with np.errstate(invalid="ignore"):
             spreads = np.sqrt(np.trace(answer.roots.covariance, axis1=1, axis2=2))
         told = np.isin(answer.roots.source, _TOLD)
@@ -150,7 +150,7 @@ class Returning:
         heights = np.where(told, tall, tall + first)
         return [
             _Known(
-                name, answer.stamp, places[row], float(spreads[row]), build[row],
+                name, answer.stamp, positions[row], float(spreads[row]), build[row],
                 float(heights[row]), 0.0,
             )
             for row, name in enumerate(answer.ids)
@@ -200,8 +200,8 @@ class Returning:
             if np.isnan(look.height):
                 look.height = before.height
             look.seconds = seconds
-            if not np.isfinite(look.place).all():
-                look.place, look.spread = before.place, before.spread
+            if not np.isfinite(look.position).all():
+                look.position, look.spread = before.position, before.spread
         self._known[name] = look
         if len(self._known) > self._people:
             self._known.pop(next(iter(self._known)))
@@ -221,15 +221,15 @@ def _unlikeness(look: _Known, before: _Known) -> float:
     """Return by how many squared deviations somebody new differs from somebody known."""
     gap = max(0.0, (look.stamp - before.stamp) / 1e9)
     reach = min(_NEAR + _STROLL * gap, _FARTHEST) + look.spread + before.spread
-    place = float(np.linalg.norm(look.place - before.place)) / reach
-    if not place <= 2.0:  # nobody is known by their build alone
+    apart = float(np.linalg.norm(look.position - before.position)) / reach
+    if not apart <= 2.0:  # nobody is known by their build alone
         return np.inf
     height = look.height - before.height
     spread = _STATURE_SPREAD**2 + _FIRST_STATURE_SPREAD**2
     tall = 0.0 if np.isnan(height) else height**2 / spread
     averaged = _FRAME_SPREAD**2 / max(1.0, before.seconds / _ALIKE)
     build = (look.build - before.build) ** 2 / (2 * _VIEW_SPREAD**2 + _FRAME_SPREAD**2 + averaged)
-    return float((2 * place) ** 2 + tall + build.mean())
+    return float((2 * apart) ** 2 + tall + build.mean())
 
 
 def _assign(cost: np.ndarray) -> dict[int, int]:

@@ -1,9 +1,9 @@
-"""Where the pelvis stands before the camera, from a lifted skeleton and the keypoints it came from.
+"""The root position: where the pelvis is before the camera, from a skeleton and its keypoints.
 
 A skeleton relative to the pelvis, in metres, is shifted until its joints lie on the viewing rays of
-their keypoints. The shift solves linear equations, two a joint, and a few rounds of weighting take
-the say from joints that do not fit. How far away a person is rests on how large the person is: an
-error of 5 % in stature is one of 5 % in distance, and no single camera can do better.
+their keypoints. The shift is the least-squares solution of two linear equations a joint; a few
+rounds of reweighting suppress joints that do not fit. The distance is proportional to the size of
+the person: an error of 5 % in stature is 5 % in distance, and no single camera can do better.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pstmo_core.skeleton import JOINT_NAMES, PARENTS
 
 #: Relative deviation of people's size, by what it was taken from.
 SPREADS = {RootSource.ASSUMED: STATURE_SPREAD, RootSource.HEIGHT: KNOWN_SPREAD}
-#: Fewest joints from which a place is solved.
+#: Fewest joints from which a root position is solved.
 FEWEST_JOINTS = 4
 _ROUNDS = 4
 #: Least residual (ray units, so radians) that is taken as noise; keypoints are never better.
@@ -39,7 +39,7 @@ _HEIGHT_OVER_BONES = 1.08
 
 @dataclass(frozen=True)
 class Roots:
-    """The places of P people."""
+    """The root positions of P people."""
 
     position: np.ndarray
     """(P, 3) float64 metres, pelvis in the camera's optical frame; NaN where it is not known."""
@@ -50,7 +50,7 @@ class Roots:
 
     @classmethod
     def unknown(cls, people: int) -> Roots:
-        """Return what is known of people's places without a calibrated camera: nothing."""
+        """Return unknown root positions, as without a calibrated camera."""
         source = np.full(people, RootSource.NONE, np.uint8)
         return cls(np.full((people, 3), np.nan), np.full((people, 3, 3), np.nan), source)
 
@@ -75,20 +75,22 @@ class Roots:
         return left
 
     def moved_to(self, distance: np.ndarray, variance: np.ndarray, source: np.ndarray) -> Roots:
-        """Return the places of people in the same directions at other distances.
+        """Return root positions in the same directions at other distances.
 
         Args:
             distance: (P,) metres.
-            variance: (P,), relative, of the distance, which takes the place of the old.
+            variance: (P,), relative, of the distance, which replaces the old.
             source: (P,) of `RootSource`.
         """
         scale = distance / self.distance
-        place = self.position * scale[:, None]
-        across = np.eye(3) - _outer(place) / (distance**2)[:, None, None]
+        position = self.position * scale[:, None]
+        across = np.eye(3) - _outer(position) / (distance**2)[:, None, None]
         left = across @ self._sizeless @ across * scale[:, None, None] ** 2
-        covariance = left + variance[:, None, None] * _outer(place)
+        covariance = left + variance[:, None, None] * _outer(position)
         known = self.source != RootSource.NONE
-        return Roots(place, covariance, np.where(known, source, RootSource.NONE).astype(np.uint8))
+        return Roots(
+            position, covariance, np.where(known, source, RootSource.NONE).astype(np.uint8)
+        )
 
 
 def stature(joints: np.ndarray) -> np.ndarray:
@@ -114,7 +116,7 @@ def solve_roots(
     weights: np.ndarray,
     source: RootSource = RootSource.ASSUMED,
 ) -> Roots:
-    """Place skeletons before the camera.
+    """Estimate the root positions of skeletons.
 
     Args:
         joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.
@@ -123,8 +125,8 @@ def solve_roots(
         source: what the skeletons' size rests on, a key of `SPREADS`, for the covariance.
 
     Returns:
-        The places; not known where fewer than `FEWEST_JOINTS` were seen, or nothing before the
-        camera fits.
+        The root positions; not known where fewer than `FEWEST_JOINTS` were seen, or nothing before
+        the camera fits.
     """
     joints, rays = joints.astype(np.float64), rays.astype(np.float64)
     usable = (weights > 0) & np.isfinite(joints).all(-1) & np.isfinite(rays).all(-1)
@@ -152,15 +154,15 @@ def solve_roots(
 
 
 def _first_guess(joints: np.ndarray, rays: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return places (P, 3) from medians: how large people are and how large they appear."""
+    """Return positions (P, 3) from medians: how large people are and how large they appear."""
     flat = joints[..., :2]
     size, apparent = (
         _median(np.linalg.norm(v - _median(v, usable)[:, None], axis=-1), usable)
         for v in (flat, rays)
     )
     depth = np.clip(size / np.maximum(apparent, 1e-6), _NEAREST, 1e3)
-    place = _median(rays * (joints[..., 2] + depth[:, None])[..., None] - flat, usable)
-    return np.concatenate([place, depth[:, None]], -1)
+    position = _median(rays * (joints[..., 2] + depth[:, None])[..., None] - flat, usable)
+    return np.concatenate([position, depth[:, None]], -1)
 
 
 def _normal_matrix(rays: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -39,12 +39,12 @@ class SkeletonFrame:
             rotation: (3, 3), this frame to the other.
             position: (3,) metres, the origin of this frame in the other; by default its own.
         """
-        places = self.roots.position @ rotation.T
+        positions = self.roots.position @ rotation.T
         if position is not None:
-            places = places + position
+            positions = positions + position
         roots = replace(
             self.roots,
-            position=places,
+            position=positions,
             covariance=rotation @ self.roots.covariance @ rotation.T,
         )
         joints = (self.joints @ rotation.T).astype(self.joints.dtype)

@@ -19,8 +19,8 @@ class FrameParameters:
     floor_frame: str = setting(
         "",
         "Frame whose plane z = 0 is the floor (base_footprint, map). With it TF tells the camera's "
-        "height and tilt, and people are placed and sized by their feet on the floor; empty: the "
-        "floor is not known.",
+        "height and tilt, and root positions and sizes are estimated from the feet on the floor; "
+        "empty: the floor is not known.",
         change=UNCONFIGURED,
     )
     target_frame: str = setting(
@@ -46,7 +46,7 @@ class FrameParameters:
     depth_topic: str = setting(
         "",
         "Topic of depth images (16UC1 in mm, 32FC1 in m) that are registered to the colour image: "
-        "people are placed by what they show of the trunk; empty: none.",
+        "root positions are estimated from the depth of the trunk; empty: none.",
         change=UNCONFIGURED,
     )
     depth_tolerance: float = setting(

@@ -64,7 +64,7 @@ class Transforms:
         if not self._own.floor_frame:
             return None
         found = self._look_up(
-            self._own.floor_frame, frame_id, stamp, "people are placed without the floor"
+            self._own.floor_frame, frame_id, stamp, "root positions are estimated without the floor"
         )
         return None if found is None else CameraPose(*found)
 

@@ -69,7 +69,7 @@ class OutputParameters:
         change=UNCONFIGURED,
     )
     publish_people: bool = _switch(
-        "people (people_msgs/People): places and velocities, as Nav2's social layers read them."
+        "people (people_msgs/People): root positions and velocities, for Nav2's social layers."
     )
     publish_detections: bool = _switch(
         "detections (vision_msgs/Detection3DArray): a box round everybody."

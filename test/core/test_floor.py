@@ -31,13 +31,13 @@ def test_a_ray_of_an_ankle_meets_its_plane_where_the_ankle_is() -> None:
     rng = np.random.default_rng(1)
     world = np.concatenate([rng.uniform(-2, 2, (50, 2)), np.full((50, 1), 0.3 + ANKLE_HEIGHT)], 1)
     seen = VIEW.to_camera(world)
-    places = Floor(height=0.3).places(seen[:, :2] / seen[:, 2:], POSE)
-    np.testing.assert_allclose(places, seen, atol=1e-9)
-    np.testing.assert_allclose(POSE.to_level(places), world, atol=1e-9)
+    ankles = Floor(height=0.3).ankle_positions(seen[:, :2] / seen[:, 2:], POSE)
+    np.testing.assert_allclose(ankles, seen, atol=1e-9)
+    np.testing.assert_allclose(POSE.to_level(ankles), world, atol=1e-9)
 
 
 def test_rays_that_do_not_fall_meet_no_floor() -> None:
-    assert np.isnan(Floor().places(np.array([[0.0, -1.0], [0.3, -0.5]]), POSE)).all()
+    assert np.isnan(Floor().ankle_positions(np.array([[0.0, -1.0], [0.3, -0.5]]), POSE)).all()
 
 
 def test_up_alone_is_no_floor_but_says_where_up_is() -> None:
@@ -83,7 +83,7 @@ def lift(
 
 
 def off(answers: list[SkeletonFrame], in_camera: np.ndarray) -> np.ndarray:
-    """Return errors (F, 3) of the places."""
+    """Return errors (F, 3) of the root positions."""
     return np.array([a.roots.position[0] for a in answers]) - in_camera[:, 0]
 
 

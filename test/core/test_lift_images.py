@@ -69,7 +69,7 @@ def test_people_in_a_video_keep_their_ids_and_are_lifted_near_the_truth(
     np.testing.assert_allclose(stamps, np.arange(FRAMES) / FPS, atol=1e-6)
     truth = filmed[1]
     assert np.median(mpjpe(joints, truth - truth[:, :, :1])) < 0.08
-    rays = [places[..., :2] / places[..., 2:] for places in (roots, truth[:, :, 0])]
+    rays = [positions[..., :2] / positions[..., 2:] for positions in (roots, truth[:, :, 0])]
     assert np.median(np.abs(rays[0] - rays[1])) < 0.01
     overlay = video_images(tmp_path / "out.overlay.mp4", None)
     assert sum(1 for _ in overlay.frames()) == FRAMES

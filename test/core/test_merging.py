@@ -53,15 +53,15 @@ def test_two_cameras_are_better_than_each_and_ids_outlive_a_camera(shipped: Runt
             sightings = see(view, lifters[camera], row, [0, 1])
             for at, sighting in enumerate(sightings):
                 if 75 <= row < 100:
-                    single[camera].append(np.linalg.norm(sighting.place - truth[at]))
+                    single[camera].append(np.linalg.norm(sighting.position - truth[at]))
             last = merger.take(camera, round(row / FPS * 1e9), sightings)
         assert len(last) == 2, row
         for person in last:
-            who = int(np.linalg.norm(truth - person.place, axis=-1).argmin())
+            who = int(np.linalg.norm(truth - person.position, axis=-1).argmin())
             names[who].add(person.name)
             if 75 <= row < 100:
                 assert person.cameras == ("front", "side")
-                both.append(np.linalg.norm(person.place - truth[who]))
+                both.append(np.linalg.norm(person.position - truth[who]))
     assert names == {0: names[0], 1: names[1]} and all(len(n) == 1 for n in names.values())
     assert names[0] != names[1]
     print({n: round(float(np.median(e)), 3) for n, e in single.items()}, np.median(both).round(3))
@@ -69,9 +69,14 @@ def test_two_cameras_are_better_than_each_and_ids_outlive_a_camera(shipped: Runt
     assert np.median(both) < 0.15
 
 
-def sighting(stamp: float, name: str, place: tuple[float, float, float]) -> Sighting:
+def sighting(stamp: float, name: str, position: tuple[float, float, float]) -> Sighting:
     return Sighting(
-        round(stamp * 1e9), name, np.array(place), 0.01 * np.eye(3), np.zeros((17, 3)), np.ones(17)
+        round(stamp * 1e9),
+        name,
+        np.array(position),
+        0.01 * np.eye(3),
+        np.zeros((17, 3)),
+        np.ones(17),
     )
 
 
@@ -92,9 +97,9 @@ def test_two_people_of_one_camera_never_become_one() -> None:
     assert len(merger.take("b", 0, [sighting(0, "q1", (0.1, 0, 1))])) == 2
 
 
-def test_fused_places_are_surer_but_not_twice_as_sure() -> None:
+def test_fused_positions_are_surer_but_not_twice_as_sure() -> None:
     merger = Merger()
     merger.take("a", 0, [sighting(0, "p1", (0, 0, 1))])
     (person,) = merger.take("b", 0, [sighting(0, "q1", (0.1, 0, 1))])
-    np.testing.assert_allclose(person.place, (0.05, 0, 1), atol=1e-9)
+    np.testing.assert_allclose(person.position, (0.05, 0, 1), atol=1e-9)
     assert 0.004 < person.covariance[0, 0] < 0.01

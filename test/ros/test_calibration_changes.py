@@ -37,7 +37,7 @@ def calibration(**changes: Any) -> CameraInfo:
     return message
 
 
-def place(peer: Peer, message: CameraInfo) -> np.ndarray:
+def root_position(peer: Peer, message: CameraInfo) -> np.ndarray:
     """Return where the first person is once a calibration counts."""
     peer._sent = 0  # the same frame of the sample each time
     for _ in range(3):
@@ -52,7 +52,7 @@ def place(peer: Peer, message: CameraInfo) -> np.ndarray:
 def test_region_binning_and_model_count_from_the_message_that_brings_them(ros: None) -> None:
     with Stand(seconds=60.0) as stand:
         _, peer = stand.lifter()
-        whole = place(peer, calibration())
+        whole = root_position(peer, calibration())
         assert np.isfinite(whole).all()
         changes: list[dict[str, Any]] = [
             {"roi__x_offset": WIDTH // 2, "roi__width": WIDTH, "roi__height": HEIGHT},
@@ -60,9 +60,9 @@ def test_region_binning_and_model_count_from_the_message_that_brings_them(ros: N
             {"distortion_model": "equidistant", "d": [5.0, 0.0, 0.0, 0.0]},
         ]
         for change in changes:
-            other = place(peer, calibration(**change))
+            other = root_position(peer, calibration(**change))
             assert np.abs(other - whole).max() > 0.3, change
-            np.testing.assert_allclose(place(peer, calibration()), whole, atol=0.2)
+            np.testing.assert_allclose(root_position(peer, calibration()), whole, atol=0.2)
 
 
 def test_a_calibration_of_nan_is_told_once(ros: None) -> None:

@@ -24,7 +24,7 @@ from pstmo_ros.diagnostics import Facts, Health, RecentDrops, judge, status
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.monitor import WINDOW, Monitor
 from pstmo_ros.msg import People2D, Skeleton3D, Skeletons3D
-from pstmo_ros.places import describe_places
+from pstmo_ros.root_summary import describe_roots
 from pstmo_ros.size_health import describe_sizes, doubt_sizes
 
 SECOND = 1_000_000_000
@@ -225,8 +225,8 @@ def test_places_are_told_by_what_they_rest_on() -> None:
             (Skeleton3D.ROOT_ASSUMED, 0.25), (Skeleton3D.ROOT_NONE, np.nan),
         )
     ]  # fmt: skip
-    assert describe_places(Skeletons3D(people=people)) == "assumed 1 (0.50 m), floor 2 (0.20 m)"
-    assert describe_places(Skeletons3D()) == ""
+    assert describe_roots(Skeletons3D(people=people)) == "assumed 1 (0.50 m), floor 2 (0.20 m)"
+    assert describe_roots(Skeletons3D()) == ""
 
 
 def test_sources_of_size_are_described_and_doubted_with_what_to_do() -> None:

@@ -90,8 +90,8 @@ def root_of(skeleton: Skeleton3D) -> np.ndarray:
     return np.array([skeleton.root.x, skeleton.root.y, skeleton.root.z])
 
 
-def is_placed(skeleton: Skeleton3D) -> bool:
-    """Return whether a skeleton's place is known."""
+def has_root(skeleton: Skeleton3D) -> bool:
+    """Return whether the root position of a skeleton is known."""
     return skeleton.root_source != Skeleton3D.ROOT_NONE
 
 
@@ -127,19 +127,19 @@ class TestWhileItRuns(unittest.TestCase):
         while time.monotonic() < end:
             self.spinner.spin_once(timeout_sec=0.05)
 
-    def test_people_before_the_camera_are_found_named_lifted_and_placed(self) -> None:
+    def test_people_before_the_camera_are_found_named_lifted_and_rooted(self) -> None:
         self.listen()
         heard = self.audience
-        pixels, poses, places, names = [], [], [], defaultdict(Counter)
+        pixels, poses, offsets, names = [], [], [], defaultdict(Counter)
         seen = found = 0
-        # Whoever was lifted before the calibration came has no place.
+        # Whoever was lifted before the calibration came has no root position.
         answers = heard.skeletons
-        placed = {stamp for stamp in answers if all(map(is_placed, answers[stamp].people))}
-        calibrated = [stamp for stamp in answers if stamp >= min(placed, default=0)]
-        self.assertGreater(len(placed), 0.9 * len(calibrated))
-        sources = {person.root_source for stamp in placed for person in answers[stamp].people}
+        rooted = {stamp for stamp in answers if all(map(has_root, answers[stamp].people))}
+        calibrated = [stamp for stamp in answers if stamp >= min(rooted, default=0)]
+        self.assertGreater(len(rooted), 0.9 * len(calibrated))
+        sources = {person.root_source for stamp in rooted for person in answers[stamp].people}
         self.assertIn(Skeleton3D.ROOT_FLOOR, sources)  # of which the virtual camera tells TF
-        for stamp in sorted(placed & heard.truth.keys() & heard.keypoints.keys()):
+        for stamp in sorted(rooted & heard.truth.keys() & heard.keypoints.keys()):
             whole = [np.mean(p.scores) > 0.9 for p in heard.true_keypoints[stamp].people]
             seen += sum(whole)
             true_points = points_of(heard.true_keypoints[stamp])
@@ -155,12 +155,12 @@ class TestWhileItRuns(unittest.TestCase):
                     error = np.linalg.norm(joints_of(lifted) - joints_of(true), axis=-1)
                     poses.append(error.mean())
                     away = np.linalg.norm(root_of(true))
-                    places.append(np.linalg.norm(root_of(lifted) - root_of(true)) / away)
+                    offsets.append(np.linalg.norm(root_of(lifted) - root_of(true)) / away)
 
         latency, late = np.percentile(heard.latency, [50, 99])
         print(
             f"measured: {found / seen:.1%} of {seen} people found, 2D {np.median(pixels):.1f} "
-            f"px, MPJPE {np.mean(poses) * 1e3:.0f} mm, place off by {np.median(places):.1%} of "
+            f"px, MPJPE {np.mean(poses) * 1e3:.0f} mm, root off by {np.median(offsets):.1%} of "
             f"the distance, {len(heard.keypoints)} of {len(heard.truth)} images taken, latency "
             f"{latency * 1e3:.0f} ms, 99 % {late * 1e3:.0f} ms, ids "
             f"{[dict(counter) for counter in names.values()]}"
@@ -170,7 +170,7 @@ class TestWhileItRuns(unittest.TestCase):
         self.assertLess(np.median(pixels), 6.0)
         self.assertLess(np.mean(poses), 0.12)
         # The two are 1.5 m tall; without their height they seem farther away.
-        self.assertLess(np.median(places), 0.25)
+        self.assertLess(np.median(offsets), 0.25)
         self.assertTrue(all(name[0].isalpha() for counter in names.values() for name in counter))
         first, second = (counter.most_common(1)[0] for counter in names.values())
         self.assertNotEqual(first[0], second[0])

@@ -175,20 +175,21 @@ class TestWhileItRuns(unittest.TestCase):
         by_person = self.axes_off(truth)
         axes = np.concatenate(by_person)
         blind = np.nanmedian(share[: SILENT.stop])
-        placed = np.nanmedian(share[TOLD.start + 50 : TOLD.stop])
+        with_floor = np.nanmedian(share[TOLD.start + 50 : TOLD.stop])
         kept = np.nanmedian(share[LOST.start :])
         jumps = np.linalg.norm(np.diff(offset, axis=0), axis=-1)
         largest = np.nanmax(jumps)
         print(
-            f"measured: place off by {blind:.1%} of the distance without the floor, {placed:.1%} "
-            f"with it, {kept:.1%} after TF is lost; covariance covers {np.mean(inside):.0%}; "
+            f"measured: root off by {blind:.1%} of the distance without the floor, "
+            f"{with_floor:.1%} with it, {kept:.1%} after TF is lost; covariance "
+            f"covers {np.mean(inside):.0%}; "
             f"largest step {largest:.2f} m, as the floor comes and goes; body frame "
             f"{np.median(axes):.1f} degrees off, by person "
             f"{', '.join(f'{np.median(off):.1f}' for off in by_person)}; "
             f"standing feet {np.median(feet) * 1e3:.0f} mm off"
         )
         self.assertLess(blind, 0.05)
-        self.assertLess(placed, 0.02)
+        self.assertLess(with_floor, 0.02)
         self.assertLess(kept, 0.03)
         self.assertGreater(np.mean(inside), 0.9)  # not more than is right: test_covariance
         self.assertLess(largest, 0.1)

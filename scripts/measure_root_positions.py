@@ -1,9 +1,10 @@
 """The error of root positions, by distance, on people that the network has not seen.
 
-    python scripts/measure_places.py --mocap cmu_h36m17.npz -o docs/benchmarks/places.md
+    python scripts/measure_root_positions.py --mocap cmu_h36m17.npz \
+        -o docs/benchmarks/root_positions.md
 
 Windows of the test split, class `own`, seen by virtual cameras at given distances; the newest frame
-is lifted, as live, and placed by `pstmo_core.streaming.root`.
+is lifted, as live, and its root position estimated by `pstmo_core.streaming.root`.
 """
 
 from __future__ import annotations
@@ -90,23 +91,23 @@ def main(
     for distance in DISTANCES:
         for faults in (False, True):
             joints, seen_rays, seen, true = lift(network, part, distance, faults, windows)
-            place = f"| {distance[0]:g} to {distance[1]:g} m | {'faulty' if faults else 'clean'}"
+            label = f"| {distance[0]:g} to {distance[1]:g} m | {'faulty' if faults else 'clean'}"
             lines.append(
                 row(
-                    f"{place} | assumed",
+                    f"{label} | assumed",
                     solve_roots(joints, seen_rays, seen, RootSource.ASSUMED),
                     true,
                 )
             )
             scale = (stature(true - true[:, :1]) / stature(joints))[:, None, None]
             known = solve_roots(joints * scale, seen_rays, seen, RootSource.HEIGHT)
-            lines.append(row(f"{place} | given", known, true))
+            lines.append(row(f"{label} | given", known, true))
             print("\n".join(lines[-2:]))
     text = (
         f"# Root position error\n\nMedians over {windows} windows of the test split, class `own`, "
         "the newest frame, shipped network.\nWith the height assumed, people have the size that "
         "the network gives them. A correct\ncovariance has 95 % of the errors in its 95 % region. "
-        "By `scripts/measure_places.py`.\n\n"
+        "By `scripts/measure_root_positions.py`.\n\n"
     )
     write_text(output, text + "\n".join(lines) + "\n")
 

@@ -1,4 +1,4 @@
-"""Makes lifted people as large as they are and puts them where they stand."""
+"""Estimates the size and the root position of people, frame by frame."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.root import Roots, scale_to, solve_roots, stature
 
-#: People whose heights are remembered, for each that is followed at once.
+#: Heights are remembered of this many times `max_people` people.
 _REMEMBERED = 4
-#: Deviation along the ray of a pelvis from where its body is, metres: what poses are off by.
+#: Standard deviation in metres of the distance that is due to errors of the lifted pose.
 _POSE_SPREAD = 0.03
 
 
-class Placing:
-    """Places the people of one frame after another; remembers how tall they are, and where.
+class RootEstimator:
+    """Estimates sizes and root positions, frame by frame; remembers both for each person.
 
-    Of whom neither floor nor depth image has told anything, is as tall as stated or, if nothing
-    is, as the network makes them.
+    The size of a person is measured with the floor or a depth image. A person whom neither has
+    measured yet has the stated height or, if none is stated, the height that the network gives.
     """
 
     def __init__(self, config: StreamConfig) -> None:
@@ -37,7 +37,7 @@ class Placing:
         self._fusion = RootFusion(self._count, config.height)
         self._ranges = RangeFilter(self._count)
 
-    def place(
+    def estimate(
         self,
         stamp: int,
         ids: tuple[str, ...],
@@ -47,7 +47,7 @@ class Placing:
         pose: CameraPose | None = None,
         depths: np.ndarray | None = None,
     ) -> tuple[np.ndarray, Roots]:
-        """Place the people of a frame.
+        """Estimate sizes and root positions of the people in a frame.
 
         Args:
             stamp: nanoseconds.
@@ -60,7 +60,7 @@ class Placing:
                 where not known; None without a depth image.
 
         Returns:
-            The joints as large as the people are, and where their pelvises are.
+            The joints, scaled to the size of each person, and the root positions.
         """
         stated = RootSource.HEIGHT if self._config.height else RootSource.ASSUMED
         if rays is None or not len(ids):
@@ -82,15 +82,15 @@ class Placing:
         return larger, roots.moved_to(distance, variance, sizes.source)
 
     def recalibrate(self) -> None:
-        """Let distances start afresh: from now on another calibration measures them."""
+        """Restart the filters of distances: the camera has another calibration from now on."""
         self._ranges.forget_all()
 
     def health(self) -> SizeHealth:
-        """Say how well floor and depth image agree with what is known of people."""
+        """Return how well floor and depth image agree with the sizes of people."""
         return self._fusion.health()
 
     def inherit(self, name: str, other: str) -> None:
-        """Let somebody be as tall as what was learned of another, who is the same person."""
+        """Give a person the size that was measured under another id of the same person."""
         if name in self._rows and other in self._rows:
             self._fusion.inherit(self._rows[name], self._rows[other])
 
@@ -109,7 +109,7 @@ class Placing:
         return self._floor.read_sizes(bodies, rays, standing, pose)
 
     def _rows_of(self, ids: tuple[str, ...]) -> np.ndarray:
-        """Return everybody's rows; new people take those of whom nobody has seen for longest."""
+        """Return the row of each person; a new person takes the row that was unused for longest."""
         for name in ids:
             row = self._rows.pop(name, None)
             if row is None:

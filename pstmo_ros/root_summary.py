@@ -1,4 +1,4 @@
-"""What people's places rest on and how uncertain they are, in a line for diagnostics."""
+"""The sources of root positions and their uncertainty, in one line for diagnostics."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pstmo_core.room.root_fusion import RootSource
 from pstmo_ros.msg import Skeletons3D
 
 
-def describe_places(message: Skeletons3D) -> str:
-    """Say by source how many people of a message have a place, and the deviation of the farthest.
+def describe_roots(message: Skeletons3D) -> str:
+    """Say for each source how many root positions it gave, and their largest deviation.
 
-    For example: floor 2 (0.08 m), assumed 1 (0.21 m). Empty if nobody has a place.
+    For example: floor 2 (0.08 m), assumed 1 (0.21 m). Empty without root positions.
     """
     found: dict[str, list[float]] = defaultdict(list)
     for person in message.people:
