@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pstmo_core.camera import Camera, CameraError
-from pstmo_core.keypoints.frame import KeypointFrame, resized
+from pstmo_core.keypoints.first_image import FirstImage
+from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig, surest
 from pstmo_core.robot.velocity import Velocities
 from pstmo_core.room.camera_pose import CameraPose
@@ -95,8 +96,7 @@ class Stream:
         self._returning = Returning(config.remember, config.floor_height)
         self._poses: dict[int, CameraPose | None] = {}
         """Of the cameras of frames that wait, whose people this node names; by stamp."""
-        self._size: tuple[int, int] | None = None
-        """Width and height in pixels of the first image: the scale of everything in the stream."""
+        self._first_image = FirstImage()
         self._told: Counter[str] = Counter()
         self._warned: set[str] = set()
         self._newest: tuple[int, int] | None = None
@@ -129,23 +129,26 @@ class Stream:
         if frame is None or not self._admits(message, now):
             return None
         # A camera that changes its resolution sees the same people.
-        self._size = self._size or (frame.width, frame.height)
-        frame = resized(frame, self._size)
+        frame = self._first_image.resized(frame)
         unnamed = bool(frame.ids) and not has_ids(message)
         if unnamed:
-            frame = self._named(frame, now)
+            frame = self._few(frame, now)
+        shown = self._first_image.refit(self._calibrated(frame, now))
+        if not shown.focal:
+            shown = replace(shown, focal=self.config.focal)  # 0 says that it is not known
+        if unnamed:
+            frame = self._named(frame, shown)
         if self._prefix:
             frame = replace(frame, ids=tuple(f"{self._prefix}{name}" for name in frame.ids))
         names = tuple(map(self._returning.name_of, frame.ids))
         frame = self._surroundings.complete(frame, self.frame_of(message), names)
         if unnamed:
             self._poses[frame.stamp] = frame.pose
-        frame = self._calibrated(frame, now)
         self.frame_id = self.frame_of(message)
         if not self.frame_id:
             self._warn_once(NO_FRAME_ID)
         self._newest = frame.stamp, now
-        return frame
+        return replace(shown, ids=frame.ids, pose=frame.pose, depths=frame.depths)
 
     def messages(self, answers: list[SkeletonFrame], now: int) -> list[Skeletons3D]:
         """Return answers of the lifter as messages, and tell what it counted."""
@@ -188,27 +191,32 @@ class Stream:
         self._tell("several_cameras", sentence, now)
         return False
 
-    def _named(self, frame: KeypointFrame, now: int) -> KeypointFrame:
-        """Give ids to the people of a source that has none."""
-        config = self.config
-        if (beyond := len(frame.ids) - config.max_people) > 0:
-            # Matching costs people times tracks: it is not done for those who are dropped.
-            frame = surest(frame, config.max_people)
+    def _few(self, frame: KeypointFrame, now: int) -> KeypointFrame:
+        """Leave out whom there is no room for: matching costs people times tracks."""
+        if (beyond := len(frame.ids) - self.config.max_people) > 0:
+            frame = surest(frame, self.config.max_people)
             self._tell("too_many_people", _COUNTED["too_many_people"], now, beyond)
-        seen = frame.scores >= max(config.min_score, 1e-6)
-        return replace(frame, ids=self._tracker.identify(frame.stamp, frame.points, seen))
+        return frame
+
+    def _named(self, frame: KeypointFrame, shown: KeypointFrame) -> KeypointFrame:
+        """Give ids to the people of a source that has none.
+
+        Args:
+            frame: as the camera saw it.
+            shown: the same as the first image would have shown it, its lens undone.
+        """
+        points = frame.points if self._first_image.fits(frame) else shown.points
+        seen = frame.scores >= max(self.config.min_score, 1e-6)
+        return replace(frame, ids=self._tracker.identify(frame.stamp, points, seen))
 
     def _calibrated(self, frame: KeypointFrame, now: int) -> KeypointFrame:
-        """Undo the lens; a calibration that does not fit is told of and left aside.
-
-        Then, and without one, the parameter `focal` counts; 0 says that it is not known.
-        """
+        """Undo the lens; a calibration that does not fit is told of and left aside."""
         try:
             if self.camera:
                 return self.camera.ideal(frame)
         except CameraError as error:
             self._tell("camera", f"the calibration is not used: {error}", now)
-        return replace(frame, focal=self.config.focal)
+        return frame
 
     def silence(self, now: int) -> list[Skeletons3D]:
         """Return the skeletons to publish when no message has come until `now`.
