@@ -8,7 +8,7 @@ from pathlib import Path
 from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.lift.calibration import load_camera_info
-from pstmo_core.lift.sources import SourceError
+from pstmo_core.lift.input_kinds import SourceError
 from pstmo_core.settings import check_settings, setting
 from pstmo_ros.parameters import NEVER, check_topic
 

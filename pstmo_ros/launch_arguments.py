@@ -16,7 +16,7 @@ from typing import Any
 
 from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.keypoints.layouts import layout_name
-from pstmo_core.lift.sources import KEYPOINTS, VIDEO, kind_of
+from pstmo_core.lift.input_kinds import KEYPOINTS, VIDEO, kind_of
 from pstmo_core.settings import is_allowed, rule
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.camera_parameters import CameraParameters

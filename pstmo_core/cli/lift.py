@@ -10,13 +10,13 @@ from pstmo_core.cli.app import app, report, words
 from pstmo_core.cli.options import Fps, Layout, Model, Size, StreamSettings
 from pstmo_core.detection.options import DEFAULT_KIND, DetectorOptions
 from pstmo_core.errors import PstmoError
+from pstmo_core.lift.input_kinds import CAMERA
 from pstmo_core.lift.jobs import Result
 from pstmo_core.lift.keypoints_from_images import counted
 from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import failures, lift_here, lift_in_processes
 from pstmo_core.lift.ray_jobs import lift_on_ray
 from pstmo_core.lift.settings import LiftSettings
-from pstmo_core.lift.sources import CAMERA
 from pstmo_core.settings import read_assignments
 from pstmo_core.streaming.config import StreamConfig
 

@@ -1,25 +1,27 @@
-"""Keypoints and images out of rosbag2 bags, without ROS, through the library rosbags."""
+"""Keypoints and images out of rosbag2 bags."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pstmo_core.camera import Camera, CameraError, camera_from_info
-from pstmo_core.errors import PstmoError
 from pstmo_core.images import ImageError, RawImage, decode_compressed, decode_image
 from pstmo_core.keypoints.frame import KeypointError, keypoint_frame
 from pstmo_core.keypoints.layouts import LayoutError, get_layout
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
-from pstmo_core.lift import bag_messages
 from pstmo_core.lift.bag_messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, PEOPLE
+from pstmo_core.lift.bag_reader import (
+    BagError,
+    MessageClock,
+    message_count,
+    opened,
+    read_messages,
+)
 from pstmo_core.lift.keypoints_from_images import identify, left_out
 from pstmo_core.lift.recording import ClipBuilder, Recording
 from pstmo_core.lift.settings import MOST_PEOPLE
@@ -27,19 +29,6 @@ from pstmo_core.lift.sources import Frame, Images
 from pstmo_core.streaming.config import StreamConfig
 
 _IMAGES = (IMAGE, COMPRESSED_IMAGE)
-_SECOND = 1_000_000_000
-#: Messages at the beginning of a topic among which one with a stamp is looked for.
-_MOST_UNSTAMPED = 20
-
-
-class BagError(PstmoError):
-    """A bag that cannot be read or written; says what is wrong with it."""
-
-
-def storage_of(path: Path) -> str:
-    """Return how a bag is stored, by its files: mcap or sqlite3."""
-    files = path.iterdir() if path.is_dir() else [path]
-    return "mcap" if any(".mcap" in file.suffixes for file in files) else "sqlite3"
 
 
 def input_topic(path: Path, topic: str = "") -> tuple[str, str]:
@@ -99,9 +88,9 @@ def bag_keypoints(
     faults: Counter[str] = Counter()
     frame_id = ""
     with opened(path) as reader:
-        total = _count(reader, topic)
+        total = message_count(reader, topic)
         clock = MessageClock.of(reader, topic)
-        for read, (moment, _, message) in enumerate(_messages(reader, topic), 1):
+        for read, (moment, _, message) in enumerate(read_messages(reader, topic), 1):
             size, named = (int(message.width), int(message.height)), layout or message.layout
             try:
                 ids, points, scores = _people(message, size, named)
@@ -139,14 +128,14 @@ def bag_images(path: Path, topic: str, rectified: bool | None = None) -> Images:
     """
     faults = Counter[str]()
     with opened(path) as reader:
-        count = _count(reader, topic)
+        count = message_count(reader, topic)
         camera, hint = _calibration(reader, topic, rectified)
         clock = MessageClock.of(reader, topic)
-        first = next(_messages(reader, topic), None)
+        first = next(read_messages(reader, topic), None)
 
     def frames() -> Iterator[Frame]:
         with opened(path) as reader:
-            for moment, kind, message in _messages(reader, topic):
+            for moment, kind, message in read_messages(reader, topic):
                 image = _decoded(kind, message, faults)
                 if image is not None:
                     yield clock.stamp(message, moment), image
@@ -154,90 +143,6 @@ def bag_images(path: Path, topic: str, rectified: bool | None = None) -> Images:
     frame_id = first[2].header.frame_id if first else ""
     notes = (*hint, *clock.notes())
     return Images(frames, count, camera=camera, frame_id=frame_id, faults=faults, notes=notes)
-
-
-def messages_store() -> Any:
-    """Return the types of messages that bags hold.
-
-    Raises:
-        BagError: if rosbags is not installed.
-    """
-    try:
-        return bag_messages.typestore()
-    except ImportError as error:
-        raise BagError("bags need the library rosbags: pip install rosbags") from error
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a bag; whatever its libraries raise on damage becomes one sentence."""
-    store = messages_store()
-    from rosbags.highlevel import AnyReader
-
-    try:
-        with AnyReader([path], default_typestore=store) as reader:
-            yield reader
-    except (PstmoError, KeyboardInterrupt):
-        raise
-    except Exception as error:  # those of SQLite, zstd, YAML and CDR, and plain ones
-        raise BagError(
-            f"{path}: the bag is truncated or damaged ({type(error).__name__}: {error}); "
-            "`ros2 bag reindex`, or `mcap recover` for mcap, may save it"
-        ) from error
-
-
-def _connections(reader: Any, topic: str) -> list[Any]:
-    return [connection for connection in reader.connections if connection.topic == topic]
-
-
-def _count(reader: Any, topic: str) -> int:
-    return sum(connection.msgcount for connection in _connections(reader, topic))
-
-
-def _messages(reader: Any, topic: str) -> Iterator[tuple[int, str, Any]]:
-    """Go through the messages of a topic: when each was recorded, its type, and itself."""
-    connections = _connections(reader, topic)
-    if not connections:
-        return
-    for connection, moment, data in reader.messages(connections):
-        yield moment, connection.msgtype, reader.deserialize(data, connection.msgtype)
-
-
-@dataclass
-class MessageClock:
-    """The stamps of a topic's messages; of those without one, from the time of recording."""
-
-    offset: int
-    """Nanoseconds from the time of recording to the stamp, of the first message that has one."""
-    without: int = 0
-    """How many of the messages that were looked at have none."""
-
-    @classmethod
-    def of(cls, reader: Any, topic: str) -> MessageClock:
-        """Look for the first message that has a stamp, among those at the beginning."""
-        offset = None
-        clock = cls(0)
-        for moment, _, message in itertools.islice(_messages(reader, topic), _MOST_UNSTAMPED):
-            stamp = _nanoseconds(message.header.stamp)
-            clock.without += not stamp
-            if stamp and offset is None:
-                offset = stamp - moment
-        clock.offset = offset or 0
-        return clock
-
-    def stamp(self, message: Any, moment: int) -> int:
-        """Return a message's stamp in nanoseconds, given when it was recorded."""
-        own = _nanoseconds(message.header.stamp)
-        self.without += not own
-        return own or moment + self.offset
-
-    def notes(self) -> tuple[str, ...]:
-        """Say how many messages had no stamp."""
-        if not self.without:
-            return ()
-        return (
-            "messages without a stamp (0): the time at which they were recorded was taken instead",
-        )
 
 
 def _calibration(
@@ -251,7 +156,7 @@ def _calibration(
     beside = f"{topic.rsplit('/', 1)[0]}/camera_info"
     if beside not in topics and len(topics) != 1:
         return None, ()
-    first = next(_messages(reader, beside if beside in topics else topics[0]), None)
+    first = next(read_messages(reader, beside if beside in topics else topics[0]), None)
     if first is None:
         return None, ()
     straight = is_rectified(topic) if rectified is None else rectified
@@ -317,7 +222,3 @@ def _decoded(kind: str, message: Any, faults: Counter[str]) -> np.ndarray | None
     except ImageError as error:
         faults[str(error)] += 1
         return None
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec) * _SECOND + int(stamp.nanosec)

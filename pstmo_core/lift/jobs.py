@@ -19,7 +19,7 @@ from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip, load_keypoints, save_clip
 from pstmo_core.keypoints.npz.bounded import MOST_BYTES
 from pstmo_core.keypoints.sightings import Sightings
-from pstmo_core.lift import outputs, sources
+from pstmo_core.lift import input_kinds, outputs
 from pstmo_core.lift.calibration import load_camera_info, pinhole
 from pstmo_core.lift.crowd import people_at_once
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
@@ -202,7 +202,7 @@ def _found_keypoints(
 ) -> Recording:
     """Return the keypoints of images: found now, or by an earlier call."""
     # Files of keypoints keep microseconds; a bag's stamps are finer, so it is read again.
-    kept = job.kind != sources.BAG
+    kept = job.kind != input_kinds.BAG
     notes = ledger.detected(settings) if kept and not images.live and not force else None
     if notes is not None:
         return Recording(load_keypoints(ledger.keypoints), notes=notes)

@@ -11,8 +11,9 @@ from pstmo_core.detection.base import Detector
 from pstmo_core.keypoints.frame import placeholders
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
+from pstmo_core.lift.input_kinds import SourceError
 from pstmo_core.lift.recording import ClipBuilder, Recording
-from pstmo_core.lift.sources import Images, SourceError
+from pstmo_core.lift.sources import Images
 from pstmo_core.streaming.config import StreamConfig
 
 #: Reasons for which images or messages were left out that a user is told.

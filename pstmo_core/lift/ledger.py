@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pstmo_core.atomic_files import OutputError, check_output, write_text
+from pstmo_core.lift.input_kinds import without_password
 from pstmo_core.lift.outputs import is_output
 from pstmo_core.lift.plan import KEYPOINTS, LEDGER, OVERLAY
 from pstmo_core.lift.settings import BAGS, FORMATS, LiftSettings
 from pstmo_core.lift.skeleton_bags import is_skeleton_bag
-from pstmo_core.lift.sources import without_password
 
 _ANOTHER = "name another output"
 #: Bytes of a ledger that is read: the names of a hundred thousand outputs.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pstmo_core.keypoints.clip import load_keypoints
 from pstmo_core.keypoints.layouts import layout_name
-from pstmo_core.lift import bags, sources
+from pstmo_core.lift import bags, input_kinds, sources
 from pstmo_core.lift.bag_messages import PEOPLE
 from pstmo_core.lift.recording import Recording
 from pstmo_core.lift.settings import LiftSettings
@@ -24,13 +24,13 @@ def open_source(source: str, kind: str, settings: LiftSettings) -> Images | Keyp
 
     Args:
         source: its name.
-        kind: of `pstmo_core.lift.sources`; empty to look again.
+        kind: of `pstmo_core.lift.input_kinds`; empty to look again.
         settings: the user's, some of which say what a file does not.
 
     Raises:
         PstmoError: if it is missing, broken or of no known kind.
     """
-    return _OPEN[kind or sources.kind_of(source)](source, settings)
+    return _OPEN[kind or input_kinds.kind_of(source)](source, settings)
 
 
 def _keypoint_file(source: str, settings: LiftSettings) -> Keypoints:
@@ -67,9 +67,9 @@ def _bag(source: str, settings: LiftSettings) -> Images | Keypoints:
 
 
 _OPEN: dict[str, Callable[[str, LiftSettings], Images | Keypoints]] = {
-    sources.KEYPOINTS: _keypoint_file,
-    sources.VIDEO: _video,
-    sources.FOLDER: _folder,
-    sources.CAMERA: _camera,
-    sources.BAG: _bag,
+    input_kinds.KEYPOINTS: _keypoint_file,
+    input_kinds.VIDEO: _video,
+    input_kinds.FOLDER: _folder,
+    input_kinds.CAMERA: _camera,
+    input_kinds.BAG: _bag,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pstmo_core.atomic_files import refuse_inputs
 from pstmo_core.errors import PstmoError
-from pstmo_core.lift import bags, sources
+from pstmo_core.lift import bag_reader, input_kinds
 from pstmo_core.lift.settings import BAGS, FORMATS
 from pstmo_core.lift.skeleton_bags import is_skeleton_bag
 
@@ -31,12 +31,12 @@ class Job:
     base: str
     """Path without suffix."""
     kind: str = ""
-    """What the input is, of `pstmo_core.lift.sources`; empty where it cannot be lifted."""
+    """What the input is, of `pstmo_core.lift.input_kinds`; empty where it cannot be lifted."""
 
     @property
     def shown(self) -> str:
         """The input as messages name it."""
-        return sources.without_password(self.source)
+        return input_kinds.without_password(self.source)
 
     def beside(self, end: str) -> Path:
         """Return the path of an output by its end, a suffix."""
@@ -47,7 +47,7 @@ class Job:
         """Return all that may be written, with BVH as of one person."""
         ends = [suffix for suffix, name in FORMATS.items() if name in set(formats) - BAGS]
         ends += [OVERLAY] if overlay else []
-        ends += [KEYPOINTS] if self.kind in sources.WITH_IMAGES else []
+        ends += [KEYPOINTS] if self.kind in input_kinds.WITH_IMAGES else []
         bag = [Path(self.base)] if BAGS & set(formats) else []
         return [*map(self.beside, [*ends, LEDGER]), *bag]
 
@@ -128,14 +128,14 @@ def _check_people(jobs: list[Job]) -> None:
 
 def _kind(name: str) -> str:
     try:
-        return sources.kind_of(name)
+        return input_kinds.kind_of(name)
     except PstmoError:
         return ""  # an error of its own job, when its turn has come
 
 
 def _same_as(inputs: list[str], kinds: list[str]) -> list[str]:
     """Return a bag's storage where the inputs are bags and nothing else was said."""
-    return [bags.storage_of(Path(inputs[0]))] if set(kinds) == {sources.BAG} else []
+    return [bag_reader.storage_of(Path(inputs[0]))] if set(kinds) == {input_kinds.BAG} else []
 
 
 def _stem(source: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pstmo_core.atomic_files import atomic_folder
 from pstmo_core.lift.bag_messages import SKELETONS
-from pstmo_core.lift.bags import BagError, messages_store, opened
+from pstmo_core.lift.bag_reader import BagError, messages_store, opened
 from pstmo_core.streaming.lift_clip import Prediction
 
 _TOPIC = "/skeletons"

@@ -1,4 +1,4 @@
-"""What an input is, and the images of those that hold images, one after the other."""
+"""The images of an input, one after the other: of a folder, a video or a camera."""
 
 from __future__ import annotations
 
@@ -15,26 +15,8 @@ from typing import Any
 import numpy as np
 
 from pstmo_core.camera import Camera
-from pstmo_core.errors import PstmoError
-from pstmo_core.keypoints.formats.openpose import SUFFIX as OPENPOSE
-from pstmo_core.keypoints.formats.reading import PAGE, table_like
+from pstmo_core.lift.input_kinds import IMAGE_SUFFIXES, SourceError, without_password
 
-KEYPOINTS, VIDEO, CAMERA, FOLDER, BAG = "keypoints", "video", "camera", "folder", "bag"
-#: Kinds that hold nothing but images.
-WITH_IMAGES = (VIDEO, CAMERA, FOLDER)
-_KEYPOINTS = (".npz", ".json", ".csv", ".tsv")
-#: How files begin: npz; mcap, SQLite; Matroska, Ogg, Flash.
-_SIGNS = {
-    b"PK\x03\x04": KEYPOINTS, b"\x89MCAP0": BAG, b"SQLite format 3\0": BAG,
-    b"\x1aE\xdf\xa3": VIDEO, b"OggS": VIDEO, b"FLV\x01": VIDEO,
-}  # fmt: skip
-#: Bytes of a file that are looked at to tell what it is.
-_BEGINNING = 1 << 16
-_BAGS = (".mcap", ".db3")
-_VIDEOS = (
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".ogv",
-)  # fmt: skip
-_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _USUAL_RATE = 25.0
 #: How addresses begin at which a file may lie.
 _OF_FILES = ("http://", "https://", "file://")
@@ -43,10 +25,6 @@ _PATIENCE = 10_000
 
 #: Stamp in nanoseconds, and image (H, W, 3) uint8 BGR.
 Frame = tuple[int, np.ndarray]
-
-
-class SourceError(PstmoError):
-    """An input that cannot be read; says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -81,82 +59,9 @@ class Images:
                 self.faults[f"of {width} x {height} pixels, not {first[0]} x {first[1]}"] += 1
 
 
-def without_password(source: str) -> str:
-    """Return what may be shown and stored of an input: rtsp://user:***@host/... of an address."""
-    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", source)
-
-
-def kind_of(source: str) -> str:
-    """Say what an input is: keypoints, video, camera, folder or bag.
-
-    Raises:
-        SourceError: if it is missing, empty or of no known kind.
-    """
-    path = Path(source)
-    if "://" in source or path.is_char_device():
-        return CAMERA
-    if source.isdecimal() and not path.exists():  # folders of images have numbers for names, too
-        return CAMERA
-    if not path.exists():
-        raise SourceError(f"{source}: there is no such file or folder")
-    if path.is_dir():
-        return _kind_of_folder(path)
-    if not path.is_file():
-        raise SourceError(f"{source}: is neither a file nor a folder")
-    if not path.stat().st_size:
-        raise SourceError(f"{source}: the file is empty; copy or record it again")
-    with path.open("rb") as file:
-        data = file.read(_BEGINNING)
-    return _kind_of_content(path, data)
-
-
-def _kind_of_folder(path: Path) -> str:
-    names = [entry.name for entry in path.iterdir()]
-    suffixes = {Path(name).suffix.lower() for name in names}
-    if "metadata.yaml" in names:
-        return BAG
-    if any(name.endswith(OPENPOSE) for name in names):
-        return KEYPOINTS
-    if suffixes & set(_IMAGES):
-        return FOLDER
-    if suffixes & set(_BAGS):
-        raise SourceError(
-            f"{path}: the bag has no metadata.yaml; `ros2 bag reindex {path}` makes it again"
-        )
-    raise SourceError(
-        f"{path}: the folder holds neither images ({', '.join(_IMAGES)}), nor a bag's "
-        f"metadata.yaml, nor OpenPose's *{OPENPOSE}"
-    )
-
-
-def _kind_of_content(path: Path, data: bytes) -> str:
-    """Tell a file by its beginning; where that says nothing, by its suffix."""
-    suffix = path.suffix.lower()
-    begins = next((kind for sign, kind in _SIGNS.items() if data.startswith(sign)), None)
-    if begins:
-        return begins
-    if suffix in _VIDEOS:
-        return VIDEO
-    if suffix in _KEYPOINTS or data.lstrip()[:1] in (b"[", b"{") or table_like(data):
-        return KEYPOINTS
-    if suffix in _BAGS:
-        return BAG
-    if data[4:8] == b"ftyp" or data[:4] == b"RIFF":
-        return VIDEO
-    if suffix in (".h5", ".slp", ".pkl", ".pt"):
-        raise SourceError(f"{path}: {suffix} files are not read, export CSV or JSON; {PAGE}")
-    if suffix in _IMAGES:
-        raise SourceError(f"{path}: is a single image; give the folder in which it lies, and --fps")
-    known = ", ".join((*_KEYPOINTS, *_BAGS, *_VIDEOS))
-    raise SourceError(
-        f"{path}: is of no known kind; lifted are files that end in {known}, folders of images, "
-        f"bags, numbers of cameras and addresses of streams; {PAGE}"
-    )
-
-
 def image_files(folder: Path) -> list[Path]:
     """Return the images of a folder, in the order of the numbers in their names."""
-    images = [file for file in folder.iterdir() if file.suffix.lower() in _IMAGES]
+    images = [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
 
     def order(file: Path) -> list[tuple[int, str]]:
         parts = re.split(r"(\d+)", file.name)

@@ -14,13 +14,8 @@ from pathlib import Path
 import pytest
 from command import Command
 
-from pstmo_core.runtime.tensorrt.engine_cache import (
-    EngineCache,
-    EngineError,
-    EngineFolderError,
-    EngineKey,
-    default_folder,
-)
+from pstmo_core.runtime.tensorrt.engine_cache import EngineCache, EngineKey, default_folder
+from pstmo_core.runtime.tensorrt.engine_files import EngineError, EngineFolderError
 
 KEY = EngineKey("ab" * 32, "tensorrt 10.3.0", "12.6", "8.7", "Orin", "fp16", (1, 1, 8), ("a=1",))
 PLAN = b"an engine" * 100

@@ -21,11 +21,12 @@ from truth_detector import FPS, VIEW, TruthDetector, film, images_of  # noqa: E4
 
 from pstmo_core.evaluation.metrics import mpjpe  # noqa: E402
 from pstmo_core.lift import jobs, sources  # noqa: E402
+from pstmo_core.lift.input_kinds import CAMERA, SourceError  # noqa: E402
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images  # noqa: E402
 from pstmo_core.lift.ledger import Ledger  # noqa: E402
 from pstmo_core.lift.plan import Job  # noqa: E402
 from pstmo_core.lift.settings import LiftSettings  # noqa: E402
-from pstmo_core.lift.sources import Images, SourceError, video_images  # noqa: E402
+from pstmo_core.lift.sources import Images, video_images  # noqa: E402
 from pstmo_core.runtime import Runtime  # noqa: E402
 from pstmo_core.streaming.config import StreamConfig  # noqa: E402
 from pstmo_core.streaming.lift_clip import lift_clip  # noqa: E402
@@ -226,7 +227,7 @@ def test_a_cameras_password_is_neither_shown_nor_stored(tmp_path: Path, pstmo: C
     code, out, err = pstmo("lift", address, "-o", tmp_path / "out.npz")
     assert code != 0 and "rtsp://user:***@127.0.0.1:1/stream: no stream is to be opened" in err
     assert "se:cr" not in out + err
-    job = Job(address, str(tmp_path / "out"), sources.CAMERA)
+    job = Job(address, str(tmp_path / "out"), CAMERA)
     ledger = Ledger(Path(job.base), job.source)
     ledger.note_detection(LiftSettings(), ())
     assert "se:cr" not in (tmp_path / "out.lift.json").read_text()

@@ -3,11 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pstmo_core.drawing.colours import LEFT_COLOUR, MIDDLE_COLOUR, RIGHT_COLOUR
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 
 cv2 = pytest.importorskip("cv2")
 imageio = pytest.importorskip("imageio.v2")
 render = pytest.importorskip("pstmo_core.drawing.clip_video")
+stages = pytest.importorskip("pstmo_core.drawing.stage")
 drawing = pytest.importorskip("pstmo_core.drawing.shapes")
 
 FRAMES = slice(85, 97)  # both people are there
@@ -53,7 +55,7 @@ def test_a_clip_becomes_an_h264_video_of_its_frames_and_rate_and_a_picture(
     assert frame.shape[0] % 2 == 0
     assert frame.shape[1] % 2 == 0
     image = imageio.imread(picture)
-    for colour in (render.LEFT_COLOUR, render.RIGHT_COLOUR, render.MIDDLE_COLOUR):
+    for colour in (LEFT_COLOUR, RIGHT_COLOUR, MIDDLE_COLOUR):
         assert near(image, colour) > 1000
 
 
@@ -67,7 +69,7 @@ def test_any_image_size_gives_a_video(
 
 
 def test_the_error_against_truth_is_in_millimetres(clip: Clip, joints: np.ndarray) -> None:
-    stage = render._Stage.of(clip, joints.astype(np.float64))
+    stage = stages.Stage.of(clip, joints.astype(np.float64))
     np.testing.assert_allclose(stage.errors, 100 * 16 / 17, rtol=1e-4)
 
 
@@ -75,9 +77,9 @@ def test_people_who_are_not_known_are_left_out(joints: np.ndarray) -> None:
     untrue = cut(load_clip(sample_path()), truth=False)
 
     def coloured(shown: np.ndarray) -> int:
-        stage = render._Stage.of(untrue, shown)
+        stage = stages.Stage.of(untrue, shown)
         panel = stage.view_panel(0, drawing.View(0.0, 4.0, 5.0, (1.5, 1.0)), (300, 300))
-        return near(panel[..., ::-1], render.LEFT_COLOUR)
+        return near(panel[..., ::-1], LEFT_COLOUR)
 
     one, nobody = joints.copy(), np.full_like(joints, np.nan)
     one[:, 0] = np.nan
@@ -95,9 +97,9 @@ def test_a_clip_in_which_nobody_is_known_is_still_drawn(
 def test_skeletons_stand_on_the_floor_side_by_side_in_the_images_order(
     clip: Clip, joints: np.ndarray
 ) -> None:
-    lowest = (joints + render._floor_shift(joints[0]))[0, :, :, 1].max(-1)
-    np.testing.assert_allclose(lowest, render._FLOOR - render._ANKLE, atol=1e-6)
-    stage = render._Stage.of(clip, joints)
+    lowest = (joints + stages._floor_shift(joints[0]))[0, :, :, 1].max(-1)
+    np.testing.assert_allclose(lowest, stages._FLOOR - stages._ANKLE, atol=1e-6)
+    stage = stages.Stage.of(clip, joints)
     in_image = np.argsort(np.nanmean(clip.keypoints[..., 0], axis=(0, 2)))
     assert (np.diff(stage.slots[in_image]) > 0.5).all()
 

@@ -28,7 +28,8 @@ from pstmo_core.runtime.tensorrt.build import (
     engine_graph,
 )
 from pstmo_core.runtime.tensorrt.cuda_probe import CudaDevice
-from pstmo_core.runtime.tensorrt.engine_cache import EngineCache, EngineError
+from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
+from pstmo_core.runtime.tensorrt.engine_files import EngineError
 from pstmo_core.runtime.tensorrt.serve_while_building import ServesWhileBuilding
 
 CONFIG = EngineConfig(module="fake_tensorrt")

@@ -23,7 +23,7 @@ from pstmo_core.runtime.tensorrt.build import (
     engine_graph,
     tensorrt_module,
 )
-from pstmo_core.runtime.tensorrt.engine_cache import EngineError
+from pstmo_core.runtime.tensorrt.engine_files import EngineError
 
 CONFIG = EngineConfig(module="fake_tensorrt")
 MODEL = shipped_model()

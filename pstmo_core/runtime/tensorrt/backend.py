@@ -33,7 +33,8 @@ from pstmo_core.runtime.tensorrt.build import (
 )
 from pstmo_core.runtime.tensorrt.cuda_probe import CudaDevice, probe_cuda
 from pstmo_core.runtime.tensorrt.cuda_stream import CudaError, CudaStream, cuda_bindings
-from pstmo_core.runtime.tensorrt.engine_cache import EngineCache, EngineError, EngineKey
+from pstmo_core.runtime.tensorrt.engine_cache import EngineCache, EngineKey
+from pstmo_core.runtime.tensorrt.engine_files import EngineError
 from pstmo_core.runtime.tensorrt.serve_while_building import ServesWhileBuilding
 from pstmo_core.skeleton import JOINTS
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from pstmo_core.runtime.base import WINDOW_INPUTS, WINDOW_OUTPUTS, BackendUnavailable
 from pstmo_core.runtime.onnx_graph import keep_outputs
-from pstmo_core.runtime.tensorrt.engine_cache import EngineError
+from pstmo_core.runtime.tensorrt.engine_files import EngineError
 from pstmo_core.settings import check_settings, setting
 
 PRECISIONS = ("fp32", "fp16")

@@ -1,42 +1,38 @@
 """Built engines on disk: found by everything they depend on, never half written, never trusted.
 
-An engine file is code that the GPU runs, and reading one makes TensorRT run code too. So a folder
-or file that belongs to somebody else, or that somebody else may write, is refused.
-
 Two files an engine: NAME.engine, and NAME.json beside it with all that the engine depends on, in
 the clear, and the hash of the engine file. NAME.lock is held while one is looked up or built, so
 that of two processes that need the same engine one builds and the other waits and loads. A process
-that is killed leaves at most a partial file, which is never read, and no lock.
+that is killed leaves at most a partial file, which is never read, and no lock. `engine_files`
+refuses files that somebody else may have written.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.runtime.tensorrt.engine_files import (
+    PARTIAL,
+    EngineError,
+    EngineFolderError,
+    locked,
+    read_own,
+    require_own,
+    write_durably,
+)
 
 Opened = TypeVar("Opened")
 Say = Callable[[str], object]
 
-_ENGINE, _SIDECAR, _LOCK, _PARTIAL = ".engine", ".json", ".lock", ".partial"
-
-
-class EngineError(PstmoError):
-    """An engine that cannot be built, read or trusted, with the reason."""
-
-
-class EngineFolderError(EngineError):
-    """A folder or file of engines that somebody else might have written."""
+_ENGINE, _SIDECAR, _LOCK = ".engine", ".json", ".lock"
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ class EngineCache:
         """
         if not self.folder.exists():
             return []
-        _require_own(self.folder, self.folder.lstat())
+        require_own(self.folder, self.folder.lstat())
         return [
             EngineEntry(path.stem, path.stat().st_size, _describe(path.with_suffix(_SIDECAR)))
             for path in sorted(self.folder.glob(f"*{_ENGINE}"))
@@ -154,11 +150,11 @@ class EngineCache:
         """
         if not self.folder.exists():
             return 0
-        _require_own(self.folder, self.folder.lstat())
+        require_own(self.folder, self.folder.lstat())
         names = {path.name.split(".")[0] for path in self.folder.iterdir() if _is_ours(path)}
         count = 0
         for name in sorted(names):
-            with _lock(self._path(name, _LOCK), lambda text: None):
+            with locked(self._path(name, _LOCK), lambda text: None):
                 count += self._path(name, _ENGINE).exists()
                 for path in self.folder.glob(f"{name}.*"):
                     path.unlink()
@@ -170,8 +166,8 @@ class EngineCache:
     @contextlib.contextmanager
     def _locked(self, key: EngineKey, say: Say) -> Iterator[None]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _require_own(self.folder, self.folder.lstat())
-        with _lock(self._path(key.name, _LOCK), say):
+        require_own(self.folder, self.folder.lstat())
+        with locked(self._path(key.name, _LOCK), say):
             yield
 
     def _open_kept(
@@ -191,9 +187,9 @@ class EngineCache:
 
     def _read(self, key: EngineKey) -> bytes:
         """Read an engine file that is this user's and is what its sidecar says."""
-        plan = _read_own(self._path(key.name, _ENGINE))
+        plan = read_own(self._path(key.name, _ENGINE))
         try:
-            sidecar = json.loads(_read_own(self._path(key.name, _SIDECAR)))
+            sidecar = json.loads(read_own(self._path(key.name, _SIDECAR)))
             written_for, digest = sidecar["key"], sidecar["plan_sha256"]
         except FileNotFoundError as error:
             raise EngineError("its description is missing, a build was interrupted") from error
@@ -213,8 +209,8 @@ class EngineCache:
             "key": _plain(key),
             "plan_sha256": hashlib.sha256(plan).hexdigest(),
         }
-        _write(self._path(key.name, _ENGINE), plan)
-        _write(self._path(key.name, _SIDECAR), json.dumps(sidecar, indent=1).encode())
+        write_durably(self._path(key.name, _ENGINE), plan)
+        write_durably(self._path(key.name, _SIDECAR), json.dumps(sidecar, indent=1).encode())
 
     def _drop(self, key: EngineKey) -> None:
         for end in (_SIDECAR, _ENGINE):
@@ -222,76 +218,8 @@ class EngineCache:
                 self._path(key.name, end).unlink()
 
 
-@contextlib.contextmanager
-def _lock(path: Path, say: Say) -> Iterator[None]:
-    """Hold a lock that the kernel drops when its holder dies."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say("another process or thread works on this engine: waiting for it")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_still(path, descriptor):
-                yield
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Tell whether the file that is locked is the one that others find: `clear` deletes it."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-
-
-def _read_own(path: Path) -> bytes:
-    """Read a file if it is this user's alone, judged and read through one descriptor."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
-        _require_own(path, os.fstat(file.fileno()))
-        return file.read()
-
-
-def _require_own(path: Path, status: os.stat_result) -> None:
-    if not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
-        raise EngineFolderError(f"{path} is neither a folder nor a file, but a link or a device")
-    if status.st_uid != os.geteuid():
-        raise EngineFolderError(
-            f"{path} belongs to user {status.st_uid}, this program runs as user {os.geteuid()}; "
-            "an engine is code, and that of somebody else is not run"
-        )
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise EngineFolderError(
-            f"{path} may be written by others; an engine is code: chmod go-w it, or delete it"
-        )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file atomically, also across a loss of power."""
-    partial = path.with_name(path.name + _PARTIAL)
-    partial.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _is_ours(path: Path) -> bool:
-    return path.suffix in (_ENGINE, _SIDECAR, _LOCK, _PARTIAL)
+    return path.suffix in (_ENGINE, _SIDECAR, _LOCK, PARTIAL)
 
 
 def _plain(key: EngineKey) -> dict[str, object]:
@@ -312,7 +240,7 @@ def _difference(written: object, wanted: dict[str, object]) -> str:
 
 def _describe(sidecar: Path) -> str:
     try:
-        content = json.loads(_read_own(sidecar))
+        content = json.loads(read_own(sidecar))
         key = content["key"]
         return (
             f"{content['model'] or 'a network'}, {key['precision']}, up to {key['profile'][2]} "

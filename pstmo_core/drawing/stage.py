@@ -1,0 +1,132 @@
+"""A clip as it is drawn: its keypoints on the image, its skeletons beside each other on a floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pstmo_core.drawing import shapes
+from pstmo_core.errors import PstmoError
+from pstmo_core.evaluation.metrics import mpjpe
+from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.layouts import get_layout
+from pstmo_core.skeleton import JOINT_NAMES, JOINTS, ROOT
+
+#: Degrees between the camera's view and the turned one.
+TURN = 65.0
+_SPACING = 1.0  # metres between people: skeletons say nothing of where their roots are
+_FLOOR = 0.92  # metres from the scene's origin down to the floor
+_ANKLE = 0.07  # metres from the floor to a standing person's ankle
+_FINE = 2  # panels are drawn this many times larger and made smaller
+
+
+class RenderError(PstmoError):
+    """A clip that cannot be drawn, with the reason."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A clip, ready to be drawn."""
+
+    clip: Clip
+    pixels: np.ndarray
+    """(F, P, 17, 2) keypoints as the network sees them, NaN where not seen."""
+    joints: np.ndarray
+    """(F, P, 17, 3)."""
+    truth: np.ndarray
+    """(F, P, 17, 3), NaN where there is none."""
+    errors: np.ndarray
+    """(F,) millimetres, mean over people, NaN where not known."""
+    slots: np.ndarray
+    """(P,) metres to the side at which each person stands."""
+    views: tuple[shapes.View, shapes.View]
+    """The camera's and the turned one."""
+
+    @classmethod
+    def of(cls, clip: Clip, joints: np.ndarray) -> Stage:
+        """Prepare a clip and joints (F, P, 17, 3), as of `clip_video.render_clip`."""
+        expected = (*clip.keypoints.shape[:2], JOINTS, 3)
+        if joints.shape != expected:
+            raise RenderError(
+                f"joints have the shape {joints.shape}, but the clip asks for {expected}"
+            )
+        joints = np.asarray(joints, dtype=np.float64)
+        pixels, scores = get_layout(clip.layout).convert(clip.keypoints, clip.scores)
+        pixels = np.where(scores[..., None] > 0, pixels, np.nan)
+        truth = np.full_like(joints, np.nan) if clip.truth is None else clip.truth
+        slots = _slots(pixels, joints)
+        reach = (0.85 + float(np.abs(slots).max(initial=0.0)), 1.0)
+        return cls(
+            clip=clip,
+            pixels=pixels,
+            joints=joints,
+            truth=truth,
+            errors=_mean(1000 * mpjpe(joints, truth), axis=1),
+            slots=slots,
+            views=(
+                shapes.View(0.0, 4.0, distance=3.5 + reach[0], reach=reach),
+                shapes.View(TURN, 12.0, distance=3.5 + reach[0], reach=reach),
+            ),
+        )
+
+    def seconds(self, frame: int) -> float:
+        """Return the time of a frame since the first."""
+        return float(self.clip.stamps[frame] - self.clip.stamps[0]) / 1e9
+
+    def input_panel(
+        self, frame: int, size: tuple[int, int], photo: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Draw the keypoints of a frame on a panel of the image's aspect, or on the image."""
+        fine = (size[0] * _FINE, size[1] * _FINE)
+        image = shapes.canvas(*fine, shapes.PANEL) if photo is None else shapes.fit(photo, fine)
+        scale = image.shape[1] / self.clip.width
+        thickness = _FINE * max(2.0, max(size) / 160)
+        for raw, pixels in zip(self.clip.keypoints[frame], self.pixels[frame], strict=True):
+            shapes.draw_dots(image, raw * scale, thickness * 0.4)
+            shapes.draw_skeleton(image, pixels * scale, thickness)
+        return shapes.shrink(image, _FINE)
+
+    def view_panel(self, frame: int, view: shapes.View, size: tuple[int, int]) -> np.ndarray:
+        """Draw the skeletons of a frame, and the truth behind them."""
+        fine = (size[0] * _FINE, size[1] * _FINE)
+        half = 1.5 + float(np.abs(self.slots).max(initial=0.0))
+        image = shapes.ground(view, fine, _FLOOR, half)
+        thickness = max(2.0 * _FINE, 0.025 * view.scale(fine))
+        aside = self.slots[:, None, None] * view.right
+        lift = _floor_shift(self.joints[frame])
+        for poses, truth in ((self.truth[frame], True), (self.joints[frame], False)):
+            pixels, depth = view.project(poses + aside + lift, fine)
+            for person in range(len(poses)):
+                shapes.draw_skeleton(image, pixels[person], thickness, depth[person], truth)
+        return shapes.shrink(image, _FINE)
+
+
+def _slots(pixels: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Return where people stand (P,): in the order in which the image shows them."""
+    shown = np.flatnonzero(np.isfinite(joints).any((0, 2, 3)))
+    order = np.argsort(_mean(pixels[:, shown][..., 0], axis=(0, 2)))
+    slots = np.zeros(joints.shape[1])
+    slots[shown[order]] = (np.arange(len(shown)) - (len(shown) - 1) / 2) * _SPACING
+    return slots
+
+
+def _floor_shift(joints: np.ndarray) -> np.ndarray:
+    """Return the shift (P, 1, 3) that puts the lowest ankle of each person (P, 17, 3) on the floor.
+
+    Where no ankle is known, the pelvis stays at the height of one who stands.
+    """
+    ankles = joints[:, [JOINT_NAMES.index("lankle"), JOINT_NAMES.index("rankle")], 1]
+    lowest = np.where(np.isfinite(ankles), ankles, -np.inf).max(-1)
+    lowest = np.where(np.isfinite(lowest), lowest, joints[:, ROOT, 1] + _FLOOR - _ANKLE)
+    shift = np.zeros((len(joints), 1, 3))
+    shift[:, 0, 1] = _FLOOR - _ANKLE - lowest
+    return shift
+
+
+def _mean(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    """Mean of what is known, NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis)
+    total = np.where(known, values, 0.0).sum(axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
