@@ -130,6 +130,39 @@ def test_joined_bodies_have_the_upper_of_one_and_the_legs_of_the_other(
     torch.testing.assert_close(joined[..., :7], bone_lengths(lower)[..., :7], atol=1e-5, rtol=0)
 
 
+def test_a_joined_limb_moves_as_in_another_clip_and_is_as_long_as_the_one_it_replaces(
+    motion: torch.Tensor, generator: torch.Generator
+) -> None:
+    limbs, others = motion[:32], motion[32:]
+    joined = bodies.join_limbs(limbs, others, generator)
+    moved = ((joined - others).norm(dim=-1) > 1e-3).any(1)  # (B, 17)
+    for window, changed in enumerate(moved):
+        assert set(changed.nonzero()[:, 0].tolist()) in (
+            set(), {2, 3}, {5, 6}, {12, 13}, {15, 16},
+        )  # fmt: skip
+        if changed.any():
+            end = int(changed.nonzero()[-1, 0])
+            bend = [_bend(poses[window], end) for poses in (joined, limbs)]
+            torch.testing.assert_close(*bend, atol=1e-3, rtol=0)
+    assert moved.any(1).float().mean() > 0.5
+    torch.testing.assert_close(
+        bone_lengths(joined)[:, 13], bone_lengths(others)[:, 13], atol=1e-4, rtol=0
+    )
+
+
+def _bend(poses: torch.Tensor, end: int) -> torch.Tensor:
+    """Cosines (F,) of the angle between the two bones before a joint of poses (F, 17, 3)."""
+    bones = torch.nn.functional.normalize(bodies.bones_of(poses)[:, [end - 1, end]], dim=-1)
+    return bones.prod(1).sum(-1)
+
+
+def test_turns_are_rotations_by_the_length_of_their_vector() -> None:
+    vectors = torch.tensor([[0.0, 0.0, 0.0], [1e-4, 0.0, 0.0], [0.3, -2.0, 1.0]])
+    crosses = torch.zeros(3, 3, 3)
+    crosses[:, [2, 0, 1], [1, 2, 0]], crosses[:, [1, 2, 0], [2, 0, 1]] = vectors, -vectors
+    torch.testing.assert_close(bodies._rotations(vectors), torch.linalg.matrix_exp(crosses))
+
+
 def test_cameras_stand_in_their_ranges_and_see_the_person(
     motion: torch.Tensor, generator: torch.Generator
 ) -> None:

@@ -54,6 +54,8 @@ _TURNS: dict[tuple[str, ...], float] = {
 _LEAN = 15.0
 #: The legs without the hips, either of which may be the one that stands.
 _LEGS = (("rknee", "rankle"), ("lknee", "lankle"))
+#: What `join_limbs` takes: an arm from the shoulder on, or a leg from the hip on.
+_LIMBS = (*_LEGS, ("relbow", "rwrist"), ("lelbow", "lwrist"))
 _LEG_JOINTS = [[JOINT_NAMES.index(s + n) for n in ("hip", "knee", "ankle")] for s in "rl"]
 #: Cosine of a knee's bend up to which a leg is made straight.
 _NEARLY_STRAIGHT = math.cos(math.radians(40))
@@ -111,22 +113,52 @@ def vary_proportions(poses: Tensor, generator: torch.Generator, strength: float 
 def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
     """Put the upper bodies of one set of windows (B, F, 17, 3) on the legs of another.
 
-    The lower half brings the root's path; the upper half is turned about the vertical so that at
-    the target frame both pelvises face the same way. Where either trunk is far from upright there
-    the lower half's window stays as it is: no one walks lying down.
+    The lower half brings the root's path; see `_join`.
     """
-    turn = _heading(lower) - _heading(upper)
+    above = torch.ones(JOINTS, device=upper.device)
+    above[list(LOWER_BODY)] = 0
+    return _join(upper, lower, above)
+
+
+def join_limbs(limbs: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
+    """Give each window (B, F, 17, 3) an arm or a leg of another one (B, F, 17, 3); see `_join`.
+
+    A leg that steps or kicks beside one that stands is what few of the captured people show. The
+    limb gets the lengths of the one that it replaces.
+    """
+    parts = torch.zeros(len(_LIMBS), JOINTS, device=limbs.device)
+    for row, names in zip(parts, _LIMBS, strict=True):
+        row[[JOINT_NAMES.index(name) for name in names]] = 1
+    which = torch.randint(len(_LIMBS), (len(limbs),), generator=generator, device=limbs.device)
+    middle = limbs.shape[1] // 2
+    old, new = (bones_of(poses[:, middle]).norm(dim=-1) for poses in (others, limbs))
+    return _join(limbs, others, parts[which], old / new.clamp(min=0.01))
+
+
+def _join(taken: Tensor, kept: Tensor, parts: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+    """Take the bones of some joints from one set of windows, all others and the root from another.
+
+    What is taken is turned about the vertical so that at the target frame both pelvises face the
+    same way. Where either trunk is far from upright there, the window stays as it is: no one walks
+    lying down.
+
+    Args:
+        taken: (B, F, 17, 3).
+        kept: (B, F, 17, 3).
+        parts: (17,) or (B, 17), 1 for the joints whose bones are taken, else 0.
+        scale: (B, 17), of the bones that are taken.
+    """
+    turn = _heading(kept) - _heading(taken)
     cos, sin, zero = turn.cos(), turn.sin(), torch.zeros_like(turn)
     rotation = torch.stack(
         [cos, -sin, zero, sin, cos, zero, zero, zero, torch.ones_like(turn)], -1
     ).view(-1, 3, 3)
-    to_bones, to_joints, from_root = _matrices(upper.device)
-    legs = torch.zeros(JOINTS, device=upper.device)
-    legs[list(LOWER_BODY)] = 1
-    above = transform(upper, to_joints * (1 - legs) @ to_bones, rotation)
-    joined = above + transform(lower, to_joints * legs @ to_bones + from_root, None)
-    possible = _upright(upper) & _upright(lower)
-    return torch.where(possible[:, None, None, None], joined, lower)
+    to_bones, to_joints, from_root = _matrices(taken.device)
+    scaled, others = (parts * scale)[..., None, :], 1 - parts[..., None, :]
+    turned = transform(taken, to_joints * scaled @ to_bones, rotation)
+    joined = turned + transform(kept, to_joints * others @ to_bones + from_root, None)
+    possible = _upright(taken) & _upright(kept)
+    return torch.where(possible[:, None, None, None], joined, kept)
 
 
 def vary_poses(poses: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
@@ -181,7 +213,9 @@ def _rotations(vectors: Tensor) -> Tensor:
     x, y, z = vectors.unbind(-1)
     zero = torch.zeros_like(x)
     crosses = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(-1, 3, 3)
-    return torch.linalg.matrix_exp(crosses)
+    angle = vectors.norm(dim=-1)[:, None, None]
+    sine, cosine = torch.sinc(angle / math.pi), torch.sinc(angle / (2 * math.pi)).square() / 2
+    return torch.eye(3, device=vectors.device) + sine * crosses + cosine * (crosses @ crosses)
 
 
 def transform(poses: Tensor, joints: Tensor | None, axes: Tensor | None) -> Tensor:

@@ -118,6 +118,9 @@ class _Draw:
     def normal(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self.generator, device=self.device)
 
+    def whole(self, low: int, high: int, count: int) -> Tensor:
+        return torch.randint(low, high, (count,), generator=self.generator, device=self.device)
+
     def windows(self, share: float, among: Tensor) -> Tensor:
         """Indices (N,) of a share of the windows of a mask (B,)."""
         return ((self.uniform(self.batch) < share) & among).nonzero()[:, 0]
@@ -190,9 +193,9 @@ def _swap(draw: _Draw, rays: Tensor, errors: DetectorErrors, faulty: Tensor) -> 
         chosen = draw.windows(share, faulty)
         count = len(chosen)
         first = 1 if merged else 0
-        part = parts[torch.randint(first, 3, (count,), generator=draw.generator)]
+        part = parts[draw.whole(first, 3, count)]
         if merged:
-            part = part & side[torch.randint(2, (count,), generator=draw.generator)]
+            part = part & side[draw.whole(0, 2, count)]
         where = draw.spans(count, longest=0.8)[..., None] & part[:, None]
         own = rays[chosen]
         rays[chosen] = torch.where(where[..., None], own[:, :, swap], own)
@@ -203,7 +206,7 @@ def _stick(draw: _Draw, rays: Tensor, errors: DetectorErrors, faulty: Tensor) ->
     """Let a joint stand still in the image for a stretch of some windows."""
     chosen = draw.windows(errors.stuck, faulty)
     count, frames = len(chosen), draw.frames
-    joint = torch.randint(JOINTS, (count,), generator=draw.generator, device=rays.device)
+    joint = draw.whole(0, JOINTS, count)
     start = (draw.uniform(count) * frames).long()[:, None]
     end = start + 1 + (draw.uniform(count).square() * frames / 2).long()[:, None]
     time = torch.arange(frames, device=rays.device).expand(count, -1)
@@ -234,7 +237,7 @@ def _hidden(draw: _Draw, errors: DetectorErrors, faulty: Tensor) -> Tensor:
     parts = torch.zeros(2, JOINTS, dtype=torch.bool, device=draw.device)
     parts[0, list(LOWER_BODY)], parts[1, list(_BELOW_CHEST)] = True, True
     chosen = draw.windows(errors.legs_hidden, torch.ones_like(faulty))
-    part = parts[torch.randint(2, (len(chosen),), generator=draw.generator)]
+    part = parts[draw.whole(0, 2, len(chosen))]
     whole = draw.uniform(len(chosen), 1) < 0.7
     hidden[chosen] |= part[:, None] & (whole | draw.spans(len(chosen)))[..., None]
     return hidden

@@ -38,6 +38,8 @@ class SamplerConfig:
     """Strength of varied limb proportions and stature; 0 leaves bodies as captured."""
     join_share: float = 0.5
     """Share of windows whose upper and lower bodies come from different clips."""
+    join_limbs: float = 0.0
+    """Share of windows one limb of which comes from another clip."""
     vary_poses: float = 0.0
     """Share of windows whose upper bodies, arms and legs are turned, some a little, some a lot."""
     straight_legs: float = 0.0
@@ -168,6 +170,10 @@ class Sampler:
         if joined:
             upper = self._cut(moments[:joined], fit)
             world[:joined] = bodies.join_halves(upper, world[:joined])
+        if config.join_limbs:
+            rows = (self._uniform(count) < config.join_limbs).nonzero()[:, 0]
+            limbs = self._cut(moments[rows], fit)
+            world[rows] = bodies.join_limbs(limbs, world[rows], self.generator)
         if config.vary_poses:
             world = bodies.vary_poses(
                 world, self._uniform(count) < config.vary_poses, self.generator
