@@ -148,7 +148,7 @@ class RunConfig:
     """Stage-I weights from which stage II starts; empty: from scratch."""
     initial: str = ""
     """Stage-II weights of the same or a narrower network from which stage II starts, or of a window
-    network from which a streaming network takes what they have in common."""
+    network from which a streaming network takes what they have in common, or of a streaming one."""
     lifter: str = ""
     """Stage-II weights whose poses the refine module refines."""
     masking: Masking = field(default_factory=Masking)

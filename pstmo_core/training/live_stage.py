@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.data.motion.streams import StreamBatch
 from pstmo_core.evaluation.mocap_windows import WindowEvaluation
-from pstmo_core.model.checkpoints import load_weights
+from pstmo_core.model.checkpoints import load_lifter
 from pstmo_core.model.live.network import STMOLive
-from pstmo_core.model.live.warm_start import warm_start
+from pstmo_core.model.live.warm_start import go_on, warm_start
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.losses import live_loss
 from pstmo_core.training.stage import MicroBatch
@@ -29,7 +29,8 @@ class Live:
         """See `Stage.build`."""
         model = STMOLive(self._config.live)
         if self._config.initial:
-            warm_start(model, load_weights(self._config.initial))
+            start = load_lifter(self._config.initial)
+            go_on(model, start) if isinstance(start, STMOLive) else warm_start(model, start)
         return model
 
     def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:

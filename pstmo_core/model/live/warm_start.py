@@ -1,4 +1,6 @@
-"""A streaming network that starts from a window network: what both have in common is learned.
+"""A streaming network that starts from a window network, or from one of its own kind.
+
+From a window network it takes what both have in common.
 
 SEM, the embedding of unseen joints, the layers of TEM and the all-frames head are the window
 network's. Heads of keys and values that share one here are averaged. Layers that TEM does not have
@@ -7,6 +9,8 @@ would say nothing for thousands of steps: it begins as loud as they are.
 """
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +26,20 @@ _QUIET = 0.1
 
 class WarmStartError(PstmoError):
     """Weights that a network cannot start from."""
+
+
+def go_on(live: STMOLive, trained: STMOLive) -> None:
+    """Copy a trained streaming network's weights into one of the same configuration.
+
+    Raises:
+        WarmStartError: if their configurations differ.
+    """
+    new, old = asdict(live.config), asdict(trained.config)
+    if wrong := [
+        f"{name} {old[name]!r} not {new[name]!r}" for name in new if old[name] != new[name]
+    ]:
+        raise WarmStartError(f"these weights cannot be started from: {', '.join(wrong)}")
+    live.load_state_dict(trained.state_dict())
 
 
 @torch.no_grad()
