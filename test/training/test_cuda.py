@@ -38,19 +38,17 @@ def config(lifting: RunConfig, request: pytest.FixtureRequest) -> RunConfig:
     return dataclasses.replace(lifting, stage=request.param, live=live)
 
 
-def test_a_step_on_a_gpu_is_that_of_the_cpu(config: RunConfig) -> None:
+def test_the_loss_on_a_gpu_is_that_of_the_cpu(config: RunConfig) -> None:
     on_cpu = Trainer(dataclasses.replace(config, device="cpu"))
-    on_gpu = Trainer(config)
     batch = on_cpu.draw()[0]
     moved = dataclasses.replace(batch)
     for field in dataclasses.fields(batch):
         value = getattr(batch, field.name)
         if isinstance(value, torch.Tensor):
             object.__setattr__(moved, field.name, value.cuda())
-    torch.cuda.manual_seed(0)
-    losses = [t.train_step(b) for t, b in ((on_cpu, batch), (on_gpu, moved)) for _ in range(3)]
-    if config.stage != "pretrain":  # which hides joints at random, elsewhere on each device
-        torch.testing.assert_close(losses[3:], losses[:3], rtol=1e-3, atol=0)
+    expected, loss = on_cpu.train_step(batch), Trainer(config).train_step(moved)
+    # Stage I hides joints at random, elsewhere on each device.
+    assert loss == pytest.approx(expected, rel=0.2 if config.stage == "pretrain" else 1e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
