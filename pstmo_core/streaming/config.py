@@ -116,6 +116,11 @@ class StreamConfig:
         high=10.0,
         unit="m",
     )
+    hold_feet: bool = setting(
+        False,
+        "Whether feet on a known floor stay where they stand instead of sliding and sinking. Legs "
+        "bend for it, and the body follows by up to 15 cm; bones stay as long.",
+    )
     tilt_error: float = setting(
         0.5,
         "Standard deviation of the error in the tilt of the camera. It enters the covariance of "

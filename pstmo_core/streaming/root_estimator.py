@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.depth_root import DepthReader
 from pstmo_core.room.floor import Floor, StandingFeet
+from pstmo_core.room.held_feet import HeldFeet
 from pstmo_core.room.range_filter import RangeFilter
 from pstmo_core.room.root_fusion import RootFusion, RootSource
 from pstmo_core.room.size_health import SizeHealth
@@ -36,6 +39,7 @@ class RootEstimator:
         self._feet = StandingFeet(self._count)
         self._fusion = RootFusion(self._count, config.height)
         self._ranges = RangeFilter(self._count)
+        self._held = HeldFeet(self._count, config.floor_height) if config.hold_feet else None
 
     def estimate(
         self,
@@ -79,7 +83,11 @@ class RootEstimator:
             rows, stamp, roots.distance * sizes.scale, roots.jitter, sizes.moved
         )
         variance = jitter + sizes.spread**2 + (_POSE_SPREAD / distance) ** 2
-        return larger, roots.moved_to(distance, variance, sizes.source)
+        roots = roots.moved_to(distance, variance, sizes.source)
+        if self._held is None:
+            return larger, roots
+        larger, position = self._held.hold(rows, stamp, larger, roots.position, weights > 0, pose)
+        return larger, replace(roots, position=position)
 
     def recalibrate(self) -> None:
         """Restart the filters of distances: the camera has another calibration from now on."""
@@ -119,5 +127,7 @@ class RootEstimator:
                 self._feet.forget(row)
                 self._fusion.forget(row)
                 self._ranges.forget(row)
+                if self._held is not None:
+                    self._held.forget(row)
             self._rows[name] = row  # at the end: seen last
         return np.array([self._rows[name] for name in ids], np.intp)
