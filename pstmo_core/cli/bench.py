@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,7 +54,6 @@ def train(
 
     from pstmo_core.bench.foreign_code import load_function
     from pstmo_core.bench.machine import machine
-    from pstmo_core.bench.report import write_report
     from pstmo_core.bench.training import Plan, make_cases, measure, torch_setting
     from pstmo_core.bench.training_report import markdown
     from pstmo_core.model.checkpoints import pick_device
@@ -70,14 +69,20 @@ def train(
         pass
     name = (baseline_name or f"`{baseline.name}`") if baseline else ""
     text = markdown(cases, config, plan, device, name)
-    typer.echo(text)
     results = {
         **machine(),
         **torch_setting(device),
-        "date": date.today().isoformat(),
         "run": dataclasses.replace(config, mocap=Path(config.mocap).name).to_yaml(),
         "plan": dataclasses.asdict(plan),
         "cases": [case.to_dict() for case in cases],
     }
-    for path in write_report(output, "training_speed", results, text):
+    publish(output, "training_speed", results, text)
+
+
+def publish(folder: Path, name: str, results: dict[str, Any], text: str) -> None:
+    """Show the results of a benchmark; write them, with today's date, to NAME.json and NAME.md."""
+    from pstmo_core.bench.report import write_report
+
+    typer.echo(text)
+    for path in write_report(folder, name, {"date": date.today().isoformat()} | results, text):
         typer.echo(path)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pstmo_core.cli.app import LIST, numbers, require_training, words
-from pstmo_core.cli.bench import commands
+from pstmo_core.cli.bench import commands, publish
 from pstmo_core.cli.options import BaselineName, Turns
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ def latency(
     from pstmo_core.bench.latency_report import markdown
     from pstmo_core.bench.machine import machine
     from pstmo_core.bench.precision import precision_costs
-    from pstmo_core.bench.report import write_report
 
     matrix = Matrix(
         numbers("--people", people),
@@ -75,14 +73,12 @@ def latency(
     costs = precision_costs(matrix.backends, matrix.precisions)
     results = {
         **machine(),
-        "date": date.today().isoformat(),
         "networks": [dataclasses.asdict(each) for each in measured],
         "precision": [dataclasses.asdict(each) for each in costs],
     }
     name = (baseline_name or f"`{baseline.name}`") if baseline else ""
     text = markdown(measured, costs, name)
-    for path in write_report(output, "latency", results, text):
-        typer.echo(path)
+    publish(output, "latency", results, text)
 
 
 def _measure(

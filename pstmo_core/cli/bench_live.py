@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pstmo_core.cli.app import LIST, require_training, words
-from pstmo_core.cli.bench import commands
+from pstmo_core.cli.bench import commands, publish
 
 
 @commands.command()
@@ -46,7 +45,6 @@ def live(
     require_training()
     from tqdm import tqdm
 
-    from pstmo_core.bench.report import write_report
     from pstmo_core.bench.streams import SITUATIONS, measure_all
     from pstmo_core.bench.streams import scenes as choose
     from pstmo_core.bench.streams_report import costs, markdown, results
@@ -66,15 +64,12 @@ def live(
     if (scenes, seconds) != (24, 6.0):
         command += f" --scenes {scenes} --seconds {seconds:g}"
     text = markdown(rows, cost, command, len(recorded), seconds)
-    typer.echo(text)
     report = {
-        "date": date.today().isoformat(),
         "command": command,
         "costs": {name: dataclasses.asdict(each) for name, each in cost.items()},
         "rows": results(rows),
     }
-    for path in write_report(output, "live", report, text):
-        typer.echo(path)
+    publish(output, "live", report, text)
 
 
 def shipped(window: Path) -> list[Path]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pstmo_core.cli.app import LIST, numbers, require_training
-from pstmo_core.cli.bench import commands
+from pstmo_core.cli.bench import commands, publish
 
 
 @commands.command("live-cost")
@@ -50,7 +49,6 @@ def live_cost(
     from pstmo_core.bench.live_cost import Pair, long_stream, run_in_turns
     from pstmo_core.bench.live_cost_report import markdown
     from pstmo_core.bench.machine import describe_machine, machine
-    from pstmo_core.bench.report import write_report
     from pstmo_core.keypoints.clip import load_clip
     from pstmo_core.runtime import shipped_model
 
@@ -63,7 +61,7 @@ def live_cost(
     for _ in tqdm(work, "turns", total=turns, delay=2):
         pass
     results: dict[str, Any] = {
-        **machine(), "date": date.today().isoformat(), "live": live.name, "window": window.name,
+        **machine(), "live": live.name, "window": window.name,
         "backend": backend, "threads": threads, "clip_frames": len(load_clip()),
         "steps": [case.result() for case in steps], "clips": [case.result() for case in clips],
         "counts": pair.counts(),
@@ -80,6 +78,4 @@ def live_cost(
     ]
     command = shlex.join(["pstmo", "bench", "live-cost", *options])
     text = markdown(results, describe_machine(), command)
-    typer.echo(text)
-    for path in write_report(output, "live_cost", results, text):
-        typer.echo(path)
+    publish(output, "live_cost", results, text)

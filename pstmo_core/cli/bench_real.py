@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pstmo_core.cli.app import LIST, numbers, words
-from pstmo_core.cli.bench import commands
+from pstmo_core.cli.bench import commands, publish
 from pstmo_core.cli.options import Model, StreamSettings
 from pstmo_core.settings import read_assignments
 from pstmo_core.streaming.config import PLAIN, StreamConfig
@@ -57,7 +56,6 @@ def real(
     from pstmo_core.bench.real import count_rows, measure_all
     from pstmo_core.bench.real_recordings import load_recordings
     from pstmo_core.bench.real_report import markdown, results
-    from pstmo_core.bench.report import write_report
     from pstmo_core.runtime import load_runtime, shipped_model
 
     recordings = load_recordings(folder)
@@ -78,15 +76,12 @@ def real(
     flags = ["--parts"] * parts + ["--calibrated"] * calibrated + ["--gravity"] * gravity
     command = shlex.join(["pstmo", "bench", "real", str(folder), *sum(options, ()), *flags])
     text = markdown(rows, command, Path(model or shipped_model()).name, told)
-    typer.echo(text)
     report = {
-        "date": date.today().isoformat(),
         "command": command,
         "settings": {name: dataclasses.asdict(config) for name, config in configs.items()},
         "rows": results(rows),
     }
-    for path in write_report(output, "real", report, text):
-        typer.echo(path)
+    publish(output, "real", report, text)
 
 
 def alone(look_ahead: int, changed: dict[str, Any]) -> dict[str, StreamConfig]:
