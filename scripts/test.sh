@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Sets up what is missing, then runs ruff, mypy and all tests: scripts/test.sh [--quick]
-# [pytest arguments]. --quick leaves out the tests marked slow. Paths in the arguments are relative
-# to the repository.
+# Sets up what is missing, then runs ruff, mypy and all tests:
+#   scripts/test.sh [--quick] [--random SEED] [pytest arguments]
+# --quick leaves out the tests marked slow. --random shuffles the files, and the tests in each; the
+# same number gives the same order. Paths in the arguments are relative to the repository.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 "$here/setup.sh" test
@@ -10,10 +11,20 @@ source "$here/lib/environment.sh"
 enter_environment
 cd "$root"
 
-if [ "${1:-}" = --quick ]; then
+arguments=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) arguments+=(-m "not slow") ;;
+    --random)
+      [[ "${2:-}" =~ ^[0-9]+$ ]] || { echo "test.sh: --random needs a number" >&2; exit 2; }
+      arguments+=(--random-order-bucket=module "--random-order-seed=$2")
+      shift
+      ;;
+    *) break ;;
+  esac
   shift
-  set -- -m "not slow" "$@"
-fi
+done
+set -- ${arguments[@]+"${arguments[@]}"} "$@"
 
 failed=()
 check() {
