@@ -22,7 +22,7 @@ from pstmo_core.model.live.mixing import NEVER, KeptAttention
 from pstmo_core.model.live.network import ABOUT, LiveLayer, Moments, STMOLive
 from pstmo_core.model.live.past import NODES
 from pstmo_core.model.step.folding import Product, fold_head, fold_sem, product_of
-from pstmo_core.model.stmo import UnseenJoints
+from pstmo_core.model.stmo import PoseHead, UnseenJoints
 from pstmo_core.skeleton import JOINTS
 
 #: Seconds from which on an age says that a frame cannot be reached.
@@ -49,15 +49,13 @@ class LiveStep(nn.Module):
                 "in a stream: that is written for attention alone"
             )
         self.frames = frames
-        self.unseen = _Unseen(network.unseen, input_shape(config.encoding)[0])
-        self.sem, self.start = fold_sem(network.sem), network.start
-        self.layers = nn.ModuleList(
-            _Layer(layer, config, frames)
-            for layer in network.layers
-            if isinstance(layer, LiveLayer)
+        self.sem = _Tokens(network)
+        layers = [layer for layer in network.layers if isinstance(layer, LiveLayer)]
+        self.layers = nn.ModuleList(_Layer(layer, config, frames) for layer in layers)
+        self.biases = nn.Parameter(
+            torch.cat([_weights(layer.attention) for layer in layers]), requires_grad=False
         )
-        self.moments = _Moments(network.moments, config, frames)
-        self.head = fold_head(network.head)
+        self.moments = _Moments(network.moments, network.head, config, frames)
         self.ages = _Ages()
 
     def forward(self, frames: Tensor, ages: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
@@ -79,38 +77,69 @@ class LiveStep(nn.Module):
         fresh: list[Tensor] = []
         *arrays, tokens = memory
         pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
-        x = self.sem(self.unseen(frames.flatten(0, 1))) + self.start
-        for layer, pair in zip(self.layers, pairs, strict=False):
-            x, new = layer(x, hats, *pair)
+        x = self.sem(frames.view(-1, *input_shape(config.encoding)))
+        for layer, bias, pair in zip(self.layers, self._biases(hats), pairs, strict=False):
+            x, new = layer(x, bias, *pair)
             fresh += new
-        poses, new = self.moments(x, ages, hats, tokens, *pairs[-1])
-        poses = [self.head(pose).view(-1, self.frames, JOINTS, config.outputs) for pose in poses]
+        poses, packed = self.moments(x, ages, hats, tokens, *pairs[-1])
+        poses = [pose.view(-1, self.frames, JOINTS, config.outputs) for pose in poses]
+        joined = torch.cat(fresh, 1)
+        if self.frames > 1:
+            joined = joined.transpose(1, 2).contiguous()
         shape = -1, self.frames, config.layers, 2, config.key_heads, config.depth
         of_moments = -1, self.frames, 2, config.moment_key_heads, config.depth
         return (
-            *poses, torch.cat(fresh, 1).view(shape), torch.cat(new, 1).view(of_moments),
+            *poses, joined.view(shape), packed.view(of_moments),
             x.view(-1, self.frames, config.width),
         )  # fmt: skip
+
+    def _biases(self, hats: Tensor) -> Sequence[Tensor]:
+        """What the ages (R, nodes + 1, F M) add to the scores of each layer, in one product."""
+        config, frames = self.config, self.frames
+        key_heads, groups = config.key_heads, config.heads // config.key_heads
+        shape = -1, config.layers * key_heads, groups * frames, config.kept + frames
+        return (self.biases @ hats).view(shape).split(key_heads, 1)
+
+
+class _Tokens(nn.Module):
+    """SEM with what is before and behind it: encoded frames (R F, rows, channels) -> tokens."""
+
+    def __init__(self, network: STMOLive) -> None:
+        super().__init__()
+        self.unseen = _Unseen(network.unseen, input_shape(network.config.encoding)[0])
+        self.sem, self.start = fold_sem(network.sem), None
+        last = getattr(self.sem, "last", None)
+        if isinstance(last, Product) and last.bias is not None:
+            last.bias = nn.Parameter(last.bias.detach() + network.start.detach())
+        else:
+            self.start = network.start
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Encoded frames (R F, rows, channels) -> tokens (R F, width)."""
+        tokens: Tensor = self.sem(self.unseen(frames))
+        return tokens if self.start is None else tokens + self.start
 
 
 class _Unseen(nn.Module):
     """The rows of unseen joints become the embedding."""
 
-    is_joint: Tensor
+    limit: Tensor
     embedding: Tensor
 
     def __init__(self, unseen: nn.Module, rows: int) -> None:
         super().__init__()
         self.embeds = isinstance(unseen, UnseenJoints)
         if isinstance(unseen, UnseenJoints):
+            limits = torch.full((rows, 1), -torch.inf)  # rows that are no joints are always seen
+            limits[:JOINTS] = 0.0
             self.register_buffer("embedding", unseen.embedding.detach().clone())
-            self.register_buffer("is_joint", (torch.arange(rows) < JOINTS)[:, None])
+            self.register_buffer("limit", limits)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Encoded frames (R F, rows, channels)."""
         if not self.embeds:
             return frames
-        return torch.where((frames[..., 2:] <= 0) & self.is_joint, self.embedding, frames)
+        return torch.where(frames[..., 2:] <= self.limit, self.embedding, frames)
 
 
 class _Ages(nn.Module):
@@ -132,8 +161,8 @@ class _Ages(nn.Module):
             self.register_buffer(name, torch.tensor(lines).T[:, :, None])
 
     def forward(self, ages: Tensor) -> Tensor:
-        """Ages (R, F, M) -> weights (R, 1, nodes + 1, F M), the last of what is out of reach."""
-        ages = ages[:, None] if ages.shape[1] == 1 else ages.flatten(1)[:, None, None]
+        """Ages (R, F, M) -> weights (R, nodes + 1, F M), the last of what is out of reach."""
+        ages = ages if ages.shape[1] == 1 else ages.flatten(1)[:, None]
         rising, falling = (line[0] * ages + line[1] for line in (self.rising, self.falling))
         return torch.minimum(rising, falling).clamp(0.0, 1.0)
 
@@ -148,38 +177,42 @@ class _Attention(nn.Module):
 
     def __init__(self, attention: KeptAttention, config: LiveConfig, frames: int) -> None:
         super().__init__()
-        self.width, self.keyed = config.width, attention.keyed
-        self.shape = attention.key_heads, attention.groups, config.depth
+        self.key_heads, self.groups = attention.key_heads, attention.groups
+        self.width, self.depth = config.width, config.depth
         self.frames, self.kept = frames, config.kept
-        scale = torch.ones(config.width + 2 * self.keyed)
+        scale = torch.ones(config.width + 2 * attention.keyed)
         scale[: config.width] = 1 / math.sqrt(config.depth)
         self.qkv = Product.of(attention.qkv.weight * scale[:, None], attention.qkv.bias * scale)
         self.out = product_of(attention.out)
 
-    def mix(self, queries: Tensor, new: Sequence[Tensor], bias: Tensor, *kept: Tensor) -> Tensor:
+    def of_heads(self, flat: Tensor, heads: int) -> Tensor:
+        """(R F, heads x depth) -> (R, heads, F, depth), of any number of heads."""
+        if self.frames == 1:  # the same without moving anything
+            return flat.view(-1, heads, 1, self.depth)
+        return flat.view(-1, self.frames, heads, self.depth).transpose(1, 2)
+
+    def asked(self, queries: Tensor) -> Tensor:
+        """Queries (R F, width) -> (R, key heads, groups x F, depth)."""
+        if self.frames > 1:
+            queries = self.of_heads(queries, self.key_heads * self.groups)
+        return queries.reshape(-1, self.key_heads, self.groups * self.frames, self.depth)
+
+    def mix(
+        self, asked: Tensor, new: Sequence[Tensor], bias: Tensor, keys: Tensor, values: Tensor
+    ) -> Tensor:
         """Mix what frames say.
 
         Args:
-            queries: (R F, width).
-            new: keys and values (R F, keyed) of the new frames.
-            bias: (R, key heads, groups, F M).
-            kept: keys and values (R, key heads, N, depth) in memory.
+            asked: as of `asked`.
+            new: keys and values (R, key heads, F, depth) of the new frames.
+            bias: of the scores (R, key heads, groups x F, N + F).
+            keys: (R, key heads, N, depth) in memory.
+            values: the same.
 
         Returns:
             (R F, width).
         """
-        key_heads, groups, depth = self.shape
-        frames, (keys, values) = self.frames, kept
-        if frames == 1:  # the same without moving anything
-            asked = queries.view(-1, key_heads, groups, depth)
-            new_keys, new_values = (part.view(-1, key_heads, 1, depth) for part in new)
-        else:
-            asked = queries.view(-1, frames, key_heads, groups, depth).permute(0, 2, 3, 1, 4)
-            asked = asked.reshape(-1, key_heads, groups * frames, depth)
-            new_keys, new_values = (
-                part.view(-1, frames, key_heads, depth).transpose(1, 2) for part in new
-            )
-            bias = bias.view(-1, key_heads, groups * frames, self.kept + frames)
+        frames, (new_keys, new_values) = self.frames, new
         scores = [asked @ each.transpose(-2, -1) for each in (keys, new_keys)]
         weights = (torch.cat(scores, -1) + bias).softmax(-1)
         of_kept, of_new = weights.split([self.kept, frames], -1)
@@ -187,7 +220,7 @@ class _Attention(nn.Module):
             mixed = of_kept @ values + of_new * new_values
         else:
             mixed = of_kept @ values + of_new @ new_values
-            mixed = mixed.view(-1, key_heads, groups, frames, depth).permute(0, 3, 1, 2, 4)
+            mixed = mixed.view(-1, self.width // self.depth, frames, self.depth).transpose(1, 2)
         mapped: Tensor = self.out(mixed.reshape(-1, self.width))
         return mapped
 
@@ -199,65 +232,81 @@ class _Layer(nn.Module):
         super().__init__()
         assert isinstance(layer.attention, KeptAttention)
         self.attention = _Attention(layer.attention, config, frames)
-        self.bias = _weights(layer.attention)
         self.norm_attention, self.norm_feedforward = layer.norm_attention, layer.norm_feedforward
         self.feedforward = layer.feedforward
 
     def forward(
-        self, x: Tensor, hats: Tensor, keys: Tensor, values: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Tokens (R F, width) -> the same, and their keys and values, each (R F, keyed)."""
+        self, x: Tensor, bias: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """Tokens (R F, width) -> the same, and their keys and values (R, key heads, F, depth)."""
         attention = self.attention
-        queries, *new = attention.qkv(self.norm_attention(x)).split(
-            [attention.width, attention.keyed, attention.keyed], 1
-        )
-        x = x + attention.mix(queries, new, self.bias @ hats, keys, values)
+        keyed, heads = attention.key_heads, attention.key_heads * attention.groups
+        parts = attention.of_heads(attention.qkv(self.norm_attention(x)), heads + 2 * keyed)
+        asked, *new = parts.split([heads, keyed, keyed], 1)
+        if attention.groups > 1:
+            asked = asked.reshape(-1, keyed, attention.groups * attention.frames, attention.depth)
+        x = x + attention.mix(asked, new, bias, keys, values)
         return x + self.feedforward(self.norm_feedforward(x)), new
 
 
 class _Moments(nn.Module):
     """The layer that asks for the moments; each is computed by itself."""
 
-    def __init__(self, moments: Moments, config: LiveConfig, frames: int) -> None:
+    def __init__(self, moments: Moments, head: PoseHead, config: LiveConfig, frames: int) -> None:
         super().__init__()
-        self.attention = _Attention(moments.attention, config, frames)
-        weight, bias = self.attention.qkv.weight, self.attention.qkv.bias
+        attention = self.attention = _Attention(moments.attention, config, frames)
+        weight, bias = attention.qkv.weight, attention.qkv.bias
         self.query = Product.of(weight[: config.width], bias[: config.width])
         self.pack = Product.of(weight[config.width :], bias[config.width :])
-        self.bias = _weights(moments.attention)
+        self.biases = nn.Parameter(_weights(moments.attention), requires_grad=False)
         self.named, self.look_aheads, self.frames = moments.moment, config.look_aheads, frames
         self.norm_attention, self.norm_feedforward = (
             moments.norm_attention, moments.norm_feedforward
         )  # fmt: skip
-        self.feedforward = moments.feedforward
+        first, last = (product_of(moments.feedforward[index]) for index in (0, 2))
+        self.hidden, self.head = first, fold_head(head)
+        # What the last map adds to a token goes through no norm: one map to the pose is enough.
+        self.last = nn.Parameter(self.head.weight.detach() @ last.weight.detach())
+        self.head.bias = nn.Parameter(self.head(last.bias).detach())
 
     def forward(
         self, x: Tensor, ages: Tensor, hats: Tensor, tokens: Tensor, keys: Tensor, values: Tensor
-    ) -> tuple[list[Tensor], Sequence[Tensor]]:
-        """Tokens (R F, width) -> those of each moment, and the keys and values of the new."""
-        new = self.pack(self.norm_attention(x)).split(self.attention.keyed, 1)
+    ) -> tuple[list[Tensor], Tensor]:
+        """Tokens (R F, width) -> poses (R F, 17 C) of each moment, and what is kept of the new.
+
+        These are keys and values (R F, 2 keyed).
+        """
+        attention = self.attention
+        packed = self.pack(self.norm_attention(x))
+        new = attention.of_heads(packed, 2 * attention.key_heads).split(attention.key_heads, 1)
+        frames = self.frames
+        shape = -1, attention.key_heads, attention.groups * frames, attention.kept + frames
         poses = []
-        for look_ahead, named, bias in zip(self.look_aheads, self.named, self.bias, strict=True):
+        for look_ahead, named, bias in zip(self.look_aheads, self.named, self.biases, strict=True):
             asked = x if look_ahead <= 0 else self._about(look_ahead, x, ages, hats, tokens)
             asked = asked + named
-            queries = self.query(self.norm_attention(asked))
-            asked = asked + self.attention.mix(queries, new, bias @ hats, keys, values)
-            poses.append(asked + self.feedforward(self.norm_feedforward(asked)))
-        return poses, new
+            queries = attention.asked(self.query(self.norm_attention(asked)))
+            mixed = attention.mix(queries, new, (bias @ hats).view(shape), keys, values)
+            poses.append(self._pose(asked + mixed))
+        return poses, packed
+
+    def _pose(self, read: Tensor) -> Tensor:
+        """Tokens (R F, width) after attention -> poses (R F, 17 C)."""
+        hidden = self.hidden(self.norm_feedforward(read)).relu()
+        return torch.addmm(self.head(read), hidden, self.last.T)
 
     def _about(
         self, look_ahead: int, x: Tensor, ages: Tensor, hats: Tensor, tokens: Tensor
     ) -> Tensor:
         """The tokens (R F, width) about a moment, of those in memory and the new ones."""
         away = (ages.clamp(0.0, NODES[-1]) - look_ahead / 1e3).abs() / ABOUT
-        never = hats[:, 0, -1].view(-1, *ages.shape[1:]) * NEVER
+        never = hats[:, -1].view(-1, *ages.shape[1:]) * NEVER
         of_kept, of_new = (never - away).softmax(-1).split([tokens.shape[1], self.frames], -1)
         about = of_kept @ tokens + of_new @ x.view(-1, self.frames, x.shape[1])
         return about.flatten(0, 1)
 
 
-def _weights(attention: KeptAttention) -> nn.Parameter:
-    """What each head makes of the weights of an age: (..., key heads, groups, nodes + 1)."""
-    weights = torch.cat([attention.bias.nodes.detach(), attention.bias.never], -1)
-    grouped = weights.unflatten(-2, (attention.key_heads, -1)).contiguous()
-    return nn.Parameter(grouped, requires_grad=False)
+def _weights(attention: nn.Module) -> Tensor:
+    """What each head makes of the weights of an age: (..., heads, nodes + 1)."""
+    assert isinstance(attention, KeptAttention)
+    return torch.cat([attention.bias.nodes.detach(), attention.bias.never], -1)

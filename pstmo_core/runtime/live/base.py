@@ -80,7 +80,7 @@ class LiveRuntime(LoadedNetwork):
         rows, dt = np.repeat(rows, count), dt.reshape(-1, 1)
         alone = frames.reshape(people * count, 1, *frames.shape[2:])
         poses, *_ = self._lift("step", alone, memory.look(rows, dt), memory, heads)
-        return poses.reshape(people, count, *poses.shape[2:])
+        return poses.reshape(people, count, *poses.shape[2:]).copy()
 
     @abstractmethod
     def _lift(
@@ -101,7 +101,8 @@ class LiveRuntime(LoadedNetwork):
             heads: as of `read`.
 
         Returns:
-            Poses (R, F, len(heads), 17, 4), and what `LiveMemory.write` takes.
+            Poses (R, F, len(heads), 17, 4), and what `LiveMemory.write` takes. The next call may
+            write over them.
         """
 
 

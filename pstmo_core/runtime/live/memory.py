@@ -19,7 +19,7 @@ OUT_OF_REACH = 1e6
 _NEVER = 1e9
 _LONG_AGO = -_NEVER
 #: Seconds: longer absences are taken for this long.
-_LONGEST = 600.0
+_LONGEST = np.float32(600.0)
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class LiveMemory:
 
     def __init__(self, config: LiveConfig, people: int) -> None:
         self._spacing, self._kept = np.float32(config.spacing), config.kept
-        shape = (config.layers, people, config.key_heads, config.kept, config.depth)
-        self._keys, self._values = (np.zeros(shape, np.float32) for _ in range(2))
-        moments = (people, config.moment_key_heads, config.kept, config.depth)
-        self._moment_keys, self._moment_values = (np.zeros(moments, np.float32) for _ in range(2))
+        kept = people, config.key_heads, config.kept, config.depth
+        self._layers = np.zeros((config.layers, 2, *kept), np.float32)
+        """Keys and values of each layer."""
+        moments = people, config.moment_key_heads, config.kept, config.depth
+        self._moments = np.zeros((2, *moments), np.float32)
         self._tokens = np.zeros((people, config.kept, config.width), np.float32)
         self._taken = np.full((people, config.kept), _LONG_AGO)
         """Seconds on a person's own clock at which frames were taken."""
@@ -71,9 +72,8 @@ class LiveMemory:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all that is kept, by name; not copies."""
         return {
-            "keys": self._keys, "values": self._values, "moment_keys": self._moment_keys,
-            "moment_values": self._moment_values, "tokens": self._tokens, "taken": self._taken,
-            "clock": self._clock, "since": self._since, "count": self._count,
+            "layers": self._layers, "moments": self._moments, "tokens": self._tokens,
+            "taken": self._taken, "clock": self._clock, "since": self._since, "count": self._count,
         }  # fmt: skip
 
     def of(self, rows: np.ndarray) -> list[np.ndarray]:
@@ -81,15 +81,11 @@ class LiveMemory:
 
         Those of each layer, then those of the moments; at last the tokens (R, N, width).
 
-        Not copies where the rows follow one another: as a rule they do, and do from the first on.
+        Not copies where the rows follow one another (`in_place`): as a rule they do.
         """
-        first, last = int(rows[0]), int(rows[-1])
-        chosen: slice | np.ndarray = rows
-        if last - first == len(rows) - 1 and (len(rows) < 3 or bool((np.diff(rows) == 1).all())):
-            chosen = slice(first, last + 1)
-        layers = zip(self._keys, self._values, strict=True)
-        pairs = [each for pair in layers for each in pair]
-        arrays = (*pairs, self._moment_keys, self._moment_values, self._tokens)
+        first = int(rows[0])
+        chosen = slice(first, first + len(rows)) if in_place(rows) else rows
+        arrays = (*(each for pair in self._layers for each in pair), *self._moments, self._tokens)
         return [each[chosen] for each in arrays]
 
     def look(self, rows: np.ndarray, dt: np.ndarray) -> Look:
@@ -100,15 +96,21 @@ class LiveMemory:
             dt: (R, F) float32 seconds since the person's previous frame.
         """
         frames, kept, known = dt.shape[1], self._kept, self._count[rows] > 0
-        dt = np.minimum(np.maximum(dt, 0), np.float32(_LONGEST))
+        dt = np.minimum(np.maximum(dt, np.float32(0)), _LONGEST)
         dt[:, 0] *= known  # a first frame has none before it
+        ages = np.empty((len(rows), frames, kept + frames), np.float32)
+        taken = self._taken[rows]
+        if frames == 1:
+            times = self._clock[rows, None] + dt
+            since = self._since[rows] + dt[:, 0]
+            keep = (since >= self._spacing) | ~known
+            since *= ~keep
+            np.subtract(times, taken, out=ages[:, 0, :kept], casting="same_kind")
+            ages[:, 0, kept] = 0
+            return Look(rows, keep[:, None], ages, times, since)
         times = self._clock[rows, None] + dt.astype(np.float64).cumsum(1)
         keep, since = self._choose(rows, dt, known)
-        ages = np.empty((len(rows), frames, kept + frames), np.float32)
-        ages[..., :kept] = times[..., None] - self._taken[rows, None]
-        if frames == 1:
-            ages[..., kept] = 0
-            return Look(rows, keep, ages, times, since)
+        ages[..., :kept] = times[..., None] - taken[:, None]
         before = keep.cumsum(1) - keep
         # By when a place is written over; 0 is the next one.
         order = (np.arange(kept) - self._count[rows, None]) % kept
@@ -132,18 +134,26 @@ class LiveMemory:
             tokens: (R, F, width), the frames'.
         """
         rows, keep = look.rows, look.keep
-        nth = keep.cumsum(1)
-        person, frame = (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
-        row = rows[person]
-        place = (self._count[row] + nth[person, frame] - 1) % self._kept
-        self._keys[:, row, :, place] = fresh[person, frame, :, 0]
-        self._values[:, row, :, place] = fresh[person, frame, :, 1]
-        self._moment_keys[row, :, place] = of_moments[person, frame, 0]
-        self._moment_values[row, :, place] = of_moments[person, frame, 1]
-        self._tokens[row, place] = tokens[person, frame]
-        self._taken[row, place] = look.times[person, frame]
+        if keep.shape[1] == 1:
+            (person,) = keep[:, 0].nonzero()
+            frame, added = np.zeros_like(person), keep[:, 0]
+            row = rows[person]
+            place = self._count[row] % self._kept
+        else:
+            nth = keep.cumsum(1)
+            added = nth[:, -1]
+            person, frame = (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
+            row = rows[person]
+            place = (self._count[row] + nth[person, frame] - 1) % self._kept
+        new: tuple[np.ndarray, np.ndarray] | tuple[int, int] = person, frame
+        at: tuple[np.ndarray, np.ndarray] | tuple[int, int] = row, place
+        if len(row) == 1:  # plain numbers are faster than arrays of one
+            new, at = (int(person[0]), int(frame[0])), (int(row[0]), int(place[0]))
+        self._layers[:, :, at[0], :, at[1]] = fresh[new]
+        self._moments[:, at[0], :, at[1]] = of_moments[new]
+        self._tokens[at], self._taken[at] = tokens[new], look.times[new]
         self._clock[rows] = look.times[:, -1]
-        self._count[rows] += nth[:, -1]
+        self._count[rows] += added
         self._since[rows] = look.since
 
     def _choose(
@@ -158,3 +168,11 @@ class LiveMemory:
             since = np.where(keep[:, index], np.float32(0), since)
             known = known | keep[:, index]
         return keep, since
+
+
+def in_place(rows: np.ndarray) -> bool:
+    """Say whether rows (R,) follow one another, so that they are a slice of the memory."""
+    first, count = int(rows[0]), len(rows)
+    if int(rows[-1]) - first != count - 1:
+        return False
+    return count < 3 or bool((rows == np.arange(first, first + count)).all())
