@@ -1,4 +1,4 @@
-"""Nodes as processes of their own, ended together."""
+"""Runs nodes as separate processes and ends them together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says when simulated time is waited for in vain."""
+"""Reports that a node waits for simulated time and /clock is silent."""
 
 from __future__ import annotations
 

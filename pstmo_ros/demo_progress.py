@@ -1,4 +1,4 @@
-"""How far a demonstration is: a moving line on a terminal, now and then a line elsewhere."""
+"""Shows the progress of a demonstration: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which way is up, from the IMU of a camera or a robot."""
+"""The direction of gravity, from the IMU of a camera or a robot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames that were sent and never reached the node, told by those that did."""
+"""Counts frames that were sent but never reached the node, from those that did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast and how steadily the node answers, over the last seconds."""
+"""Latency and rate of the node's answers over the last seconds."""
 
 from __future__ import annotations
 

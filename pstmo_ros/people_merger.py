@@ -1,4 +1,4 @@
-"""The node that makes one person of what several cameras' lifters tell of the same."""
+"""The node that merges the people that the lifters of several cameras see."""
 
 from __future__ import annotations
 

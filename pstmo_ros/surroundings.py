@@ -1,4 +1,4 @@
-"""What the lifter knows besides keypoints: where the camera stands, and how deep the image is."""
+"""What the lifter knows besides keypoints: the camera's pose and the depth image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runtime that says how long the network took."""
+"""A runtime that measures how long the network takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step of a stream and a whole clip cost with a streaming network and with a window's."""
+"""The cost of a step and of a clip, with a streaming network and with a window network."""
 
 from __future__ import annotations
 

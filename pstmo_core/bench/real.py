@@ -1,4 +1,4 @@
-"""How good skeletons are on real video: detectors' keypoints lifted, against a 3D reference."""
+"""Accuracy of skeletons on real video: detectors' keypoints, lifted, against a 3D reference."""
 
 from __future__ import annotations
 

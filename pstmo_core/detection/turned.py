@@ -1,4 +1,4 @@
-"""A detector for a camera that is mounted turned: it is shown upright images."""
+"""A detector for a camera that is mounted rotated: it is shown upright images."""
 
 from __future__ import annotations
 

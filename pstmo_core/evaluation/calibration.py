@@ -1,4 +1,4 @@
-"""Sigma made honest: on people and keypoints that training has not seen, 90 % within 2.5 sigma.
+"""Calibrates sigma on people and keypoints unseen in training: 90 % within 2.5 sigma.
 
 A network trained by likelihood knows which joints are worse than others, and is too sure of all of
 them, or not sure enough. One factor a joint and head, equal for left and right, mends that. It is

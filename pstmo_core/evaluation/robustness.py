@@ -1,4 +1,4 @@
-"""What spoils the input of an evaluation on purpose (paper, section 0.A.7 and Table 8).
+"""Degrades the input of an evaluation on purpose (paper, section 0.A.7 and Table 8).
 
 Noise and what is missing belong to a recording: a frame has them in all windows that it is in, as
 if a detector had made them. The order of frames belongs to a window.

@@ -1,4 +1,4 @@
-"""What delay and cost buy: errors of networks on streams, as `pstmo bench live` measured them."""
+"""Draws the errors of networks on streams, from `pstmo bench live`, against delay and cost."""
 
 from __future__ import annotations
 

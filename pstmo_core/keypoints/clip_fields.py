@@ -1,4 +1,4 @@
-"""Builds clips from what files say: checked fields, pixels, scores in 0 to 1, nanoseconds."""
+"""Builds clips from the fields of files: checked, in pixels, scores 0 to 1, nanoseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything in a stream is in the pixels of its first image, whatever size later ones have."""
+"""Keeps a stream in the pixels of its first image, whatever size later images have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many people a recording has at once: as many are lifted, unless the user says fewer."""
+"""Counts how many people a recording shows at once, which is how many are lifted by default."""
 
 from __future__ import annotations
 

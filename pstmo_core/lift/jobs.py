@@ -1,4 +1,4 @@
-"""One input from beginning to end."""
+"""Lifts one input, from opening it to the written files."""
 
 from __future__ import annotations
 

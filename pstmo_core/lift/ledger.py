@@ -1,4 +1,4 @@
-"""What is done: a small file beside an input's outputs that says what they were made of."""
+"""A small file beside the outputs of an input that records what they were made from."""
 
 from __future__ import annotations
 

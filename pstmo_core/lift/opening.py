@@ -1,4 +1,4 @@
-"""What an input gives, by its kind: images in which people are to be found, or their keypoints."""
+"""Opens an input by its kind: images to be searched for people, or keypoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which input becomes which files, and that none of them costs the user another."""
+"""Plans which files each input becomes, so that no output replaces another file of the user."""
 
 from __future__ import annotations
 

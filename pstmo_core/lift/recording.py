@@ -1,4 +1,4 @@
-"""What was read from an input: keypoints as a clip, and what is known of the camera."""
+"""The result of reading an input: keypoints as a clip, and what is known of the camera."""
 
 from __future__ import annotations
 

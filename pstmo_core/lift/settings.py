@@ -1,4 +1,4 @@
-"""What a user asks of `pstmo lift`, the same for all its inputs."""
+"""The options of `pstmo lift`, the same for all its inputs."""
 
 from __future__ import annotations
 

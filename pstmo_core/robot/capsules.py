@@ -1,4 +1,4 @@
-"""People as capsules round their bones: what RViz draws and collision checkers take."""
+"""People as capsules around their bones, for RViz and collision checkers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast people move, from where they were seen, by a filter that looks only back."""
+"""Velocities of people from their positions, by a filter that looks only at the past."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which way is up, from an accelerometer: what it feels while it does not speed up."""
+"""The direction of gravity, from an accelerometer while it is not accelerated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well floor and depth image agree with each other and with people as they are."""
+"""How well floor and depth image agree with each other and with plausible body sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one frame tells about people's size: the common currency of floor and depth image."""
+"""One frame's measurement of people's sizes: the common form of floor and depth image."""
 
 from __future__ import annotations
 

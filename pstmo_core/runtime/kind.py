@@ -1,4 +1,4 @@
-"""Tells from a file which kind of network it holds, before anything of it is loaded."""
+"""Tells which kind of network a file holds, before anything of it is loaded."""
 
 from __future__ import annotations
 

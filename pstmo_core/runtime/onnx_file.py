@@ -1,4 +1,4 @@
-"""Reading an ONNX file of `pstmo export`: what the backends that run one have in common."""
+"""Reads the ONNX files of `pstmo export`: the part that the backends share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How ONNX Runtime's sessions run here, the lifter's and the detectors'."""
+"""Session options of ONNX Runtime, for the lifter and for the detectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenVINO backend: bf16 on the CPUs that have it, where ONNX Runtime knows fp32 alone."""
+"""The OpenVINO backend: bf16 on CPUs that have it, where ONNX Runtime offers fp32 only."""
 
 from __future__ import annotations
 

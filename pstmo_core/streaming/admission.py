@@ -1,4 +1,4 @@
-"""Who of a frame is lifted: people of whom enough is seen, as many as there are slots for."""
+"""Selects the people of a frame that are lifted: enough joints seen, and a free slot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recent keypoints of everybody, in order of time, in arrays of fixed size."""
+"""The recent keypoints of all people, ordered by time, in arrays of fixed size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SEM made of each frame, kept for as long as the frame is in the buffer (section 3.3.1).
+"""Caches the SEM embedding of each frame while the frame is in the buffer (section 3.3.1).
 
 SEM looks at one frame of one person alone, so its result serves every window that takes the frame
 as it came. A moment between frames, or with an interpolated joint, is a frame of its own.

@@ -1,4 +1,4 @@
-"""The newest keypoints of everybody, made steady, of a stream that is read frame by frame.
+"""Filters the newest keypoints of each person in a stream that is read frame by frame.
 
 What `StreamBuffer` and `Steadier` do where frames may come late and are read again; here only the
 newest frame counts, so that a row for each person is enough.

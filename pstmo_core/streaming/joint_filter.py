@@ -1,4 +1,4 @@
-"""Skeletons made calm after they were lifted: the network turns a pixel of jitter into depth."""
+"""Filters 3D joints after lifting: the network turns a pixel of jitter into depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a stream frame by frame: STMO-Live takes each as it comes, at whatever time.
+"""Reads a stream frame by frame: STMO-Live takes each frame as it comes, at any time.
 
 Nothing is interpolated before the network, and nothing is computed twice: what it needs of a
 person's past is a row of numbers. With a look-ahead, a frame lies between two moments for which the

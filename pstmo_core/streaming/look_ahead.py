@@ -1,4 +1,4 @@
-"""What a look-ahead of so many frames is in time, with a network of either kind."""
+"""Converts a look-ahead in frames to time, for a network of either kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A One-Euro filter in time, for points that move: calm when slow, quick when fast.
+"""A One-Euro filter for moving points: smooth at low speed, quick to follow at high speed.
 
 As in Casiez, Roussel and Vogel (CHI 2012) the cut-off frequency grows with the speed. Unlike there
 the point's velocity is part of what is filtered (a critically damped g-h filter), so that a steady

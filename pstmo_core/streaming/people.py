@@ -1,4 +1,4 @@
-"""Who is there: ids of people, the slot that each has in the buffer, and when they were seen."""
+"""Tracks who is present: ids, the buffer slot of each person, and when each was last seen."""
 
 from __future__ import annotations
 

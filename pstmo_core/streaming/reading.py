@@ -1,4 +1,4 @@
-"""How a network reads a stream: what the streaming core asks of each kind of network."""
+"""The interface between the streaming core and the two kinds of network."""
 
 from __future__ import annotations
 

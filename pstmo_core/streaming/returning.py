@@ -1,4 +1,4 @@
-"""Who comes back: people who were out of sight are recognised by root position and build.
+"""Recognises people who come back after they were out of sight, by root position and build.
 
 A tracker follows people in the image and forgets them soon; who comes back gets a new id there.
 Here people are known in the room: somebody new, near where somebody else was last seen, of the same

@@ -1,4 +1,4 @@
-"""All that a stream knows in a file, so that it goes on elsewhere to the last bit.
+"""Saves the state of a stream to a file, so that it continues bit-exactly elsewhere.
 
 What is found in the parts of a `StreamLifter` is written: arrays as they are, the rest as JSON.
 Nothing of a file is run, and none of it decides on sizes: it is read into a stream of the same

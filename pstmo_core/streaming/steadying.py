@@ -1,4 +1,4 @@
-"""Keypoints made steady before they are lifted: swaps undone, outliers left out, jitter filtered.
+"""Filters keypoints before lifting: undoes swaps, drops outliers, reduces jitter.
 
 Every joint of everybody is followed from frame to frame (`pstmo_core.streaming.one_euro`). What is
 known after a frame is kept with it, so that a frame that comes late is followed from the frame

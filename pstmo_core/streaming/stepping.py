@@ -1,4 +1,4 @@
-"""The steps of a network STMO-Live: everybody's memory, and the frames that are to be read.
+"""Steps of STMO-Live: the network's memory of each person, and the frames to be read.
 
 Steps are numbered. Those of the frames of one call are made together; where several frames of a
 person are read at once, in as few and large products as their order allows.

@@ -1,4 +1,4 @@
-"""Left and right mixed up by a detector, recognised by how the limbs moved until then."""
+"""Detects that a detector mixed up left and right, from how the limbs moved before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the camera stood in waiting frames, and how far away their people are."""
+"""The camera's pose and the depths at the keypoints, for frames that wait for their answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first frames of a stream would spend on imports and first runs, spent beforehand."""
+"""Imports and first runs that would delay the first frames of a stream, done beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a stream by windows: for each frame one is laid on the grid in time and lifted."""
+"""Reads a stream by windows: each frame gets a window on the time grid, which is lifted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says on /tf_static once and for all where a frame stands."""
+"""Publishes a fixed transform on /tf_static."""
 
 from __future__ import annotations
 

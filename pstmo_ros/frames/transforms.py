@@ -1,4 +1,4 @@
-"""What TF knows at the stamp of an image: how the camera stands, and the frame of the results."""
+"""Looks up TF at the stamp of an image: the camera's pose, and the frame of the results."""
 
 from __future__ import annotations
 

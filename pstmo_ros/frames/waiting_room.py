@@ -1,4 +1,4 @@
-"""Messages that wait, in their order, for what they need; none waits longer than a limit."""
+"""Messages that wait, in order and for a limited time, for what they need."""
 
 from __future__ import annotations
 

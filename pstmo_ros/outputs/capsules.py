@@ -1,4 +1,4 @@
-"""People as capsules for RViz: how much room they take."""
+"""People as capsules for RViz: the space that they occupy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All joints of all people as one cloud: positions, velocities and how sure they are."""
+"""All joints of all people as one cloud: positions, velocities and uncertainties."""
 
 from __future__ import annotations
 

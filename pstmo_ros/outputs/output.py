@@ -1,4 +1,4 @@
-"""What an output is."""
+"""The interface of an output."""
 
 from __future__ import annotations
 

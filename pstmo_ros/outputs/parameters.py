@@ -1,4 +1,4 @@
-"""Parameters of what the lifter tells besides its own messages; everything is off by default."""
+"""Parameters of the lifter's outputs for other software; all are off by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How unsure joints and root positions are, as spheres and ellipsoids for RViz."""
+"""The uncertainty of joints and root positions, as spheres and ellipsoids for RViz."""
 
 from __future__ import annotations
 

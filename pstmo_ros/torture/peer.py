@@ -1,4 +1,4 @@
-"""Who speaks to a node under attack, and hears what it answers."""
+"""Sends messages to the node under attack and receives its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of what was attacked, how often, and what came of it."""
+"""The table of the attacks: how often each was made, and the result."""
 
 from __future__ import annotations
 

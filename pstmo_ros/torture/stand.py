@@ -1,4 +1,4 @@
-"""Where an attack takes place: its nodes, its time, its chance, and what came of it."""
+"""The setting of an attack: its nodes, its time, its random numbers, and its outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every backend offers of a network STMO-Live, and the names in its ONNX file."""
+"""The interface of every backend of STMO-Live, and the names in its ONNX file."""
 
 from __future__ import annotations
 
