@@ -29,9 +29,9 @@ class DetectorParameters:
     )
     image_transport: str = setting(
         "auto",
-        "How images come: raw is Image on image_topic; compressed is CompressedImage on "
-        "image_topic with /compressed after it, unless it ends so; auto waits until somebody "
-        "publishes images on one of the two and takes what is there, rather raw.",
+        "Transport of the images: raw is Image on image_topic; compressed is CompressedImage on "
+        "image_topic with /compressed appended if it does not end in it; auto waits until one of "
+        "the two is published and prefers raw.",
         choices=TRANSPORTS,
         change=UNCONFIGURED,
     )
@@ -40,7 +40,7 @@ class DetectorParameters:
     )
     max_image_rate: float = setting(
         0.0,
-        "Images a second that are looked at, at most; 0 means as many as the detector can.",
+        "Most images that are processed a second; 0 means as many as the detector can.",
         low=0.0,
         high=1000.0,
         change=UNCONFIGURED,

@@ -23,7 +23,8 @@ class LifterParameters:
     )
     backend: str = setting(
         "auto",
-        "What runs the network; auto takes the first of the others that can here, and says why.",
+        "Inference backend; auto takes the first of the others that works on this machine, and "
+        "the log says why.",
         choices=("auto", *BACKENDS),
         change=UNCONFIGURED,
     )
@@ -33,9 +34,7 @@ class LifterParameters:
         choices=PRECISIONS,
         change=UNCONFIGURED,
     )
-    threads: int = setting(
-        1, "Threads of the inference on the CPU.", low=1, high=64, change=UNCONFIGURED
-    )
+    threads: int = setting(1, "CPU threads of the inference.", low=1, high=64, change=UNCONFIGURED)
     cameras: str = setting(
         "",
         "Cameras whose people are lifted in one inference, separated by commas (camera1,camera2): "
@@ -60,19 +59,20 @@ class LifterParameters:
     )
     camera_info_topic: str = setting(
         "camera_info",
-        "Topic of the camera's calibration (CameraInfo), which makes root positions possible "
-        "and undoes the lens; nothing else needs it.",
+        "Topic of the camera's calibration (CameraInfo), which gives root positions and removes "
+        "lens distortion; nothing else needs it.",
         change=UNCONFIGURED,
     )
     rectified: bool = setting(
         False,
         "Whether the keypoints are those of a rectified image: then the calibration's projection "
-        "matrix counts, not its lens.",
+        "matrix is used, without distortion.",
         change=UNCONFIGURED,
     )
     qos_reliability: str = setting(
         "best_effort",
-        "Reliability of the subscription to the keypoints; reliable hears only reliable ones.",
+        "Reliability of the subscription to the keypoints; reliable receives from reliable "
+        "publishers only.",
         choices=("best_effort", "reliable"),
         change=UNCONFIGURED,
     )

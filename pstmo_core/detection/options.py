@@ -28,7 +28,7 @@ class DetectorOptions:
     pose_model: str = setting(
         "", "Path of the pose network: an ONNX file, for mediapipe a .task file. Empty: movenet "
         "uses MoveNet lightning and blazepose BlazePose full, which come with the package; MoveNet "
-        "thunder and BlazePose heavy are more exact and slower.",
+        "thunder and BlazePose heavy are more accurate and slower.",
     )  # fmt: skip
     person_model: str = setting(
         "", "Path of the ONNX file that finds people: for rtm YOLOX or RTMDet, for onnx with "
@@ -42,17 +42,17 @@ class DetectorOptions:
         "chooses by the people's size and, in a node, the machine's speed.", low=0, high=2048,
     )  # fmt: skip
     search_every: int = setting(
-        5, "In every how many images movenet and blazepose look for newcomers. Those who are known "
-        "are followed in every image.", low=1, high=1000,
+        5, "movenet and blazepose search for new people in one of so many images. Known people are "
+        "followed in every image.", low=1, high=1000,
     )  # fmt: skip
     search_tiles: int = setting(
-        0, "How many tiles an image's longest side has, one of which movenet searches in every "
-        "second search for people who are far off; 1 searches whole images only, 0 chooses by the "
-        "image's size.", low=0, high=8,
+        0, "Number of tiles along an image's longest side; in every second search movenet looks at "
+        "one of them for people far away. 1 searches whole images only, 0 chooses by the image's "
+        "size.", low=0, high=8,
     )  # fmt: skip
     refine: bool = setting(
-        True, "Whether movenet looks at each person again, alone; false: all by multipose, whose "
-        "time does not grow with the people, but which is less exact.",
+        True, "Whether movenet refines each person with a second network; false: multipose alone, "
+        "whose time does not grow with the number of people, but which is less accurate.",
     )  # fmt: skip
     detector_layout: str = setting(
         "coco17", "Layout of the points of rtm and onnx.", choices=tuple(LAYOUTS)
@@ -62,7 +62,9 @@ class DetectorOptions:
         "follows one person by the keypoints of the image before, search asks person_model.",
         choices=PEOPLE_FROM,
     )  # fmt: skip
-    pose_output: str = setting("simcc", "What a pose network of onnx gives.", choices=OUTPUTS)
+    pose_output: str = setting(
+        "simcc", "Output format of the pose network of onnx.", choices=OUTPUTS
+    )
     pose_logits: bool = setting(
         False, "Whether SimCC values of onnx still need a softmax to be probabilities."
     )
@@ -71,7 +73,7 @@ class DetectorOptions:
         "Subtracted by onnx from red, green and blue, 0 to 255, for the pose network.",
     )
     pose_deviation: tuple[float, float, float] = setting(
-        (58.395, 57.12, 57.375), "What onnx divides these by then."
+        (58.395, 57.12, 57.375), "Divides the result of that subtraction."
     )
     person_mean: tuple[float, float, float] = setting(
         (123.675, 116.28, 103.53), "As pose_mean, for person_model; RTMDet's by default."
@@ -82,14 +84,15 @@ class DetectorOptions:
     person_bgr: bool = setting(
         True, "Whether person_model takes blue, green, red; false: red, green, blue."
     )
-    detected_people: int = setting(4, "Most people that are found in an image.", low=1, high=64)
+    detected_people: int = setting(4, "Most people found in an image.", low=1, high=64)
     person_score: float = setting(
-        0.0, "Least score of a person, of the box or the mean of the points; 0 takes what suits "
-        "the detector: 0.2 for movenet, 0.5 for blazepose, 0.3 for others.", low=0.0, high=1.0,
+        0.0, "Least score of a person, that of the box or the mean of the points; 0 takes the "
+        "detector's default: 0.2 for movenet, 0.5 for blazepose, 0.3 for others.",
+        low=0.0, high=1.0,
     )  # fmt: skip
     rotation: int = setting(
-        0, "Degrees clockwise by which images have to be turned to be upright, where the camera "
-        "is mounted turned. Keypoints are in the image as it came.", choices=ROTATIONS,
+        0, "Clockwise rotation in degrees that makes images upright, for a camera that is mounted "
+        "rotated. Keypoints are in the image as it came.", choices=ROTATIONS,
     )  # fmt: skip
     detector_threads: int = setting(
         2, "Threads of the detector's inference on the CPU.", low=1, high=64

@@ -44,7 +44,7 @@ class StreamConfig:
     )
     max_gap: float = setting(
         0.4,
-        "Longest time between two sightings of a joint that is interpolated.",
+        "Longest gap between two sightings of a joint that is interpolated.",
         low=0.0,
         high=10.0,
         unit="s",
@@ -94,24 +94,24 @@ class StreamConfig:
     )
     focal: float = setting(
         0.0,
-        "Focal length of the camera; with it root positions are estimated, 0 assumes a usual one "
-        "and gives none. A calibrated camera (CameraInfo) states its own.",
+        "Focal length of the camera, which gives root positions. 0 assumes a common one and gives "
+        "none. A calibrated camera (CameraInfo) states its own.",
         low=0.0,
         high=100000.0,
         unit="pixels",
     )
     height: float = setting(
         0.0,
-        "Height of the people: skeletons are scaled to it, which also puts their root positions at "
-        "the right distance. 0 leaves the network's estimate, an average adult's.",
+        "Height of the people: skeletons are scaled to it, which also corrects the distance of "
+        "their root positions. 0 keeps the network's estimate, an average adult's.",
         low=0.0,
         high=2.5,
         unit="m",
     )
     floor_height: float = setting(
         0.0,
-        "Height of the floor that people stand on over the plane z = 0 of the frame that the "
-        "camera's pose is known in: that of a step or a platform.",
+        "Height of the floor that people stand on, such as a step or a platform, over the plane z "
+        "= 0 of the frame in which the camera's pose is known.",
         low=-10.0,
         high=10.0,
         unit="m",
@@ -131,9 +131,9 @@ class StreamConfig:
     )
     tilt: float = setting(
         TILT_UNKNOWN,
-        "How far the camera looks down; below 0 it looks up. The direction of gravity makes poses "
-        "better, above all from high cameras; a frame that comes with it (TF, an IMU) needs no "
-        f"tilt. {TILT_UNKNOWN:g}: not known.",
+        "How far the camera looks down; below 0 it looks up. The direction of gravity improves "
+        "poses, above all from high cameras; a frame that comes with it (TF, IMU) needs no tilt. "
+        f"{TILT_UNKNOWN:g}: not known.",
         low=-90.0,
         high=TILT_UNKNOWN,
         unit="degrees",
@@ -148,37 +148,38 @@ class StreamConfig:
     )
     rotation: int = setting(
         0,
-        "Degrees clockwise by which images have to be turned to be upright, where the camera is "
-        "mounted turned. Results are in the frame of the camera as it is.",
+        "Clockwise rotation in degrees that makes images upright, for a camera that is mounted "
+        "rotated. Results are in the frame of the camera as it is.",
         choices=ROTATIONS,
     )
     unswap: float = setting(
         1.0,
-        "Longest time for which left and right of the arms or the legs, mixed up by the detector, "
-        "are put right; 0 leaves them as they are.",
+        "Longest swap of left and right arms or legs by the detector that is corrected; 0 "
+        "corrects none.",
         low=0.0,
         high=60.0,
         unit="s",
     )
     outlier: float = setting(
         0.25,
-        "A keypoint farther than this from where it is expected, beyond what the fastest motion "
-        "explains, is left out of its frame; 0 trusts all.",
+        "A keypoint farther than this from its expected position, beyond what the fastest motion "
+        "explains, is dropped from its frame; 0 trusts all.",
         low=0.0,
         high=10.0,
         unit="body sizes",
     )
     keypoint_cutoff: float = setting(
         3.0,
-        "Cut-off frequency of the One-Euro filter for keypoints at rest: lower is calmer and "
-        "later; 0 turns the filter off.",
+        "Cut-off frequency of the One-Euro filter for keypoints at rest: lower is smoother, with "
+        "more delay; 0 turns the filter off.",
         low=0.0,
         high=100.0,
         unit="Hz",
     )
     keypoint_beta: float = setting(
         0.5,
-        "By how much it grows with the speed, for each body size a second.",
+        "How much the cut-off frequency for keypoints grows with speed, for each body size a "
+        "second.",
         low=0.0,
         high=100.0,
         unit="Hz",
@@ -193,23 +194,23 @@ class StreamConfig:
     )
     joint_beta: float = setting(
         0.5,
-        "By how much it grows with the speed, for each half metre a second.",
+        "How much the cut-off frequency for 3D joints grows with speed, for each half metre a "
+        "second.",
         low=0.0,
         high=100.0,
         unit="Hz",
     )
     carry: float = setting(
         0.2,
-        "How long a joint that is not seen any more is assumed to move on as it did; after that "
-        "the network estimates it from the others.",
+        "How long a joint that is no longer seen is assumed to keep moving; after that the "
+        "network estimates it from the others.",
         low=0.0,
         high=10.0,
         unit="s",
     )
     bridge: float = setting(
         0.25,
-        "How long a person that the detector misses is answered as if still there, with "
-        "confidence 0.",
+        "How long a person whom the detector misses is still reported, with confidence 0.",
         low=0.0,
         high=10.0,
         unit="s",

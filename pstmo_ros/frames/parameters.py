@@ -30,7 +30,8 @@ class FrameParameters:
     )
     tf_timeout: float = setting(
         0.1,
-        "How long keypoints wait for the transforms of their stamp; then they are lifted without.",
+        "How long keypoints wait for the transforms at their stamp; after that they are lifted "
+        "without.",
         low=0.0,
         high=5.0,
         unit="s",
@@ -39,8 +40,8 @@ class FrameParameters:
 
     imu_topic: str = setting(
         "",
-        "Topic of an IMU (sensor_msgs/Imu) from which the network learns where up is, where no "
-        "floor_frame says it; TF knows how the IMU is turned to the camera. Empty: none.",
+        "Topic of an IMU (sensor_msgs/Imu) that gives the network the direction of gravity where "
+        "no floor_frame does; TF gives the rotation from IMU to camera. Empty: none.",
         change=UNCONFIGURED,
     )
     depth_topic: str = setting(

@@ -35,8 +35,8 @@ class OutputParameters:
     )
     poses_of: str = setting(
         "bodies",
-        "What poses has: bodies, one pose a person, or joints, all that are known, person by "
-        "person, turned as the limbs that begin there.",
+        "Contents of poses: bodies, one pose a person, or joints, all known joints person by "
+        "person, each oriented like the limb that begins there.",
         choices=("bodies", "joints"),
         change=UNCONFIGURED,
     )
@@ -49,8 +49,8 @@ class OutputParameters:
         "human model and their velocities."
     )
     publish_points: bool = _switch(
-        "points (sensor_msgs/PointCloud2): points along the limbs, as obstacle layers and the "
-        "collision monitor of Nav2 read them."
+        "points (sensor_msgs/PointCloud2): points along the limbs, for obstacle layers and Nav2's "
+        "collision monitor."
     )
     points_spacing: float = setting(
         0.1,
@@ -62,7 +62,7 @@ class OutputParameters:
     )
     points_radius: float = setting(
         0.06,
-        "How far points stand off the bones to four sides; 0: they lie on them.",
+        "Distance of the points from the bone, on four sides; 0: they lie on it.",
         low=0.0,
         high=0.5,
         unit="m",
@@ -72,14 +72,14 @@ class OutputParameters:
         "people (people_msgs/People): root positions and velocities, for Nav2's social layers."
     )
     publish_detections: bool = _switch(
-        "detections (vision_msgs/Detection3DArray): a box round everybody."
+        "detections (vision_msgs/Detection3DArray): a box around each person."
     )
     publish_capsules: bool = _switch(
-        "capsules (visualization_msgs/MarkerArray): how much room people take, for RViz."
+        "capsules (visualization_msgs/MarkerArray): the space that people occupy, for RViz."
     )
     publish_uncertainty: bool = _switch(
-        "uncertainty (visualization_msgs/MarkerArray): where nine of ten joints and pelvises lie, "
-        "for RViz."
+        "uncertainty (visualization_msgs/MarkerArray): where nine of ten joints and root "
+        "positions lie, for RViz."
     )
     publish_hri: bool = _switch(
         "/humans/bodies (hri_msgs, REP-155), for libhri and hri_rviz; needs publish_tf."
