@@ -37,10 +37,10 @@ class StreamLifter:
     Each frame is answered once, as soon as a frame as late as its look-ahead has come, with the
     skeletons of the people in it. What happens to faults:
 
-    - a frame late by at most `reorder` is put in its place, and answered if its turn is not over;
-    - a frame whose stamp is known, or that is later than `reorder`, is ignored;
-    - a frame older than the newest by more than `reset` says that time jumped back: what waits is
-      answered, everybody is forgotten and the stream restarts;
+    - a frame late by at most `reorder` is sorted in, and answered unless a later one already was;
+    - a frame with a stamp that came before, or later than `reorder`, is ignored;
+    - a frame older than the newest by more than `reset` means that time jumped back: waiting frames
+      are answered, everybody is forgotten and the stream restarts;
     - a person not seen for `expire` is forgotten; one who comes back starts with an empty history;
     - the first frame with a known focal length (a calibration has come), and the first without
       again, end the stream as a reset does. A focal length that changes (autofocus, zoom) does not:
@@ -124,11 +124,11 @@ class StreamLifter:
         return answers
 
     def size_health(self) -> SizeHealth:
-        """Say how well floor and depth image agree with what is known of people."""
+        """Return how well floor and depth image agree with the sizes of people."""
         return self._finishing.roots.health()
 
     def same(self, name: str, other: str) -> None:
-        """Tell that a new id means somebody known by another: the learned height holds on."""
+        """Tell that a new id belongs to a known person, whose learned height it gets."""
         self._finishing.roots.inherit(name, other)
 
     def reset(self) -> None:
@@ -138,9 +138,9 @@ class StreamLifter:
         self._newest = None
 
     def recalibrate(self) -> None:
-        """Tell that the camera's calibration is another from the next frame on.
+        """Tell that the camera has another calibration from the next frame on.
 
-        Distances are filtered; this lets them jump to what the new calibration says.
+        Distances are filtered; this lets them jump to those of the new calibration.
         """
         self._finishing.roots.recalibrate()
 
