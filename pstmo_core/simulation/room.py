@@ -15,7 +15,7 @@ _TILE = 0.5
 def draw_room(view: View, rng: np.random.Generator) -> np.ndarray:
     """Return the image (H, W, 3) float32, 0 to 255, BGR, of an empty room with random looks."""
     rays = view.pixel_rays()
-    position = np.clip(view.position, (-HALF + 0.05,) * 2 + (0.05,), (HALF - 0.05,) * 2 + (3.1,))
+    position = _inside(view)
     distance, face = _first_hit(position, rays)
     points = position + distance[..., None] * rays
     image = np.empty(rays.shape, np.float32)
@@ -27,6 +27,17 @@ def draw_room(view: View, rng: np.random.Generator) -> np.ndarray:
     lamp = rng.uniform((-4, -4, 2.6), (4, 4, 3.1))
     falloff = 1 / (1 + 0.03 * ((points - lamp) ** 2).sum(-1))
     return image * (0.35 + 0.65 * falloff / falloff.max())[..., None].astype(np.float32)
+
+
+def room_depths(view: View) -> np.ndarray:
+    """Return the depths (H, W) float32 of an empty room, metres along the camera's axis."""
+    return _first_hit(_inside(view), view.pixel_rays())[0].astype(np.float32)
+
+
+def _inside(view: View) -> np.ndarray:
+    """Return where the camera is, moved into the room."""
+    low, high = (-HALF + 0.05,) * 2 + (0.05,), (HALF - 0.05,) * 2 + (3.1,)
+    return np.clip(np.array(view.position), low, high)
 
 
 def _first_hit(position: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

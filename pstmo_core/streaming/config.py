@@ -121,6 +121,11 @@ class StreamConfig:
         "Whether feet on a known floor stay where they stand instead of sliding and sinking. Legs "
         "bend for it, and the body follows by up to 15 cm; bones stay as long.",
     )
+    joint_depths: bool = setting(
+        False,
+        "Whether shoulders, head and the joints of arms and legs are moved along their rays to "
+        "where a depth image shows them; `sigma` shrinks with it. Bones then vary in length.",
+    )
     tilt_error: float = setting(
         0.5,
         "Standard deviation of the error in the tilt of the camera. It enters the covariance of "

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pstmo_core.keypoints.rotation import upright_axes
+from pstmo_core.room.joint_depths import JointDepths
+from pstmo_core.room.leg_bending import LEGS
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.joint_filter import JointFilter
@@ -29,6 +32,9 @@ class Finishing:
         self.roots = RootEstimator(config)
         self._axes = upright_axes(config.rotation).T if config.rotation else None
         self._sigma = sigma
+        self._depths = JointDepths(config.max_people) if config.joint_depths else None
+        self._left_alone = LEGS[:, 1:].ravel() if config.hold_feet else np.empty(0, np.intp)
+        """Joints that held feet decide, not depth images."""
 
     def finish(self, due: Sequence[Due], lifted: np.ndarray) -> list[SkeletonFrame]:
         """Turn the lifted poses of all people of some frames into skeletons.
@@ -51,9 +57,35 @@ class Finishing:
             due.stamp, due.ids, joints, due.rays, due.weights, due.pose, due.depths
         )
         sigma = np.exp(lifted[..., 3]) if self._sigma else None
+        if self._depths is not None:
+            joints, roots, sigma = self._measured(self._depths, due, joints, roots, sigma)
         return SkeletonFrame(
             due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots, sigma
         )
+
+    def _measured(
+        self,
+        by: JointDepths,
+        due: Due,
+        joints: np.ndarray,
+        roots: Roots,
+        sigma: np.ndarray | None,
+    ) -> tuple[np.ndarray, Roots, np.ndarray | None]:
+        """Return joints, roots and sigma as depth images correct them."""
+        depths = due.depths
+        if depths is not None and len(self._left_alone):
+            depths = depths.copy()
+            depths[:, self._left_alone] = np.nan
+        bodies = joints + roots.position[:, None]
+        said = np.full(joints.shape[:2], np.nan) if sigma is None else sigma
+        bodies, left, farther = by.correct(
+            due.stamp, due.slots, due.visits, bodies, said, roots.spread, depths
+        )
+        position = roots.position * (1 + farther / roots.position[:, 2])[:, None]
+        known = np.isfinite(position).all(-1)[:, None, None]
+        moved = np.where(known, bodies - position[:, None], joints).astype(joints.dtype)
+        roots = replace(roots, position=position)
+        return moved, roots, None if sigma is None else left.astype(sigma.dtype)
 
 
 def nobody(stamp: int) -> SkeletonFrame:

@@ -61,6 +61,13 @@ class Roots:
         return away
 
     @property
+    def spread(self) -> np.ndarray:
+        """(P,) metres, deviation of the distance, NaN where it is not known."""
+        along = np.einsum("pi,pij,pj->p", self.position, self.covariance, self.position)
+        deviation: np.ndarray = np.sqrt(np.maximum(along, 0.0)) / self.distance
+        return deviation
+
+    @property
     def jitter(self) -> np.ndarray:
         """(P,), relative variance of the distance but for that of people's size."""
         along = np.einsum("pi,pij,pj->p", self.position, self._sizeless, self.position)

@@ -1,0 +1,168 @@
+"""Joints moved along their rays to where a depth image shows them.
+
+A lifted joint is seen well across its ray and guessed along it; a depth image knows just that, of
+the joints that it really shows. Whether it shows a joint is told by the skeleton: what lies much
+farther is the background beside a thin limb, what lies much nearer is something before it, and a
+joint behind another part of the body is hidden.
+
+How far off a joint is along its ray is followed by a filter: what a depth image told holds on for a
+moment and fades, so that nothing jumps when it shows the joint no more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pstmo_core.skeleton import EDGES, JOINT_NAMES, JOINTS
+
+#: How far joints lie behind what the camera sees of them, metres. Hips, the trunk's middle and the
+#: neck are not among them: how deep they lie depends on the side from which they are seen.
+_BEHIND = {
+    "rshoulder": 0.07, "lshoulder": 0.07, "head": 0.09,
+    "relbow": 0.045, "lelbow": 0.045, "rwrist": 0.035, "lwrist": 0.035, "rknee": 0.055,
+    "lknee": 0.055, "rankle": 0.045, "lankle": 0.045,
+}  # fmt: skip
+_THICK = np.array([_BEHIND.get(name, np.nan) for name in JOINT_NAMES])
+#: Deviation of that, metres, and of a depth camera's readings, as a share of the distance.
+_THICK_SPREAD, _SCALE = 0.025, 0.01
+#: Deviation of a joint along its ray where the network does not say, metres; and how much larger it
+#: is than the one that the network says, which is that along any axis.
+_UNSAID, _ALONG = 0.08, 1.5
+#: Joints err together: as many tell as much as one that errs alone.
+_ALIKE_JOINTS = 2.0
+#: Readings farther off than this, in deviations, show something else.
+_ALIKE = 2.5
+#: Seconds in which the error of a joint along its ray becomes another.
+_FADE = 0.3
+#: Somebody not seen for this long is seen for the first time, seconds.
+_GAP = 0.5
+#: What hides joints: bones and the sides of the trunk, with their radii in metres.
+_LIMB, _TRUNK = 0.05, 0.10
+_SIDES = [("rhip", "rshoulder"), ("lhip", "lshoulder"), ("rhip", "rhip"), ("lhip", "lhip")]
+_SIDES += [("rshoulder", "rshoulder"), ("lshoulder", "lshoulder"), ("hip", "thorax")]
+_COVERS = [*EDGES, *((JOINT_NAMES.index(a), JOINT_NAMES.index(b)) for a, b in _SIDES)]
+_FROM, _TO = np.array(_COVERS).T
+_THROUGH = {JOINT_NAMES.index(name) for name in ("hip", "spine", "thorax")}
+_RADII = np.array([
+    _TRUNK if row >= len(EDGES) or {first, second} <= _THROUGH else _LIMB
+    for row, (first, second) in enumerate(_COVERS)
+])  # fmt: skip
+
+
+def _others(joint: int) -> list[bool]:
+    """Return which of `_COVERS` are not a joint's own; bones next to it are its own, too."""
+    near = {joint}.union(*(edge for edge in EDGES if joint in edge))
+    bones = [not near & set(edge) for edge in EDGES]
+    return bones + [joint not in edge for edge in _COVERS[len(EDGES) :]]
+
+
+_OTHERS = np.array([_others(joint) for joint in range(JOINTS)])
+
+
+class JointDepths:
+    """Corrects the joints of everybody, frame by frame.
+
+    Args:
+        slots: how many people there may be.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._off = np.zeros((slots, JOINTS))
+        """By how much joints are farther than lifted, metres along the camera's axis."""
+        self._variance = np.zeros((slots, JOINTS))
+        self._stamp = np.zeros(slots, np.int64)
+        self._visit = np.full(slots, -1)
+
+    def correct(
+        self,
+        stamp: int,
+        slots: np.ndarray,
+        visits: np.ndarray,
+        bodies: np.ndarray,
+        sigma: np.ndarray,
+        root_spread: np.ndarray,
+        depths: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Correct the joints of a frame; frames come in the order of their stamps.
+
+        Args:
+            stamp: nanoseconds.
+            slots: (P,) of the people.
+            visits: (P,) numbers that tell one person in a slot from the next.
+            bodies: (P, 17, 3) metres, camera's optical frame; NaN where not known.
+            sigma: (P, 17) metres, deviations of joints along any axis; NaN where not said.
+            root_spread: (P,) metres, the deviation of the distance of the pelvis.
+            depths: (P, 17) metres along the camera's axis to what is seen at the joints, NaN where
+                not known; None without a depth image.
+
+        Returns:
+            The joints, their deviations relative to the pelvis, and by how much (P,) metres along
+            the camera's axis the pelvis is farther, for what all joints have in common is its.
+        """
+        known = np.isfinite(bodies).all((1, 2)) & (bodies[..., 2] > 0).all(-1)
+        away = np.where(known[:, None], bodies[..., 2], 1.0)
+        alone = (_ALONG * np.where(np.isfinite(sigma), sigma, _UNSAID / _ALONG)) ** 2
+        root = np.where(known, root_spread, 0.0)[:, None] ** 2
+        first = alone + root
+        off, variance = self._expected(stamp, slots, visits, first)
+        if depths is not None:
+            noise = _THICK_SPREAD**2 + (_SCALE * away) ** 2
+            error = depths + _THICK - away - off  # NaN of joints that are not asked
+            with np.errstate(invalid="ignore"):
+                shown = error**2 < _ALIKE**2 * (variance + noise)
+            shown &= known[:, None] & ~hidden(bodies)
+            gain = np.where(shown, variance / (variance + noise), 0.0)
+            off = off + gain * np.where(shown, error, 0.0)
+            variance = (1 - gain) * variance
+        self._off[slots], self._variance[slots] = off, variance
+        self._stamp[slots], self._visit[slots] = stamp, visits
+        asked = known[:, None] & np.isfinite(_THICK)
+        measured = np.where(asked, np.clip(1 - variance / first, 0.0, 1.0), 0.0)
+        weights = measured / (_ALIKE_JOINTS * alone)
+        left = 1 / (1 / np.maximum(root[:, 0], 1e-6) + weights.sum(-1))
+        common = left * (weights * off).sum(-1)
+        farther = off + (1 - measured) * common[:, None]
+        moved = np.where(known[:, None, None], bodies * (1 + farther / away)[..., None], bodies)
+        relative = (variance + measured * left[:, None]) / np.maximum(alone, 1e-9)
+        relative = np.where(asked, np.minimum(relative, 1.0), 1.0)
+        return moved, sigma * _left(relative), common
+
+    def _expected(
+        self, stamp: int, slots: np.ndarray, visits: np.ndarray, first: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what (P, 17) is expected of errors before a frame tells, and its variance."""
+        passed = (stamp - self._stamp[slots]) / 1e9
+        new = (self._visit[slots] != visits) | (passed > _GAP) | (passed < 0)
+        keep = np.where(new, 0.0, np.exp(-passed / _FADE))[:, None]
+        return keep * self._off[slots], keep**2 * self._variance[slots] + (1 - keep**2) * first
+
+
+def hidden(bodies: np.ndarray) -> np.ndarray:
+    """Return which joints (P, 17) of bodies (P, 17, 3) another part of the body hides.
+
+    That is one whose bone passes the joint's ray nearer than the bone is thick, before the joint.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        seen = bodies[..., :2] / bodies[..., 2:]
+    start, along = seen[:, _FROM], seen[:, _TO] - seen[:, _FROM]
+    towards = seen[:, :, None] - start[:, None]
+    share = (towards * along[:, None]).sum(-1) / np.maximum((along**2).sum(-1), 1e-9)[:, None]
+    share = np.clip(share, 0.0, 1.0)
+    aside = np.linalg.norm(towards - share[..., None] * along[:, None], axis=-1)
+    depth = (
+        bodies[:, _FROM, 2][:, None] + share * (bodies[:, _TO, 2] - bodies[:, _FROM, 2])[:, None]
+    )
+    with np.errstate(invalid="ignore"):
+        before = (aside * depth < _RADII) & (depth < bodies[..., 2:] - _RADII) & _OTHERS
+    covered: np.ndarray = before.any(-1)
+    return covered
+
+
+def _left(share: np.ndarray) -> np.ndarray:
+    """Return by how much (P, 17) a joint's deviation is smaller.
+
+    Args:
+        share: of the variance along the ray that is left; that across, a third of the whole, stays.
+    """
+    left: np.ndarray = np.sqrt((1 + 2 * share) / 3)
+    return left
