@@ -22,11 +22,10 @@ from pstmo_ros.conversions import floats
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
 from pstmo_ros.image_topic import find_images
 from pstmo_ros.images import ImageDecoder
-from pstmo_ros.lifecycle import GuardedNode, serve
+from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D, Person2D
 from pstmo_ros.parameters import Parameters
-from pstmo_ros.run_node import run_node
 
 RENDERER = "virtual_camera"
 """Name of the node whose images the detector simulation was made for."""
@@ -199,7 +198,7 @@ def people_message(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until Ctrl-C."""
-    return run_node(DetectorNode, args, serve)
+    return run_lifecycle_node(DetectorNode, args)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.executors import SingleThreadedExecutor
@@ -15,6 +16,15 @@ from rclpy.qos import QoSProfile
 from pstmo_core.errors import PstmoError
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.run_node import CANNOT_START, run_node
+
+END_ON_FAILURE = "--end-on-failure"
+"""Argument of a node's process, before --ros-args: it ends if the node cannot start by itself."""
+AWAIT_LAUNCH = "--await-launch"
+"""Argument of a node's process, before --ros-args: the node starts by itself when the launch file
+listens to its transitions, or after `_LAUNCH_PATIENCE`."""
+_LAUNCH_PATIENCE = 5.0
+"""Seconds."""
 
 
 class GuardedNode(LifecycleNode):
@@ -45,6 +55,15 @@ class GuardedNode(LifecycleNode):
     ) -> Any:
         """See `Node.create_timer`."""
         return super().create_timer(timer_period_sec, self._survived(callback), *args, **options)
+
+    def destroy_node(self) -> None:
+        """Take the node off the network, with its services.
+
+        rclpy keeps the services of the state machine until the garbage collector comes by. A
+        request to a namesake would reach them and never be answered.
+        """
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
 
     def start(self) -> bool:
         """Configure and activate; return whether the node is active."""
@@ -156,17 +175,50 @@ class GuardedNode(LifecycleNode):
         service.callback = answer
 
 
-def serve(node: GuardedNode) -> int:
-    """Run a node, made active at once if its parameter `autostart` says so, until the end."""
+def run_lifecycle_node(make: Callable[[], GuardedNode], args: Sequence[str] | None) -> int:
+    """Run a node as a process until the end; return the exit status.
+
+    The node is made active at once if its parameter `autostart` says so. If that fails it stays
+    unconfigured, for whoever sets its parameters right and configures it, or the process ends
+    (`END_ON_FAILURE`).
+
+    Args:
+        make: makes the node.
+        args: the command line after the program's name; None for that of the process.
+    """
+    given = sys.argv[1:] if args is None else args
+    return run_node(make, args, lambda node: _serve(node, given))
+
+
+def _serve(node: GuardedNode, given: Sequence[str]) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        if node.get_parameter("autostart").value:
-            node.start()
+        started = not node.get_parameter("autostart").value or _start(node, AWAIT_LAUNCH in given)
+        if not started and END_ON_FAILURE in given and node.context.ok():
+            node.get_logger().fatal("cannot start (see above), so it ends")
+            return CANNOT_START
         executor.spin()
     finally:
         executor.shutdown()
     return 0
+
+
+def _start(node: GuardedNode, await_launch: bool) -> bool:
+    """Let a node start by itself.
+
+    Nobody has to ask it over the network. A request of the launch file may reach a namesake that is
+    just going away, or nobody; it is never repeated.
+    """
+    give_up = time.monotonic() + _LAUNCH_PATIENCE
+    while (
+        await_launch
+        and node.context.ok()
+        and not node.count_subscribers("~/transition_event")
+        and time.monotonic() < give_up
+    ):
+        time.sleep(0.02)
+    return node.context.ok() and node.start()
 
 
 def call_all(releases: list[Callable[[], object]]) -> None:

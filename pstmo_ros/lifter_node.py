@@ -25,13 +25,12 @@ from pstmo_ros.conversions import layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.inputs.parameters import InputParameters
-from pstmo_ros.lifecycle import GuardedNode, serve
+from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.msg import People2D, SkeletonLayout
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
-from pstmo_ros.run_node import run_node
 from pstmo_ros.stream import take_together
 from pstmo_ros.timed_runtime import TimedRuntime
 
@@ -236,7 +235,7 @@ class LifterNode(GuardedNode):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until Ctrl-C."""
-    return run_node(LifterNode, args, serve)
+    return run_lifecycle_node(LifterNode, args)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ class LifterParameters:
     )
     autostart: bool = setting(
         False,
-        "Whether the node configures and activates itself, for use without a launch file.",
+        "Whether the node configures and activates itself when it starts. The launch file sets it, "
+        "as its argument activate says.",
         change=NEVER,
     )
 

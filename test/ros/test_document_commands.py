@@ -167,10 +167,10 @@ def launched(shown: Shown, number: int, seconds: float = 120.0) -> str:
 
 def test_launch_arguments_that_documents_name_exist() -> None:
     pytest.importorskip("launch_ros", reason="launch is not installed here")
-    declared = set(
-        re.findall(r'^ +\(?"(\w+)",', (ROOT / "launch/lifter.launch.py").read_text(), re.M)
-    )
-    declared |= set(launch_arguments.descriptions()) | {"camera", "params_file"}
+    from pstmo_ros.launching.lifter_arguments import arguments
+
+    declared = {action.name for action in arguments()}
+    declared |= set(launch_arguments.descriptions())
     monitor = (ROOT / "launch/collision_monitor.launch.py").read_text()
     declared |= set(re.findall(r'^ +"(\w+)",$', monitor, re.M))
     foreign = {"align_depth", "camera_model"}  # of cameras' drivers

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from node_world import ask
 from rcl_interfaces.srv import GetParameters
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 
 HERE = Path(__file__).parent
@@ -76,7 +78,7 @@ def test_a_detector_that_cannot_start_ends_everything_with_its_reason(
     assert f"cannot configure: {model}" in ended.stdout
     reason = {
         "true": "the process of detector and lifter has failed, exit code 3 (see its error above)",
-        "false": "a node cannot be configured (see its error above)",
+        "false": "the detector has failed, exit code 3 (see its error above)",
     }
     assert reason[composed] in ended.stdout
     assert "Traceback" not in ended.stdout
@@ -115,6 +117,59 @@ def test_a_player_that_fails_is_not_a_player_that_has_ended(
     ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", *arguments)
     assert "the player has failed, exit code 2" in ended.stdout, ended.stdout
     assert ended.returncode == 1
+
+
+def test_a_lifter_becomes_active_beside_a_namesake_that_never_answers(ros: None) -> None:
+    """As after a restart, while the one before is just going away, or still hangs."""
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    namesake = LifecycleNode("lifter")  # nobody spins it
+    launch = subprocess.Popen(
+        ["ros2", "launch", "pstmo_ros", "lifter.launch.py"],
+        cwd="/", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert launch.stdout is not None
+    late = threading.Timer(60.0, launch.send_signal, [signal.SIGINT])
+    late.start()
+    log = ""
+    for line in launch.stdout:
+        log += line
+        if "lifter]: active:" in line:
+            break
+    late.cancel()
+    launch.send_signal(signal.SIGINT)
+    log += launch.communicate(timeout=60)[0]
+    namesake.destroy_node()
+    del namesake._state_machine  # which would keep it on the network
+    assert "lifter]: active:" in log
+    assert launch.returncode == 0, log
+
+
+def test_who_includes_the_launch_file_hears_of_transitions(
+    ros_domain: None, tmp_path: Path
+) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    file = tmp_path / "robot.launch.py"
+    file.write_text(
+        """
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription, LogInfo, RegisterEventHandler, Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.substitutions import FindPackageShare
+
+
+def generate_launch_description():
+    path = [FindPackageShare("pstmo_ros"), "launch", "lifter.launch.py"]
+    source = PythonLaunchDescriptionSource(PathJoinSubstitution(path))
+    then = [LogInfo(msg="the lifter is active"), Shutdown()]
+    heard = RegisterEventHandler(OnStateTransition(goal_state="active", entities=then))
+    return LaunchDescription([heard, IncludeLaunchDescription(source)])
+"""
+    )
+    ended = run("ros2", "launch", str(file))
+    assert "the lifter is active" in ended.stdout
+    assert ended.returncode == 0, ended.stdout
 
 
 def test_parameters_arrive_and_after_the_start_transitions_are_the_users(ros: None) -> None:
@@ -162,7 +217,9 @@ class User(Node):
 
     def change(self, transition: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=transition))
-        return bool(self._ask(self._change, request).success)
+        future = self._change.call_async(request)  # once: it changes something
+        rclpy.spin_until_future_complete(self, future, timeout_sec=20.0)
+        return bool(future.result().success)
 
     def values(self, *names: str) -> list[float]:
         answer = self._ask(self._parameters, GetParameters.Request(names=list(names)))
@@ -170,13 +227,11 @@ class User(Node):
 
     def wait_for(self, state: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
-        while not self._state.wait_for_service(0.2) or self.state() != state:
+        while self.state() != state:
             assert time.monotonic() < deadline, f"it did not become {state}"
 
     def _ask(self, client: Any, request: Any) -> Any:
-        future = client.call_async(request)
-        rclpy.spin_until_future_complete(self, future, timeout_sec=20.0)
-        return future.result()
+        return ask(client, request, lambda: rclpy.spin_once(self, timeout_sec=0.1), 60.0)
 
 
 def test_every_argument_of_the_launch_file_is_described(ros_domain: None) -> None:
@@ -237,21 +292,19 @@ def test_rviz_follows_the_namespace_and_the_fixed_frame(
 ) -> None:
     launch = pytest.importorskip("launch", reason="launch is not installed here")
     pytest.importorskip("launch_ros", reason="launch is not installed here")
-    file = ROOT / "launch" / "lifter.launch.py"
-    spec = importlib.util.spec_from_file_location("lifter_launch", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    from pstmo_ros.launching.lifter_arguments import arguments
+    from pstmo_ros.launching.rviz import RVIZ_TOPICS, rviz_options
+
     context = launch.LaunchContext()
     context.launch_configurations.update(given)
-    for action in module.arguments():
+    for action in arguments():
         action.execute(context)
-    options, remappings = module.rviz_options(context)
+    options, remappings = rviz_options(context)
     assert Path(options[1]).name == config
     assert (options[3] if "-f" in options else None) == frame
     topics = dict(remappings)
     assert topics.get("/skeleton_markers") == markers
     shown = yaml.safe_load((ROOT / "config" / config).read_text())["Visualization Manager"]
     subscribed = {d["Topic"]["Value"] for d in shown["Displays"] if "Topic" in d}
-    assert subscribed == {f"/{topic}" for topic in module.RVIZ_TOPICS}
+    assert subscribed == {f"/{topic}" for topic in RVIZ_TOPICS}
     assert not given.get("namespace") or set(topics) == subscribed

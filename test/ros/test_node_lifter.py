@@ -275,6 +275,18 @@ def test_a_transition_that_is_not_allowed_is_answered_and_survived(
     assert here.lifter.trigger_deactivate() == DONE
 
 
+def test_a_node_that_was_destroyed_is_found_by_nobody(ros: None) -> None:
+    """Although somebody still holds it: requests to the next of its name would go there, too."""
+    lifter, other = LifterNode(), World("other")
+    assert lifter.start()
+    other.spin_until(lambda: "lifter" in other.get_node_names())
+    lifter.destroy_node()
+    other.spin_until(lambda: "lifter" not in other.get_node_names(), 5.0)
+    services = {name for name, _ in other.get_service_names_and_types()}
+    assert not services & {"/lifter/change_state", "/lifter/get_state", "/lifter/get_parameters"}
+    other.close()
+
+
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_process_cleanly(ros_domain: None, kind: signal.Signals) -> None:
     command = [sys.executable, "-u", "-m", "pstmo_ros.lifter_node", "--ros-args"]

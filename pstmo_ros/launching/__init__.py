@@ -1,0 +1,1 @@
+"""What the launch file of the lifter is made of: arguments, processes, cameras, RViz."""

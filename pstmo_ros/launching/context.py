@@ -1,0 +1,39 @@
+"""What the launch file was given, read when everything is launched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launch import LaunchContext
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.parameter_descriptions import ParameterValue
+
+from pstmo_ros import launch_arguments
+
+PACKAGE = "pstmo_ros"
+
+
+def get(context: LaunchContext, name: str) -> str:
+    """Return the value of an argument."""
+    return str(LaunchConfiguration(name).perform(context))
+
+
+def is_true(context: LaunchContext, name: str) -> bool:
+    """Return the value of a switch."""
+    return bool(IfCondition(LaunchConfiguration(name)).evaluate(context))
+
+
+def given(
+    context: LaunchContext, groups: tuple[type[Any], ...], names: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Return those arguments that are parameters of some dataclasses, as these parameters."""
+    values = launch_arguments.values(context.launch_configurations, groups, names)
+    if is_true(context, "use_sim_time"):
+        values["use_sim_time"] = True
+    return {name: text(v) if isinstance(v, str) else v for name, v in values.items()}
+
+
+def text(value: str) -> ParameterValue:
+    """Return a parameter that is a text, whatever it looks like."""
+    return ParameterValue(value, value_type=str)

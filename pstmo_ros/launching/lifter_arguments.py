@@ -1,0 +1,102 @@
+"""The arguments of the lifter's launch file, and what is checked of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launch import LaunchContext
+from launch.actions import DeclareLaunchArgument, LogInfo
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.substitutions import FindPackageShare
+
+from pstmo_ros import launch_arguments
+from pstmo_ros.launching.cameras import image_topic, is_rectified
+from pstmo_ros.launching.context import PACKAGE, get, is_true
+
+_SWITCH = ("true", "false")
+
+
+def arguments() -> list[Any]:
+    """Return the arguments of this launch file."""
+    texts = [
+        ("image", "", "Topic of images, in which a detector finds the keypoints; empty: none."),
+        (
+            "camera",
+            "",
+            "Camera or video in which people are lifted: number of a connected camera (0), its "
+            "file (/dev/video0), a video file, an address (rtsp://..., http://...) or 'sample'; "
+            "empty: none.",
+        ),
+        ("camera_info", "", "Topic of the camera's calibration; empty: camera_info beside image."),
+        ("player", "", "Clip of keypoints to play: a path, or 'sample'; empty: none."),
+        ("people", "2", "People before the virtual camera."),
+        ("namespace", "", "Namespace of the nodes."),
+        (
+            "params_file",
+            config_file("lifter.yaml"),
+            "Parameter file of the lifter, for parameters that are no arguments too.",
+        ),
+        (
+            "detector_params_file",
+            config_file("detector.yaml"),
+            "Parameter file of the detector.",
+        ),
+        ("log_level", "info", "Log level of the nodes."),
+        ("rviz_config", config_file("lifter.rviz"), "Configuration of RViz."),
+        (
+            "fixed_frame",
+            "",
+            "Fixed frame of RViz; empty: floor_frame where there is one, else the camera's.",
+        ),
+    ]
+    switches = [
+        ("activate", "true", "Whether lifter and detector are configured and activated."),
+        ("composed", "true", "Whether detector, lifter and camera run in one process."),
+        ("virtual_camera", "false", "Whether rendered people are shown on the image topic."),
+        ("use_sim_time", "false", "Whether time comes from /clock."),
+        ("rviz", "false", "Whether RViz is started."),
+        ("exit_with_player", "false", "Whether everything ends with the player."),
+        (
+            "end_on_failure",
+            "true",
+            "Whether everything ends, with exit code 1, when a node cannot start or fails; false "
+            "for a robot's launch file.",
+        ),
+    ]
+    own = [DeclareLaunchArgument(n, default_value=d, description=t) for n, d, t in texts] + [
+        DeclareLaunchArgument(n, default_value=d, description=t, choices=_SWITCH)
+        for n, d, t in switches
+    ]
+    return own + [
+        DeclareLaunchArgument(name, default_value="", description=text)
+        for name, text in launch_arguments.descriptions().items()
+    ]
+
+
+def check(context: LaunchContext) -> list[Any]:
+    """Check all arguments before anything starts, and say what looks like a slip of the pen.
+
+    Raises:
+        ConfigError: if one cannot be right.
+    """
+    given = context.launch_configurations
+    declared = {action.name for action in arguments()}
+    hints = launch_arguments.suggest(given, declared)
+    launch_arguments.check(given)
+    for name in ("params_file", "detector_params_file"):
+        launch_arguments.check_file(name, get(context, name))
+    if is_true(context, "rviz"):
+        launch_arguments.check_file("rviz_config", get(context, "rviz_config"))
+    sources = [name for name in ("camera", "player") if get(context, name)]
+    sources += [name for name in ("virtual_camera",) if is_true(context, name)]
+    launch_arguments.check_sources(
+        sources, get(context, "image"), get(context, "input"), get(context, "cameras")
+    )
+    if is_rectified(context) and not get(context, "rectified"):
+        hints.append(f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)")
+    return [LogInfo(msg=hint) for hint in hints]
+
+
+def config_file(name: str) -> PathJoinSubstitution:
+    """Return the path of an installed configuration file."""
+    return PathJoinSubstitution([FindPackageShare(PACKAGE), "config", name])

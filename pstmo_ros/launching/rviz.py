@@ -1,0 +1,67 @@
+"""RViz, which shows what is launched."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from launch import LaunchContext
+from launch.actions import LogInfo
+from launch_ros.actions import Node
+
+from pstmo_ros.launching.context import get, is_true
+
+RVIZ_TOPICS = ("skeleton_markers", "capsules", "uncertainty")
+"""What the configurations of RViz show."""
+_NO_RVIZ = (
+    "rviz:=true was asked for, but rviz2 is not on PATH: install it (apt install "
+    "ros-$ROS_DISTRO-rviz2), or look at the markers on another machine. Everything else runs."
+)
+
+
+def rviz(context: LaunchContext) -> list[Any]:
+    """Return RViz, if it is asked for and there: it shows the namespace's markers and frame."""
+    if not is_true(context, "rviz"):
+        return []
+    if shutil.which("rviz2") is None:
+        return [LogInfo(msg=_NO_RVIZ)]
+    options, remappings = rviz_options(context)
+    return [
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            name="rviz",
+            arguments=options,
+            remappings=remappings,
+            parameters=[{"use_sim_time": is_true(context, "use_sim_time")}],
+        )
+    ]
+
+
+def rviz_options(context: LaunchContext) -> tuple[list[Any], list[Any]]:
+    """Return RViz's arguments and remappings: its configuration, fixed frame and topics."""
+    config, level = get(context, "rviz_config"), level_frame(context)
+    fixed = get(context, "fixed_frame")
+    if level and fixed in ("", level) and Path(config).name == "lifter.rviz":
+        config = str(Path(config).with_name("room.rviz"))
+    options = ["-d", config]
+    if frame := fixed or level or get(context, "frame_id"):
+        options += ["-f", frame]
+    topics = {topic: topic for topic in RVIZ_TOPICS}
+    if markers := get(context, "markers_topic"):
+        topics["skeleton_markers"] = markers
+    namespace = get(context, "namespace").strip("/")
+    names = {
+        topic: name if name.startswith("/") else f"/{namespace}/{name}".replace("//", "/")
+        for topic, name in topics.items()
+    }
+    return options, [(f"/{topic}", name) for topic, name in names.items() if name != f"/{topic}"]
+
+
+def level_frame(context: LaunchContext) -> str:
+    """Return the frame whose plane z = 0 is the floor, if TF is known to have one."""
+    if frame := get(context, "floor_frame"):
+        return frame
+    tells_tf = is_true(context, "virtual_camera") or get(context, "player") == "sample"
+    return (get(context, "world_frame") or "map") if tells_tf else ""
