@@ -29,9 +29,9 @@ from pstmo_core.lift.sources import (
     video_images,
 )
 from pstmo_ros.camera_parameters import CameraParameters
+from pstmo_ros.camera_reader import CameraReader
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import camera_info_message, time_message
-from pstmo_ros.drops import DropCounter
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import Parameters
@@ -40,8 +40,6 @@ from pstmo_ros.run_node import run_node
 _SECOND = 1_000_000_000
 _PATIENCE = 0.05
 """Longest time in seconds between two looks at the clock and at who listens."""
-_RETRY = 2.0
-"""Seconds after which a camera that fell silent is opened again."""
 _LATEST = 0.5
 """Seconds by which a file may be late; one that was held up for longer goes on from there."""
 _LONGEST_ANSWER = 5.0
@@ -68,7 +66,6 @@ class CameraNode(Node):
         self._file = own.file
         self._given_lens = own.lens()
         self._images = self._open()
-        self._drops = DropCounter()
         self._info_message: CameraInfo | None = None
         self._described: tuple[int, ...] = ()
         self._image = self.create_publisher(Image, "image_raw", qos_profile_sensor_data)
@@ -112,12 +109,22 @@ class CameraNode(Node):
         if not self._images.live:
             self._speak_of_faults(self._show_file)
             return
-        reader = threading.Thread(
-            target=self._speak_of_faults, args=(self._read_live,), daemon=True
-        )
-        reader.start()
+        shown = without_password(self._own.source)
+        reader = CameraReader(shown, self._images, self._newest, self._log_of_reader)
+        reading = threading.Thread(target=reader.run, daemon=True)
+        reading.start()
         self._speak_of_faults(self._show_live)
-        reader.join()
+        reader.end()
+        reading.join()
+
+    def _log_of_reader(self, line: str, error: bool) -> None:
+        if not self.context.ok():
+            return
+        # rclpy insists that one line of code always logs at the same level.
+        if error:
+            self.get_logger().error(line)
+        else:
+            self.get_logger().info(line)
 
     def _speak_of_faults(self, work: Callable[[], None]) -> None:
         try:
@@ -129,22 +136,6 @@ class CameraNode(Node):
     def _show_live(self) -> None:
         while (frame := self._newest.take()) is not None:
             self._publish(*frame)
-
-    def _read_live(self) -> None:
-        while not self._ended.is_set():
-            try:
-                for frame in self._images.frames():
-                    if self._ended.is_set():
-                        return
-                    if self._newest.put(frame):
-                        sentence = "images come faster than they are published: the newest is taken"
-                        if line := self._drops.add("replaced", sentence, time.monotonic_ns()):
-                            self.get_logger().info(line)
-            except PstmoError as error:
-                sentence = f"{error}; it is opened again every {_RETRY:.0f} s"
-                if line := self._drops.add("silent", sentence, time.monotonic_ns()):
-                    self.get_logger().error(line)
-            self._ended.wait(_RETRY)
 
     def _show_file(self) -> None:
         self._wait_for_listeners()

@@ -70,7 +70,7 @@ def test_every_form_gives_the_same_camera(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
 @pytest.mark.parametrize("count", [5, 8])
 def test_what_opencv_writes_is_read(suffix: str, count: int, tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
     path = tmp_path / f"camera.{suffix}"
     distortion = np.linspace(-0.3, 0.1, count)
     storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)

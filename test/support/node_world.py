@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from rcl_interfaces.msg import Log
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 
 class World(Node):
@@ -37,6 +38,17 @@ class World(Node):
         heard = self.heard[topic] = []
         self.create_subscription(kind, topic, heard.append, qos)
         return heard
+
+    def listen_to_logs(self) -> list[str]:
+        """Return the list that fills with what nodes log from now on, and have logged.
+
+        To look for a line again and again with capfd loses lines: those that are written while it
+        empties its file.
+        """
+        said: list[str] = []
+        latched = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(Log, "/rosout", lambda log: said.append(log.msg), latched)
+        return said
 
     def spin_until(self, holds: Callable[[], Any], seconds: float = 20.0) -> None:
         """Spin until something holds, at most so long."""
