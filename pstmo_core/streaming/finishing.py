@@ -45,18 +45,19 @@ class Finishing:
         """
         lifted[:, ROOT, :3] = 0  # by definition; the network's own estimate is off by a millimetre
         answers, end = [], 0
+        sigma = np.exp(lifted[..., 3]) if self._sigma else None
         for frame in due:
             start, end = end, end + len(frame.ids)
-            answer = self._skeletons(frame, lifted[start:end])
+            spread = None if sigma is None else sigma[start:end]
+            answer = self._skeletons(frame, lifted[start:end, :, :3], spread)
             answers.append(answer if self._axes is None else answer.in_axes(self._axes))
         return answers
 
-    def _skeletons(self, due: Due, lifted: np.ndarray) -> SkeletonFrame:
-        joints = self._calm.filter(due.stamp, due.slots, due.visits, lifted[..., :3])
+    def _skeletons(self, due: Due, lifted: np.ndarray, sigma: np.ndarray | None) -> SkeletonFrame:
+        joints = self._calm.filter(due.stamp, due.slots, due.visits, lifted)
         joints, roots = self.roots.estimate(
             due.stamp, due.ids, joints, due.rays, due.weights, due.pose, due.depths
         )
-        sigma = np.exp(lifted[..., 3]) if self._sigma else None
         if self._depths is not None:
             joints, roots, sigma = self._measured(self._depths, due, joints, roots, sigma)
         return SkeletonFrame(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstmo_core.encoding import get_encoding, pixel_turns
+from pstmo_core.encoding import get_encoding
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.live.base import LiveRuntime
 from pstmo_core.streaming.config import StreamConfig
@@ -60,11 +60,11 @@ class LiveReading(Reading[StepsDue]):
         moments = sorted(ms for ms in look_aheads if 0 <= ms <= longest)
         self._moments = np.array(moments) * _MILLISECOND
         """(H,) nanoseconds before a step for which it answers; the last one is the look-ahead."""
-        self._turned, self._focal = get_encoding(runtime.config.encoding).turned, config.focal
+        self._turned = get_encoding(runtime.config.encoding).turned
         self._people, self._bridge = people, round(config.bridge * 1e9)
         self._following = Following(config)
         self._stepping = Stepping(runtime, config, [look_aheads.index(ms) for ms in moments])
-        self._latest = _LatestSteps(config.max_people)
+        self._latest = _LatestSteps(config.max_people, bool(self.look_ahead))
         self._waiting: deque[Due] = deque()
         self._frame: KeypointFrame | None = None
         self._newest: int | None = None
@@ -84,10 +84,11 @@ class LiveReading(Reading[StepsDue]):
         there = following.there(frame.stamp - self._bridge)
         seen = following.sighted[there] == frame.stamp
         points, scores = following.now(frame.stamp, there)
-        waiting = self._answerable(frame, there, seen, self._turns(frame, points, scores))
+        turns = np.empty((len(there), 3, 3), np.float32) if self._turned else None
+        waiting = self._answerable(frame, there, seen, turns)
         self._waiting.append(waiting)
         if len(there):
-            steps = Steps(there, waiting.visits, seen, points, scores, frame)
+            steps = Steps(there, waiting.visits, seen, points, scores, frame, turns)
             self._latest.note(waiting, self._stepping.add(steps))
 
     def plan(self, limit: int | None) -> list[StepsDue]:
@@ -127,17 +128,6 @@ class LiveReading(Reading[StepsDue]):
         self._waiting.clear()
         self._newest = None
 
-    def _turns(
-        self, frame: KeypointFrame, points: np.ndarray, scores: np.ndarray
-    ) -> np.ndarray | None:
-        """How the frames lie (P, 3, 3) in which the network gives people's poses of a frame."""
-        if not self._turned:
-            return None
-        size = np.array([frame.width, frame.height], np.float32)
-        up = None if frame.pose is None else frame.pose.up
-        turns = pixel_turns(points, scores, size, frame.focal or self._focal, up)
-        return turns.astype(np.float32, copy=False)
-
     def _answerable(
         self, frame: KeypointFrame, slots: np.ndarray, seen: np.ndarray, turns: np.ndarray | None
     ) -> Due:
@@ -157,7 +147,8 @@ class LiveReading(Reading[StepsDue]):
     def _due(self, waiting: Due) -> StepsDue:
         """Find the steps between whose moments a frame lies, now that its turn has come."""
         latest, slots = self._latest, waiting.slots
-        steps, heads = np.tile(latest.number[1, slots], (2, 1)), np.zeros((2, len(slots)), np.int64)
+        number, heads = latest.number[1, slots], np.zeros((2, len(slots)), np.int64)
+        steps = np.array([number, number])
         weight = np.zeros(len(slots), np.float32)
         if self.look_ahead:
             back = latest.stamp[:, slots] - waiting.stamp
@@ -183,7 +174,8 @@ class LiveReading(Reading[StepsDue]):
 class _LatestSteps:
     """The last two steps of everybody, by slot."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, both: bool) -> None:
+        self._both = both  # without a look-ahead the last one is enough
         self._visits = np.full(slots, -1, np.int64)
         self.first = np.zeros(slots, np.int64)
         """(slots,) stamps of people's first steps."""
@@ -193,6 +185,9 @@ class _LatestSteps:
     def note(self, frame: Due, numbers: np.ndarray) -> None:
         """Note the steps of a frame's people."""
         slots = frame.slots
+        if not self._both:
+            self.number[1, slots] = numbers
+            return
         new = self._visits[slots] != frame.visits
         self._visits[slots] = frame.visits
         self.first[slots[new]] = frame.stamp

@@ -122,27 +122,31 @@ def follow(
     age = _age(tracks["stamp"], stamp)
     expected, velocity = one_euro.advance(tracks["points"], tracks["velocity"], np.minimum(age, 9))
     seen = scores > 0
-    size = _size(np.where(np.isinf(age)[..., None], points, expected), seen | np.isfinite(age))
+    followed = np.isfinite(age)
+    size = _size(np.where(followed[..., None], expected, points), seen | followed)
+    missed = ((points - expected) ** 2).sum(-1)
     if config.unswap:
         order, swapped, restarted = _unswap(
-            points, seen, expected, age, size, swapped, stamp, config.unswap
+            points, seen, expected, missed, age, size, swapped, stamp, config.unswap
         )
         if order is not None:
             person = np.arange(len(points))[:, None]
             points, scores, seen = (values[person, order] for values in (points, scores, seen))
+            missed = ((points - expected) ** 2).sum(-1)
             age[restarted] = np.inf
     outlying = np.zeros_like(seen)
     if config.outlier:
-        outlying = seen & _outlying(points, expected, tracks["reported"], age, size, config.outlier)
+        outlying = seen & _outlying(points, missed, tracks["reported"], age, size, config.outlier)
     tracks = tracks.copy()
-    tracks["reported"][seen] = points[seen]
+    np.copyto(tracks["reported"], points, where=seen[..., None])
     taken = seen & ~outlying
     cutoff = one_euro.adaptive_cutoff(
         velocity, size[:, None], config.keypoint_cutoff or _FOLLOWING, config.keypoint_beta
     ).astype(np.float32)
     filtered, velocity = one_euro.correct(expected, velocity, points, age, cutoff)
-    tracks["points"][taken], tracks["velocity"][taken] = filtered[taken], velocity[taken]
-    tracks["stamp"][taken] = stamp
+    np.copyto(tracks["points"], filtered, where=taken[..., None], casting="same_kind")
+    np.copyto(tracks["velocity"], velocity, where=taken[..., None], casting="same_kind")
+    np.copyto(tracks["stamp"], stamp, where=taken)
     if config.keypoint_cutoff:
         points = np.where(taken[..., None], filtered, points)
     return tracks, swapped, points, np.where(outlying, np.float32(0), scores)
@@ -165,7 +169,7 @@ def _size(points: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def _outlying(
     points: np.ndarray,
-    expected: np.ndarray,
+    missed: np.ndarray,
     reported: np.ndarray,
     age: np.ndarray,
     size: np.ndarray,
@@ -173,10 +177,11 @@ def _outlying(
 ) -> np.ndarray:
     """Say which keypoints (P, 17) are far from where they are expected, for the first time.
 
-    A second one at the same place is no outlier: there the joint is.
+    A second one at the same place is no outlier: there the joint is. `missed` (P, 17) are the
+    squared distances from where they are expected.
     """
     reach = (limit + _FASTEST * np.minimum(age, _MEMORY)) * size[:, None]
-    far = ((points - expected) ** 2).sum(-1) > reach**2
+    far = missed > reach**2
     far &= np.isfinite(age)
     if not far.any():
         return far
@@ -188,6 +193,7 @@ def _unswap(
     points: np.ndarray,
     seen: np.ndarray,
     expected: np.ndarray,
+    missed: np.ndarray,
     age: np.ndarray,
     size: np.ndarray,
     swapped: np.ndarray,
@@ -203,7 +209,7 @@ def _unswap(
     """
     held = swapped != NEVER
     sure = age <= _SURE
-    error = np.where(seen & sure, ((points - expected) ** 2).sum(-1), 0).max(-1)
+    error = np.where(seen & sure, missed, 0).max(-1)
     if not held.any() and (error < swaps.LEAST_ERROR**2 * size**2).all():
         return None, swapped, seen
     count, unclear = swaps.exchanged_joints(points, seen, expected, sure, size, held)

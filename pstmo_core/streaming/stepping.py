@@ -12,7 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
-from pstmo_core.encoding import encode_pixels
+from pstmo_core.encoding import encode_pixels, get_encoding
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.live.base import LiveRuntime
 from pstmo_core.skeleton import JOINTS
@@ -36,6 +36,9 @@ class Steps:
     """(P, 17), 0 where not seen."""
     frame: KeypointFrame
     """Its stamp, image size, focal length and pose count."""
+    turns: np.ndarray | None
+    """(P, 3, 3), into which `Stepping.run` writes how the frames lie in which the network gives the
+    poses; None: as the camera's does."""
 
 
 class Stepping:
@@ -102,7 +105,7 @@ class Stepping:
         self._first, self._made = self._next, self._made[:0]
 
     def _encoded(self) -> np.ndarray:
-        """Encode the pending steps: frames (N, rows, channels)."""
+        """Encode the pending steps: frames (N, rows, channels); note how their poses are turned."""
         encoding, parts = self._runtime.config.encoding, []
         ups = [np.zeros(3) if s.frame.pose is None else s.frame.pose.up for s in self._pending]
         up = np.repeat(np.array(ups, np.float32), self._counts(), 0)
@@ -119,7 +122,18 @@ class Stepping:
                     focal or self._focal, encoding, up[start:end, None],
                 )[:, 0]
             )  # fmt: skip
-        return np.concatenate(parts)
+        frames = np.concatenate(parts)
+        turns = get_encoding(encoding).turns(frames, up, np)
+        if turns is not None:
+            self._note(turns)
+        return frames
+
+    def _note(self, turns: np.ndarray) -> None:
+        end = 0
+        for steps in self._pending:
+            start, end = end, end + len(steps.slots)
+            if steps.turns is not None:
+                steps.turns[...] = turns[start:end]
 
     def _counts(self) -> list[int]:
         return [len(steps.slots) for steps in self._pending]

@@ -47,6 +47,12 @@ def exchanged_joints(
     """
     both = seen & followed
     usable = both[:, _RIGHT] & both[:, _LEFT]
+    if not held.any():
+        # Exchanged, a pair lies nearer to where it is expected if it points the other way.
+        across, expected_across = (each[:, _RIGHT] - each[:, _LEFT] for each in (points, expected))
+        if not (usable & ((across * expected_across).sum(-1) < 0)).any():
+            nothing = np.zeros(held.shape, np.intp)
+            return nothing, nothing > 0
     scale = size[:, None, None] ** 2
     there, expected_there = points[:, _SIDES], expected[:, _SIDES]
 
@@ -56,9 +62,6 @@ def exchanged_joints(
 
     as_is = squares(there - expected_there)
     other = squares(there - expected_there[:, ::-1])
-    if not held.any() and (as_is <= other).all():
-        nothing = np.zeros(held.shape, np.intp)
-        return nothing, nothing > 0
     apart = squares(expected_there[:, :1] - expected_there[:, 1:])
     # A pair that fits neither way has an outlier in it, and that tells nothing.
     usable &= (np.minimum(as_is, other) < apart) | held[..., None]

@@ -14,6 +14,8 @@ from pstmo_core.skeleton import JOINTS
 
 #: The graphs of a file, on the same weights, and how many frames of each person they take at once.
 GRAPHS = {"step": 1, "run": 32}
+#: Reading the weights from memory takes about as long as computing so many frames.
+_WEIGHTS = 7
 
 
 class LiveRuntime(LoadedNetwork):
@@ -56,13 +58,14 @@ class LiveRuntime(LoadedNetwork):
         poses = np.empty((people, count, len(heads), JOINTS, self.config.outputs), np.float32)
         start = 0
         while start < count:
-            graph = max(
-                (name for name, length in GRAPHS.items() if length <= count - start),
-                key=GRAPHS.__getitem__,
-            )
-            part = slice(start, start + GRAPHS[graph])
+            graph, taken = _graph_for(people, count - start)
+            part = slice(start, start + taken)
             look = memory.look(rows, dt[:, part])
-            poses[:, part], *fresh = self._lift(graph, frames[:, part], look, memory, heads)
+            shown, missing = frames[:, part], GRAPHS[graph] - taken
+            if missing:
+                shown = np.pad(shown, ((0, 0), (0, missing), (0, 0), (0, 0)))
+            made = self._lift(graph, shown, look.padded(missing), memory, heads)
+            poses[:, part], *fresh = (each[:, :taken] for each in made)
             memory.write(look, *fresh)
             start = part.stop
         return poses
@@ -104,6 +107,17 @@ class LiveRuntime(LoadedNetwork):
             Poses (R, F, len(heads), 17, 4), and what `LiveMemory.write` takes. The next call may
             write over them.
         """
+
+
+def _graph_for(people: int, frames: int) -> tuple[str, int]:
+    """Return the graph for people's next frames, and how many of them it takes.
+
+    A run may be padded: what follows a frame does not change its pose.
+    """
+    length = GRAPHS["run"]
+    taken = min(frames, length)
+    as_run, as_steps = _WEIGHTS + people * length, taken * (_WEIGHTS + people)
+    return ("run", taken) if as_run < as_steps else ("step", 1)
 
 
 def input_names(graph: str, config: LiveConfig) -> list[str]:

@@ -8,7 +8,7 @@ remembered. Nothing is moved: the network finds its frames by their ages. The ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,13 @@ class Look:
     """(R, F) float64 seconds on each person's clock."""
     since: np.ndarray
     """(R,) float32 seconds from the last frame that is kept to the last new one."""
+
+    def padded(self, frames: int) -> Look:
+        """Return the same with more frames, which nobody learns of; for `ages` alone."""
+        if not frames:
+            return self
+        ages = np.pad(self.ages, ((0, 0), (0, frames), (0, frames)), constant_values=_NEVER)
+        return replace(self, ages=ages)
 
 
 class LiveMemory:
