@@ -54,6 +54,7 @@ def lift_command(
     """Lift recordings to 3D: files in, files out.
 
     \b
+    pstmo lift walk.mp4 -o walk.npz
     pstmo lift walk.mp4 -o walk.npz --detector rtm --detector-option pose_model=rtmo.onnx
     pstmo lift clip.npz -o clip.bvh --focal 1100 --overlay
     pstmo lift videos/*.mp4 -o lifted --format npz,bvh --workers 8
@@ -61,8 +62,8 @@ def lift_command(
     pstmo lift 0 -o me.json --images 300
 
     Joints are in metres relative to the pelvis, x right, y down, z forward. With --focal or
-    --camera-info the pelvis has a position in the camera's frame. What is done is not lifted again:
-    repeat a call that was stopped, and it resumes. docs/formats.md explains the files.
+    --camera-info, root positions in the camera's frame are estimated, too. Finished inputs are not
+    lifted again: repeat an interrupted call to resume it. docs/formats.md explains the files.
     """  # noqa: D301
     jobs, kinds = plan(inputs, output, list(words(formats)))
     settings = LiftSettings(

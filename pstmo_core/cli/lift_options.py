@@ -27,29 +27,31 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help=f"What to write, by its suffix ({', '.join(FORMATS)}); a folder for several "
-        "inputs. Bags are folders, as ros2 bag makes them.",
+        help=f"Output file; its suffix ({', '.join(FORMATS)}) is the format. A folder for several "
+        "inputs. Bags are folders, as with ros2 bag.",
     ),
 ]
 Formats = Annotated[
     list[str],
-    typer.Option("--format", metavar=LIST, help=f"Some of {', '.join(FORMATS.values())}."),
+    typer.Option(
+        "--format", metavar=LIST, help=f"Formats to write: {', '.join(FORMATS.values())}."
+    ),
 ]
 Overlay = Annotated[
-    bool, typer.Option("--overlay", help="Also an mp4: images, keypoints, skeletons.")
+    bool, typer.Option("--overlay", help="Also write an mp4: images, keypoints, skeletons.")
 ]
 Detector = Annotated[
     str,
     typer.Option(
-        help=f"What finds keypoints in images: {', '.join(KINDS)}. simulation knows the "
-        "virtual camera's rendered people only."
+        help=f"Keypoint detector for images: {', '.join(KINDS)}. simulation finds only the "
+        "rendered people of the virtual camera."
     ),
 ]
 DetectorOptions = Annotated[
     list[str],
     typer.Option(
         metavar="NAME=VALUE,...",
-        help="Of the detector, e.g. detected_people=1,search_every=3: config/detector.yaml "
+        help="Options of the detector, e.g. detected_people=1,search_every=3; config/detector.yaml "
         "explains them.",
     ),
 ]
@@ -59,15 +61,15 @@ CameraInfo = Annotated[
     typer.Option(
         metavar="FILE",
         help="Calibration as camera_calibration, ros2 topic echo or OpenCV write it (YAML); "
-        "with it root positions are estimated, too.",
+        "it gives root positions.",
     ),
 ]
 Rectified = Annotated[
     bool | None,
     typer.Option(
         "--rectified/--no-rectified",
-        help="Whether images were rectified, so that the calibration's projection matrix "
-        "counts; by default what a bag's topic says by its name, image_rect...",
+        help="Whether images were rectified, so that the calibration's projection matrix is used; "
+        "by default, those of a bag's topic image_rect... were.",
     ),
 ]
 Height = Annotated[float, option(StreamConfig, "height")]
@@ -76,14 +78,14 @@ LookAhead = Annotated[int, option(StreamConfig, "look_ahead")]
 Tilt = Annotated[
     float | None,
     typer.Option(
-        min=-90, max=90, help="Degrees by which the camera looks down; default: not known."
+        min=-90, max=90, help="Degrees by which the camera looks down; not known by default."
     ),
 ]
 Topic = Annotated[str, typer.Option(help="Which topic of a bag to lift.")]
 Images = Annotated[
-    int | None, typer.Option(min=1, help="Images to take of a camera; else until Ctrl-C.")
+    int | None, typer.Option(min=1, help="Images to take from a camera; until Ctrl-C by default.")
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Processes, for many inputs.")]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes, for many inputs.")]
 Ray = Annotated[
     str,
     typer.Option(
@@ -97,10 +99,13 @@ Backend = Annotated[
     str, typer.Option(help=f"auto, or one of {', '.join(BACKENDS)}, which it tries in turn.")
 ]
 Precision = Annotated[
-    str, typer.Option(help=f"Of the matrix products: one of {', '.join(PRECISIONS)}.")
+    str, typer.Option(help=f"Precision of matrix products: {', '.join(PRECISIONS)}.")
 ]
 MaxPeople = Annotated[
     int | None,
     typer.Option(min=1, help=f"People lifted at once; all, up to {MOST_PEOPLE}, by default."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Lift also what is done.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Lift again what is done, and replace files of another origin."),
+]

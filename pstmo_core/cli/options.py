@@ -32,11 +32,11 @@ StreamSettings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE,...",
-        help="Parameters of the lifter's stream other than their defaults, e.g. "
-        "joint_cutoff=0,min_score=0.1: config/lifter.yaml explains them.",
+        help="Settings of the lifter that differ from their defaults, e.g. "
+        "joint_cutoff=0,min_score=0.1; config/lifter.yaml explains them.",
     ),
 ]
-BaselineName = Annotated[str, typer.Option(help="What to call that code.")]
+BaselineName = Annotated[str, typer.Option(help="Name of the baseline in the report.")]
 Turns = Annotated[int, typer.Option(min=1, help="How often everything is measured.")]
 
 
