@@ -12,7 +12,9 @@ import typer
 from pstmo_core.cli.app import LIST, group, require_training, words
 from pstmo_core.cli.options import BaselineName, Turns
 
-commands = group("bench", "Measure speed: of a stream's step, and of training.")
+commands = group(
+    "bench", "Benchmarks: speed of streams and of training, accuracy on streams and real video."
+)
 
 
 @commands.command()

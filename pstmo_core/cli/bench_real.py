@@ -31,15 +31,15 @@ def real(
         bool,
         typer.Option(
             "--parts",
-            help="Also measure, with the first look-ahead, keypoints lifted as they come and each "
-            "part of what makes them steady alone.",
+            help="Also measure, with the first look-ahead, without filters and with each "
+            "filter alone.",
         ),
     ] = False,
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="Tell the lifter the cameras' calibration.")
+        bool, typer.Option("--calibrated", help="Give the lifter the cameras' calibration.")
     ] = False,
     gravity: Annotated[
-        bool, typer.Option("--gravity", help="Tell the lifter where up is.")
+        bool, typer.Option("--gravity", help="Give the lifter the direction of gravity.")
     ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for real.json and real.md.")

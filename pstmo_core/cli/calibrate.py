@@ -22,14 +22,14 @@ def calibrate(
     ] = [],
     windows: Annotated[int, typer.Option(min=100, help="Windows that are drawn.")] = 4000,
 ) -> None:
-    """Make a network's sigma true: 90 % of joints within 2.5 sigma.
+    """Calibrate a network's sigma: 90 % of joints within 2.5 sigma.
 
     \b
     pstmo calibrate runs/lifter27/last.safetensors -o stmo_27.safetensors \\
         --mocap cmu_h36m17.npz --mocap motion_more.npz
 
-    The people are those of the validation split, the keypoints have detectors' errors. Positions do
-    not change.
+    Uses the people of the validation split and keypoints with simulated detector errors. Estimated
+    positions do not change.
     """  # noqa: D301
     require_training()
     from pstmo_core.data.motion.mocap import load_motion

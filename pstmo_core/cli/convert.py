@@ -19,14 +19,15 @@ def export(
         str,
         typer.Option(
             help="step: new frames and kept ones, for CPUs; window: whole windows, for TensorRT or "
-            "use elsewhere; both: in one file on the same weights, what nodes and commands take."
+            "use elsewhere; both: two graphs in one file that share weights, as nodes and commands "
+            "expect."
         ),
     ] = "both",
 ) -> None:
     """Write a network as ONNX, checked against torch.
 
-    The weights say which kind of network they are of, and the ONNX file says it, too: nodes, `pstmo
-    lift` and `pstmo.Lifter` take either. --kind is for networks that lift windows (STMO).
+    Weight file and ONNX file state the kind of network; nodes, `pstmo lift` and `pstmo.Lifter`
+    accept both kinds. --kind is for window networks (STMO).
     """
     check_output(output, [weights])
     require_training()

@@ -9,7 +9,7 @@ import typer
 
 from pstmo_core.cli.app import group
 
-data_app = group("data", "Data files: what they are and hold.")
+data_app = group("data", "Identify and check data files.")
 
 
 @data_app.command("check")

@@ -103,7 +103,7 @@ def evaluate(
     device: _Device = "auto",
     output: _Output = None,
 ) -> None:
-    """Measure a network.
+    """Measure the accuracy of a network.
 
     \b
     pstmo evaluate FILE --mocap cmu_h36m17.npz        the tables of the model card
@@ -111,8 +111,8 @@ def evaluate(
     pstmo evaluate FILE --mocap cmu_h36m17.npz --protocol sequences
     pstmo evaluate FILE --dataset h36m --poses FILE --keypoints FILE
 
-    docs/evaluation.md describes the protocols. --tds and what follows it are of the protocol
-    sequences.
+    docs/evaluation.md describes the protocols. --tds and the options after it belong to the
+    protocol sequences.
     """  # noqa: D301
     chosen = _choose_protocol(dataset, mocap, protocol, context)
     if output is not None:
