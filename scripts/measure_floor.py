@@ -9,7 +9,6 @@ is lifted live; the first two seconds, in which a height is learned, do not coun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,39 +17,18 @@ import typer
 from tqdm import tqdm
 
 from pstmo_core.atomic_files import write_text
-from pstmo_core.data.motion.mocap import load_mocap
-from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.bench.room_scenes import Case, answers_to, load_clips, see
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
-from pstmo_core.simulation.view import View
-from pstmo_core.skeleton import LOWER_BODY
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.lifter import MOST_AT_ONCE, StreamLifter
 from pstmo_core.streaming.root import stature
 
 DISTANCES = ((2.0, 3.0), (3.0, 5.0), (5.0, 8.0), (8.0, 12.0))
 #: Square of the distance, in deviations, that 95 % of a normal distribution in space keep below.
 CHI_SQUARE = 7.815
 SETTLED = 2.0
-STEP = 2
 COLUMNS = ("distance", "source", "error", "of the distance", "90 % below", "largest step")
 HEAD = f"| {' | '.join(COLUMNS)} | in the 95 % region |"
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is known, and how wrongly."""
-
-    name: str
-    floor: bool = False
-    tilt: float = 0.0
-    """Degrees by which the pose's pitch is off."""
-    drawn: bool = False
-    """Whether that is the deviation that it is drawn with, as `tilt_error` says it."""
-    height: bool = False
-    depth: bool = False
-    hidden: float = np.inf
-    """Seconds after which legs are not seen."""
 
 
 CASES = (
@@ -70,56 +48,12 @@ def lift(
     runtime: Runtime, world: np.ndarray, fps: float, case: Case, distance: float, seed: int
 ) -> tuple[np.ndarray, ...]:
     """Return positions (F, 3), covariances and true positions of a clip (F, 17, 3)."""
-    rng = np.random.default_rng(seed)
-    middle = np.append(world[:, 0, :2].mean(0), 0.0)
-    yaw, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 2.2)
-    away = np.array([np.cos(yaw), np.sin(yaw), 0.0]) * distance
-    target = middle + (0, 0, rng.uniform(0.6, 1.1))
-    view = View(1280, 720, 1000.0, tuple(middle + away + (0, 0, height)), tuple(target))
-    in_camera = view.to_camera(world)
-    size = view.focal * 1.7 / in_camera[:, :1, 2:]
-    points = view.project(in_camera) + slow_noise(rng, world.shape[:2]) * 0.01 * size
-    pose = view.pose
-    off = rng.normal() if case.drawn else rng.choice([-1, 1])
-    pitch = np.radians(case.tilt) * off
-    cos, sin = np.cos(pitch), np.sin(pitch)
-    pose = replace(pose, rotation=pose.rotation @ [[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
-    tall = float(np.median(stature(in_camera - in_camera[:, :1])))
-    config = StreamConfig(height=tall if case.height else 0.0)
-    lifter = StreamLifter(runtime, config)
-    frames = []
-    for row in range(len(world)):
-        scores = np.ones((1, 17), np.float32)
-        if row / fps > case.hidden:
-            scores[:, [j for j in LOWER_BODY if j not in (1, 4)]] = 0
-        depths = None
-        if case.depth:
-            depths = (in_camera[row, :, 2] - 0.1 + rng.normal(0, 0.03, 17)).astype(np.float32)
-            depths[rng.random(17) < 0.2] = np.nan
-        frames.append(KeypointFrame(
-            round(row / fps * 1e9), ("p",), points[row][None].astype(np.float32), scores,
-            view.width, view.height, view.focal, pose if case.floor else None,
-            None if depths is None else depths[None],
-        ))  # fmt: skip
-    positions, covariances = np.full((len(world), 3), np.nan), np.full((len(world), 3, 3), np.nan)
-    for first in range(0, len(frames), MOST_AT_ONCE):
-        for answer in lifter.push_all(frames[first : first + MOST_AT_ONCE]):
-            row = round(answer.stamp / 1e9 * fps)
-            positions[row] = answer.roots.position[0]
-            covariances[row] = answer.roots.covariance[0]
-    return positions, covariances, in_camera[:, 0]
-
-
-def slow_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Return errors (*shape, 2) of deviation 1: half is white, the rest lasts for 0.2 s."""
-    white = rng.normal(0, 1, (*shape, 2))
-    slow, keep = np.empty_like(white), 0.8
-    value = rng.normal(0, 1, white.shape[1:])
-    for row, fresh in enumerate(rng.normal(0, 1, white.shape)):
-        value = keep * value + np.sqrt(1 - keep**2) * fresh
-        slow[row] = value
-    mixed: np.ndarray = np.sqrt(0.5) * (white + slow)
-    return mixed
+    scene = see(world, fps, case, distance, seed)
+    tall = float(np.median(stature(scene.in_camera - scene.in_camera[:, :1])))
+    answers = answers_to(runtime, scene, StreamConfig(height=tall if case.height else 0.0))
+    positions = np.stack([answer.roots.position[0] for answer in answers])
+    covariances = np.stack([answer.roots.covariance[0] for answer in answers])
+    return positions, covariances, scene.in_camera[:, 0]
 
 
 def row_of(label: str, parts: list[tuple[np.ndarray, ...]], fps: float) -> str:
@@ -149,13 +83,7 @@ def main(
 ) -> None:
     """Measure and write the table."""
     runtime = load_runtime()
-    data = load_mocap(mocap, "test")
-    data = data.select(data.quality == "own")
-    fps = data.fps / STEP
-    ends = zip(data.start, data.start + data.length, strict=True)
-    motion = [data.positions[a:b:STEP].astype(np.float64) for a, b in ends]
-    motion = [clip[: round(10 * fps)] for clip in motion if len(clip) >= 6 * fps]
-    motion = motion[:: max(1, len(motion) // clips)][:clips]
+    motion, fps = load_clips(mocap, clips)
     lines = [HEAD, "|---" * 7 + "|"]
     for near, far in DISTANCES:
         for case in tqdm(CASES, desc=f"{near:g} to {far:g} m"):
@@ -170,9 +98,9 @@ def main(
         f"# Root position error, by source\n\nMedians over {len(motion)} clips of the test split, "
         "class `own`, lifted live by the shipped network, the first\n"
         f"{SETTLED:g} s left out. Cameras are 0.6 to 2.2 m high; keypoints are off by 1 % of a "
-        "person's height. The\nlargest step is how far a position jumped between two frames, the "
-        "person's own movement\ntaken off. A covariance that is right has 95 % of the errors in "
-        "its 95 % region. By\n"
+        "person's height; depth\nimages are rendered. The largest step is how far a position "
+        "jumped between two frames, the person's own\nmovement taken off. A covariance that is "
+        "right has 95 % of the errors in its 95 % region. By\n"
         f"`scripts/measure_floor.py --clips {clips}`.\n\n"
     )
     write_text(output, text + "\n".join(lines) + "\n")
