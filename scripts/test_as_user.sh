@@ -23,21 +23,41 @@ as_user() {
   setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all --bounding-set=-all "$@"
 }
 
-# show FOLDER: lets the user see a folder that lies beneath one that is closed to it. The closed one
-# is covered by an empty one in which there is nothing else.
-show() {
-  local folder=$1 closed=/ part window
-  if as_user test -r "$folder" -a -x "$folder"; then return; fi
-  for part in $(dirname "$folder" | tr / ' '); do
-    closed=${closed%/}/$part
-    as_user test -x "$closed" || break
+# hidden FOLDER: whether the user cannot go there.
+hidden() {
+  ! as_user test -r "$1" -a -x "$1"
+}
+
+# closed_above FOLDER: prints the highest folder above it that is closed to the user.
+closed_above() {
+  local part=$1 closed=
+  while [ "$part" != / ]; do
+    part=$(dirname "$part")
+    as_user test -x "$part" || closed=$part
   done
-  window=$(mktemp -d)
-  mount --bind "$folder" "$window"
-  mount -t tmpfs -o mode=755 tmpfs "$closed"
-  mkdir -p "$folder"
-  mount --move "$window" "$folder"
-  rmdir "$window"
+  echo "$closed"
+}
+
+# show FOLDER...: lets the user see folders that lie beneath closed ones. A closed one is covered by
+# an empty one, in which there is nothing but these folders.
+show() {
+  local folder closed number windows
+  windows=$(mktemp -d)
+  for number in $(seq $#); do
+    mkdir "$windows/$number"
+    mount --bind "${!number}" "$windows/$number"
+  done
+  for number in $(seq $#); do
+    folder=${!number}
+    if hidden "$folder"; then
+      closed=$(closed_above "$folder")
+      [ -z "$closed" ] || mount -t tmpfs -o mode=755 tmpfs "$closed"
+      mkdir -p "$folder"
+      mount --bind "$windows/$number" "$folder"
+    fi
+    umount "$windows/$number"
+  done
+  rm -d "$windows"/* "$windows"
 }
 
 enter_environment
@@ -46,8 +66,7 @@ home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 mkdir "$home/tmp"
 chown -R "$user:$user" "$home"
-show "$root"
-show "$interpreter"
+show "$root" "$interpreter"
 cd "$root"
 
 [ $# -gt 0 ] || set -- test/core test/ros -m "not slow"
