@@ -92,7 +92,7 @@ def check_folder(folder: Path) -> None:
     try:
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if not there.is_dir():
-            raise OutputError(f"{there}: is no folder; name another output")
+            raise OutputError(f"{there}: is not a folder; name another output")
         temporary, descriptor = _create_file(there / "probe", 0o600)
         os.close(descriptor)
         temporary.unlink()
@@ -156,7 +156,7 @@ def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator
     if (path.exists() or path.is_symlink()) and not (
         path.is_dir() and not path.is_symlink() and is_ours(path)
     ):
-        raise OutputError(f"{path}: is there and is none of our outputs; name another one")
+        raise OutputError(f"{path}: exists and is not an output of this command; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path.parent)
     temporary, descriptor = _create_folder(path)

@@ -117,7 +117,7 @@ class Camera:
         if abs(height - scale * self.height) > 1:
             raise CameraError(
                 f"keypoints lie in an image of {width} x {height} pixels, but the camera's "
-                f"calibration is for {self.width} x {self.height}, which is no resized form of it"
+                f"calibration is for {self.width} x {self.height}, which is not a scaled size of it"
             )
         return replace(
             self,

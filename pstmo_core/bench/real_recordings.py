@@ -95,7 +95,7 @@ def load_view(path: Path) -> View:
     except (ClipError, CameraError) as error:
         raise RecordingError(f"{path}: {error}") from error
     except (OSError, ValueError, EOFError) as error:
-        raise RecordingError(f"{path}: is no readable npz ({error})") from error
+        raise RecordingError(f"{path}: is not a readable npz file ({error})") from error
 
 
 def _view(name: str, fields: dict[str, np.ndarray]) -> View:

@@ -143,6 +143,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray] | Found:
     fields = read_plain_npz(path)
     if "keypoints" not in fields:
         raise ClipError(
-            f"has no key 'keypoints', only {sorted(fields)}: it is no keypoint clip; {reading.PAGE}"
+            f"has no key 'keypoints', only {sorted(fields)}: it is not a keypoint clip; "
+            f"{reading.PAGE}"
         )
     return fields

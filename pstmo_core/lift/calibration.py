@@ -81,9 +81,9 @@ def _read(path: Path) -> dict[str, Any]:
         content = next(yaml.load_all(text, Loader), None)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         hint = "; OpenCV's XML is not read, save it as YAML" if path.suffix == ".xml" else ""
-        raise CameraError(f"is no YAML file{hint}") from error
+        raise CameraError(f"is not a YAML file{hint}") from error
     if not isinstance(content, dict):
-        raise CameraError(f"is no calibration; {_NEEDED}")
+        raise CameraError(f"is not a calibration; {_NEEDED}")
     return content
 
 

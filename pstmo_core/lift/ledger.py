@@ -44,14 +44,14 @@ class Ledger:
             return
         if path.is_dir():
             if not is_skeleton_bag(path):
-                raise OutputError(f"{path}: is there and is no bag of skeletons; {_ANOTHER}")
+                raise OutputError(f"{path}: exists and is not a bag of skeletons; {_ANOTHER}")
             return
         check_output(path)
         if not (
             self.force or path.stat().st_size == 0 or path.name in self._made() or is_output(path)
         ):
             raise OutputError(
-                f"{path}: is there and was not written by `pstmo lift`; {_ANOTHER}, or replace it "
+                f"{path}: exists and was not written by `pstmo lift`; {_ANOTHER}, or replace it "
                 "by --force"
             )
 

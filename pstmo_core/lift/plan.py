@@ -103,7 +103,9 @@ def check(jobs: list[Job], formats: Iterable[str]) -> None:
                 raise LiftError(f"{path.name}: is too long a name for a file; name another output")
             refuse_inputs(path, read)
             if path == Path(job.base) and path.exists() and not is_skeleton_bag(path):
-                raise LiftError(f"{path}: is there and is no bag of skeletons; name another output")
+                raise LiftError(
+                    f"{path}: exists and is not a bag of skeletons; name another output"
+                )
             # Names that differ in capitals only are one on some file systems.
             other = owners.setdefault(str(path).casefold(), job)
             if other is not job:

@@ -86,7 +86,7 @@ def folder_images(folder: Path, fps: float | None) -> Images:
         for index, file in enumerate(files):
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                faults[f"{file.name} is no image that can be read"] += 1
+                faults[f"{file.name} is not a readable image"] += 1
             else:
                 yield round(index * 1e9 / fps), image
 

@@ -54,7 +54,9 @@ def read_network(
         BackendUnavailable: if it holds weights for torch.
     """
     if path.suffix == ".safetensors":
-        raise BackendUnavailable(f"{path.name} is no ONNX file; 'pstmo export' makes one of it")
+        raise BackendUnavailable(
+            f"{path.name} is not an ONNX file; 'pstmo export' makes one from it"
+        )
     if not path.is_file():
         raise RuntimeLoadError(
             f"{path}: no such model file; give the path of an ONNX file written by "

@@ -117,7 +117,7 @@ def fields_of(message: memoryview) -> Iterator[Field]:
         elif kind in (1, 5):
             begin = position = position + (8 if kind == 1 else 4)
         else:
-            raise ValueError("it is no protocol buffer")
+            raise ValueError("it is not a protocol buffer")
         if position > len(message):
             raise ValueError("it ends too early")
         yield Field(number, message[begin:position], message[start:position])
@@ -133,7 +133,7 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
-    raise ValueError("it is no protocol buffer")
+    raise ValueError("it is not a protocol buffer")
 
 
 def _head(number: int, length: int) -> bytes:

@@ -34,7 +34,7 @@ def arguments() -> list[Any]:
         (
             "params_file",
             config_file("lifter.yaml"),
-            "Parameter file of the lifter, for parameters that are no arguments too.",
+            "Parameter file of the lifter, for parameters that are not arguments, too.",
         ),
         (
             "detector_params_file",

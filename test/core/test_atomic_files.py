@@ -127,7 +127,7 @@ def test_a_folder_is_replaced_only_if_it_is_ours_and_comes_back_if_writing_fails
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("old")
     foreign = atomic_folder(tmp_path / "bag", lambda path: False)
-    with pytest.raises(OutputError, match="none of our outputs"), foreign:
+    with pytest.raises(OutputError, match="is not an output of this command"), foreign:
         pass
     with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "bag", lambda path: True):
         raise ZeroDivisionError

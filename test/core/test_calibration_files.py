@@ -90,7 +90,7 @@ def test_what_opencv_writes_is_read(suffix: str, count: int, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "is no calibration"),
+        ("", "is not a calibration"),
         ("- 1\n- 2\n", "image_width, image_height and camera_matrix"),
         ("image_width: 3\nimage_height: 4\n", "has no camera_matrix, only image_width"),
         (f"camera_matrix: {K}\n", "has no image_width"),
@@ -98,8 +98,8 @@ def test_what_opencv_writes_is_read(suffix: str, count: int, tmp_path: Path) -> 
         (OST.replace("640.0", "wide", 1), "could not convert"),
         (OST.replace("640.0", "0.0", 1), "not calibrated"),
         (OST.replace("plumb_bob", "mirror"), "the distortion model is 'mirror'"),
-        ("a: [1, 2", "is no YAML file"),
-        ("a: &a [1]\nb: *c\n", "is no YAML file"),
+        ("a: [1, 2", "is not a YAML file"),
+        ("a: &a [1]\nb: *c\n", "is not a YAML file"),
         (OST.replace(f"data: {K}", "data: &a [*a]"), "recursion"),
         ("#" * 2_000_000, "2000000 bytes"),
     ],

@@ -97,7 +97,7 @@ def test_keypoints_of_a_resized_image_are_scaled() -> None:
     camera, half = Camera(**PLAIN), Camera(**PLAIN).scaled_to(320, 240)
     point = np.array([[100.0, 200.0]])
     np.testing.assert_allclose(half.rays(point / 2), camera.rays(point), atol=1e-6)
-    with pytest.raises(CameraError, match="which is no resized form of it"):
+    with pytest.raises(CameraError, match="which is not a scaled size of it"):
         camera.scaled_to(640, 400)
 
 

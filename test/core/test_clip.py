@@ -187,7 +187,7 @@ def test_lists_of_seventeen_points_fit_two_layouts_so_the_layout_is_asked_for(
         ({"ids": np.array(["a"])}, "must be 2 different names"),
         ({"truth": np.ones((6, 17, 3))}, r"truth has the shape .* ask for \(6, 2, 17, 3\)"),
         ({"scores": np.ones((6, 17))}, "scores has the shape"),
-        ({"ids": np.array(["a", None])}, "no plain array"),
+        ({"ids": np.array(["a", None])}, "other than plain arrays"),
     ],
 )
 def test_a_wrong_npz_is_answered_with_what_is_wrong_and_where(
@@ -217,9 +217,9 @@ def test_a_missing_file_and_a_folder_are_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "neither npz nor whole JSON"),
-        ("[[[1, 2], [3, ", "neither npz nor whole JSON"),
-        ("\x93NUMPY", "neither npz nor whole JSON"),
+        ("", "neither npz nor valid JSON"),
+        ("[[[1, 2], [3, ", "neither npz nor valid JSON"),
+        ("\x93NUMPY", "neither npz nor valid JSON"),
         ("3", "no known format"),
         ("[]", "no known format"),
         ('{"people": []}', "holds nobody in any of 1 frames"),

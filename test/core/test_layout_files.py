@@ -77,8 +77,8 @@ def test_a_clip_is_read_by_a_users_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("points: [", "is no YAML"),
-        ("[" * 3000, "is no YAML"),
+        ("points: [", "is not YAML"),
+        ("[" * 3000, "is not YAML"),
         ("[1, 2]", "must be a mapping with points"),
         ("name: mine", "points must be a list of names"),
         ("points: [1, 2]", "points must be a list of names"),

@@ -112,7 +112,7 @@ def test_a_folder_of_images_is_a_video(
         np.testing.assert_array_equal(file["joints"], expected.joints)
     (folder / "frame5.png").write_bytes(b"noise")
     code, out, _ = pstmo("lift", folder, "-o", tmp_path / "out.npz", "--fps", FPS)
-    assert code == 0 and "1 image left out: frame5.png is no image that can be read" in out
+    assert code == 0 and "1 image left out: frame5.png is not a readable image" in out
 
 
 def test_a_folder_named_by_a_number_is_no_camera(
@@ -238,7 +238,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_looked_at(
 ) -> None:
     video = write_video(tmp_path / "room.mp4", filmed[0])
     code, _, err = pstmo("lift", video, "-o", video / "out.npz")
-    assert code == 2 and "room.mp4: is no folder" in err
+    assert code == 2 and "room.mp4: is not a folder" in err
     code, _, err = pstmo("lift", video, "-o", "/proc/out.npz")
     assert code == 2 and "/proc: cannot be written to" in err
     code, _, err = pstmo("lift", video, "-o", tmp_path / "o.npz", "--camera-info", "none.yaml")

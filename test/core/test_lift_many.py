@@ -226,7 +226,7 @@ def test_two_inputs_of_one_name_are_refused(tmp_path: Path, pstmo: Command) -> N
 def test_a_folder_that_is_no_bag_is_never_replaced_by_one(tmp_path: Path) -> None:
     clips = write_clips(tmp_path / "in", 2)
     (tmp_path / "out" / "clip0").mkdir(parents=True)
-    with pytest.raises(Exception, match="is there and is no bag"):
+    with pytest.raises(Exception, match="exists and is not a bag"):
         plan(list(map(str, clips)), tmp_path / "out", ["mcap"])
     jobs, formats = plan([str(clips[0])], tmp_path / "one.json", [])
     assert jobs == [Job(str(clips[0]), str(tmp_path / "one"), "keypoints")] and formats == ("json",)

@@ -186,7 +186,9 @@ def test_a_weight_file_runs_on_torch_alone(shipped: Runtime) -> None:
     pytest.importorskip("torch", reason="needs torch")
     runtime = load_runtime(shipped_model().with_suffix(".safetensors"))
     assert runtime.backend == "torch"
-    assert any("stmo_27.safetensors is no ONNX file" in reason for reason in runtime.passed_over)
+    assert any(
+        "stmo_27.safetensors is not an ONNX file" in reason for reason in runtime.passed_over
+    )
 
 
 def test_torch_without_weights_says_what_it_needs(tmp_path: Path) -> None:

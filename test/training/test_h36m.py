@@ -118,13 +118,13 @@ POSES, POINTS = ("positions_3d", "S9", "Walking"), ("positions_2d", "S9", "Walki
     [
         (set_at(*POSES)(with_nan), r"S9 'Walking' has NaN .* in 1 of 21 frames, first in frame 7"),
         (set_at(*POSES)(lambda a: a[:, :17]), r"S9 'Walking' has the shape \(21, 17, 3\)"),
-        (set_at(*POSES)(lambda a: a * 1000), r"S9 'Walking'.* no human's size .*metres"),
+        (set_at(*POSES)(lambda a: a * 1000), r"S9 'Walking'.* not a human's size .*metres"),
         (set_at(*POSES)("walk"), r"S9 'Walking' holds no array of numbers"),
         (set_at(*POSES)(lambda a: a[:0]), r"S9 'Walking' has no frames"),
         (set_at("positions_3d", "S9")([1]), "S9 must be a dictionary of actions"),
         (set_at("positions_3d")({}), "must be a dictionary of subjects"),
         (lambda c: c["positions_3d"].update(S2=c["positions_3d"]["S1"]), "cameras of S2"),
-        (lambda c: c.update(poses=c.pop("positions_3d")), "no data file that is known"),
+        (lambda c: c.update(poses=c.pop("positions_3d")), "not a known data file"),
     ],
 )
 def test_wrong_h36m_poses_are_named(

@@ -60,7 +60,7 @@ def test_3dhp_test_sequences_know_their_sizes_and_valid_frames(test_file: Path) 
             set_at("data", "S2 Seq2", 0, "4", "data_3d")(with_nan),
             "'S2 Seq2' camera 4 'data_3d' has NaN",
         ),
-        (set_at("data", "S2 Seq2", 0, "4", "data_3d")(lambda a: a / 1000), "no human's size"),
+        (set_at("data", "S2 Seq2", 0, "4", "data_3d")(lambda a: a / 1000), "not a human's size"),
         (set_at("data", "S2 Seq2", 0, "4", "data_2d")(lambda a: a[1:]), "camera 4 has 19 frames"),
         (set_at("data", "S2 Seq2", 0, "4")(None), "camera 4 must be a dictionary"),
         (lambda c: c["data"]["S2 Seq2"][0]["4"].pop("data_2d"), "no key 'data_2d'"),
@@ -84,7 +84,7 @@ def test_wrong_3dhp_training_files_are_named(
         (set_at("data", "TS3", "valid")(lambda a: a[1:]), "'TS3' has 20 frames, but 19 marks"),
         (set_at("data", "TS3", "valid")(lambda a: a * 2), "'valid' must be 0 or 1"),
         (set_at("data", "TS3", "valid")(lambda a: a * 0), "'TS3' has no valid frame"),
-        (lambda c: c["data"].update(TS7=c["data"]["TS1"]), "'TS7' is no test sequence"),
+        (lambda c: c["data"].update(TS7=c["data"]["TS1"]), "'TS7' is not a test sequence"),
     ],
 )
 def test_wrong_3dhp_test_files_are_named(

@@ -74,8 +74,8 @@ def check_file(path: Path | str) -> FileReport:
         if key in content:
             return check(path, content)
     raise DatasetError(
-        f"{path}: has the keys {', '.join(map(repr, sorted(content))) or 'none'}, so it is no data "
-        f"file that is known here: those have one of {', '.join(map(repr, _CHECKS))}"
+        f"{path}: has the keys {', '.join(map(repr, sorted(content))) or 'none'}, so it is not a "
+        f"known data file: those have one of {', '.join(map(repr, _CHECKS))}"
     )
 
 

@@ -94,7 +94,7 @@ def _parse_test(whole: dict[str, Any], path: str) -> PoseDataset:
         where = f"{path}: {name!r}"
         if name not in TEST_SIZES:
             raise DatasetError(
-                f"{where} is no test sequence: those are {', '.join(TEST_SIZES)}, whose image "
+                f"{where} is not a test sequence: those are {', '.join(TEST_SIZES)}, whose image "
                 "sizes are known; rename or remove it"
             )
         sequences.append(

@@ -246,7 +246,7 @@ def check_size(poses: np.ndarray, where: str, unit: str) -> None:
     if not low <= size <= high:
         raise DatasetError(
             f"{where}: half of the joints are within {size:.3g} m of the root if the file is in "
-            f"{unit}, which is no human's size ({low} to {high} m): convert it to {unit}"
+            f"{unit}, which is not a human's size ({low} to {high} m): convert it to {unit}"
         )
 
 

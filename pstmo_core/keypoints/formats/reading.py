@@ -75,7 +75,7 @@ def read_folder(path: Path) -> Found:
         try:
             contents[file.name] = json.loads(_bounded(file))
         except (ValueError, RecursionError) as error:
-            raise FormatError(f"{file.name}: is no whole JSON ({error})") from error
+            raise FormatError(f"{file.name}: is not valid JSON ({error})") from error
         if not openpose.fits(contents[file.name]):
             raise FormatError(f"{file.name}: is none of OpenPose; {PAGE}")
     return _guarded(openpose, openpose.read_files, contents)
@@ -110,7 +110,7 @@ def _read_json(data: bytes) -> Found:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise FormatError(
-            f"is neither npz nor whole JSON nor CSV ({error}): record or copy it again; {PAGE}"
+            f"is neither npz nor valid JSON nor CSV ({error}): record or copy it again; {PAGE}"
         ) from error
     module = next((each for each in _JSON if _fits(each, content)), None)
     if module is None:

@@ -90,7 +90,7 @@ def _number(cell: str, where: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise FormatError(f"{where}: {cell[:40]!r} is no number") from error
+        raise FormatError(f"{where}: {cell[:40]!r} is not a number") from error
 
 
 Columns = dict[str, tuple[int, ...]]

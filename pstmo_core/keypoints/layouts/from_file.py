@@ -62,7 +62,7 @@ def _load(path: Path) -> Any:
         raise LayoutError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         detail = " ".join(str(error).split())[:200]
-        raise LayoutError(f"{path}: is no YAML: {detail}") from error
+        raise LayoutError(f"{path}: is not YAML: {detail}") from error
 
 
 def _layout(content: Any, stem: str) -> Layout:

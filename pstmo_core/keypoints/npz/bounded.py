@@ -39,7 +39,7 @@ def read_plain_npz(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.nda
     """Read the arrays of an npz.
 
     Raises:
-        NpzError: if the file is damaged, claims too much, or holds what is no plain array.
+        NpzError: if the file is damaged, claims too much, or holds other things than plain arrays.
         OSError: if it cannot be read.
     """
     try:
@@ -53,7 +53,9 @@ def read_plain_npz(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.nda
     except _DAMAGED as error:
         raise NpzError(f"is truncated or damaged ({error}): copy or record it again") from error
     except ValueError as error:
-        raise NpzError(f"holds what is no plain array ({error}): save it without") from error
+        raise NpzError(
+            f"holds something other than plain arrays ({error}): save it without"
+        ) from error
 
 
 def require_size(file: IO[bytes], most_bytes: int) -> None:

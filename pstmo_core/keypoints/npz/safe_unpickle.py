@@ -1,6 +1,6 @@
 """Read npz files that hold pickled objects, so that nothing in them can run.
 
-Pose data sets are handed round as npz files of nested dictionaries, which NumPy stores by pickle;
+Pose data sets are distributed as npz files of nested dictionaries, which NumPy stores by pickle;
 `numpy.load(allow_pickle=True)` runs whatever such a file asks for. Here a pickle may name only the
 few functions that NumPy stores arrays with, and even these are not called: stand-ins take their
 arguments down, and arrays are built from the stored bytes afterwards, sizes and types checked.
@@ -28,7 +28,7 @@ from pstmo_core.keypoints.npz.stored_arrays import (
 )
 
 _ZIP = b"PK\x03\x04"
-#: Bytes of a data set's file: ten times the largest of those that are handed round.
+#: Bytes of a data set's file: ten times the largest in circulation.
 MOST_BYTES = 64 << 30
 _DAMAGED = "is truncated or damaged ({}): copy or download it again"
 
@@ -82,7 +82,7 @@ def read_npz(path: Path | str, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
 
 def _read_entry(archive: zipfile.ZipFile, name: str, where: str) -> Any:
     if not name.endswith(".npy"):
-        raise UnpickleError(f"{where} is no array: the file is a zip archive, but not an npz")
+        raise UnpickleError(f"{where} is not an array: the file is a zip archive, but not an npz")
     with archive.open(name) as file:
         dtype = _read_dtype(file, where)
         if dtype.kind == "O":
