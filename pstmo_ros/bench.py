@@ -77,6 +77,7 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     add("--only", choices=_MEASUREMENTS, help="one of the two measurements")
     add("--images", action="store_true", help="from images of the shipped real video to skeletons")
     add("--detector", default=DEFAULT_KIND, choices=KINDS, help="the detector's parameter (images)")
+    add("--pose-model", default="", help="the detector's parameter (images)")
     add("--detector-threads", type=int, nargs="+", default=[1, 2], help="its threads (images)")
     add("--model", default=defaults.model, help="ONNX file; empty: the shipped one")
     add("--backend", default=defaults.backend, help="the lifter's parameter")
@@ -144,7 +145,7 @@ def _latency(options: argparse.Namespace) -> list[Path]:
 
 
 def _images(options: argparse.Namespace) -> list[Path]:
-    names = ("model", "backend", "precision", "threads", "detector")
+    names = ("model", "backend", "precision", "threads", "detector", "pose_model")
     given = {name: getattr(options, name) for name in names}
     scenarios = [
         ImageScenario(people, fps, options.seconds, given | {"detector_threads": threads})
@@ -153,12 +154,13 @@ def _images(options: argparse.Namespace) -> list[Path]:
         for people in options.people
     ]
     results = [measure_images(one) for one in tqdm(scenarios, desc="images", unit="run")]
+    detectors = "; ".join(dict.fromkeys(one["detector"] for one in results))
     text = (
         "# From images to skeletons\n\nFrom an image's stamp to the receipt of its skeletons in "
         "another process: camera, detector and lifter run in one process, whose CPU share and "
         "memory are given (the camera decodes JPEG). The images, 640 x 480, are the shipped real "
         f"video's, {options.seconds:g} s a line. Threads are the detector's; the lifter has "
-        f"{options.threads}. Detector: {results[0]['detector']}. {_caption()}{_busy()}\n\n"
+        f"{options.threads}. Detector: {detectors}. {_caption()}{_busy()}\n\n"
         f"{images_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --images`.\n"
     )
     return write_report(options.output, "latency_images", _facts() | {"results": results}, text)

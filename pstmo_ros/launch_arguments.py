@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pstmo_core.detection.options import AUTO, REFINERS
 from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.keypoints.layouts import layout_name
 from pstmo_core.lift.input_kinds import KEYPOINTS, VIDEO, kind_of
@@ -52,6 +53,8 @@ _CALLED = {
     "width": ("image_width", "clip_width"),
 }  # fmt: skip
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+#: What `pose_model` may be besides a path.
+POSE_MODELS = (*filter(None, AUTO), *REFINERS)
 _EMPTY = "Empty: as the parameter file says."
 
 
@@ -88,8 +91,9 @@ def check(given: Mapping[str, str]) -> None:
     if level and level.rpartition(":=")[2].lower() not in _LOG_LEVELS:  # NODE:=LEVEL is one, too
         raise ConfigError(f"log_level:={level} must be one of {', '.join(_LOG_LEVELS)}")
     for name in ("model", "pose_model", "person_model", "calibration"):
-        if path := given.get(name, "").removeprefix("file://"):
-            check_file(name, path)
+        path = given.get(name, "").removeprefix("file://")
+        if path:
+            check_file(name, path, POSE_MODELS if name == "pose_model" else ())
     for name in ("layout", "clip_layout"):
         if layout := given.get(name, ""):
             layout_name(layout)
@@ -106,14 +110,15 @@ def check(given: Mapping[str, str]) -> None:
         _check_kind("camera", str(file), KEYPOINTS, "a file of keypoints")
 
 
-def check_file(name: str, path: str) -> None:
-    """Check that an argument names a file.
+def check_file(name: str, path: str, names: Sequence[str] = ()) -> None:
+    """Check that an argument names a file, where it is none of the names that it may be.
 
     Raises:
         ConfigError: if there is none.
     """
-    if not Path(path).expanduser().is_file():
-        raise ConfigError(f"{name}:={path} names no file: check the path")
+    if path not in names and not Path(path).expanduser().is_file():
+        or_name = f", or give {' or '.join(names)}" if names else ""
+        raise ConfigError(f"{name}:={path} names no file: check the path{or_name}")
 
 
 def _check_kind(name: str, path: str, wrong: str, what: str) -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure detectors on real videos with a 3D reference.
 
-    python scripts/measure_detectors.py RECORDINGS VIDEOS [-o FOLDER] [--keep FOLDER] [--thunder F]
+    python scripts/measure_detectors.py RECORDINGS VIDEOS [-o FOLDER] [--keep FOLDER]
 
 RECORDINGS holds npz files as `pstmo bench real` reads them, VIDEOS a camNN.mp4 for each file whose
 name ends in _camNN. Of the recording p2s_single the videos are in the PyPI package pose2sim
@@ -32,7 +32,8 @@ from pstmo_core.streaming.config import StreamConfig
 
 #: What is measured: name -> kind and options. One thread, so that CPU time is the time it takes.
 SETTINGS: dict[str, tuple[str, dict]] = {
-    "movenet (default)": ("movenet", {}),
+    "movenet, thunder (default)": ("movenet", {"pose_model": "thunder"}),
+    "movenet, lightning": ("movenet", {"pose_model": "lightning"}),
     "movenet, refine false, 256": ("movenet", {"refine": False, "input_size": 256}),
     "movenet, refine false, 384": ("movenet", {"refine": False, "input_size": 384}),
     "blazepose": ("blazepose", {}),
@@ -119,20 +120,16 @@ def main(
     videos: Path,
     output: Annotated[Path, typer.Option("--output", "-o")] = Path("docs/benchmarks"),
     keep: Annotated[Path | None, typer.Option()] = None,
-    thunder: Annotated[str, typer.Option(help="Path of MoveNet thunder, to measure it too.")] = "",
 ) -> None:
     """Measure all settings on all views and write detectors.json and detectors.md."""
-    settings = dict(SETTINGS)
-    if thunder:
-        settings["movenet, pose_model thunder"] = ("movenet", {"pose_model": thunder})
     paths = sorted(recordings.glob("*_cam*.npz"))
-    figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in settings}
-    with tqdm(total=len(paths) * len(settings), unit="video") as progress:
+    figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in SETTINGS}
+    with tqdm(total=len(paths) * len(SETTINGS), unit="video") as progress:
         for path in paths:
             view = load_view(path)
             images = read(videos / f"cam{path.stem[-2:]}.mp4", len(view.reference))
             fields = dict(np.load(path))
-            for name, (kind, options) in settings.items():
+            for name, (kind, options) in SETTINGS.items():
                 clip, took = find(images, view, kind, options)
                 figures[name].append((*errors(clip, view), *measured(view, clip, took)))
                 key = f"{clip.layout}_{name.replace(',', '').replace(' ', '_')}"
@@ -149,10 +146,11 @@ def main(
         "other detectors' keypoints and is itself off by about 13 mm. 2D errors are in percent of "
         "the height from shoulders to ankles. 3D is the shipped network's at look-ahead 0 with the "
         "default filters. How high hips lie is judged by the reference's, which are BlazePose's: "
-        "detectors differ in what they call hips, and joints are measured from there. CPU time is "
+        "detectors differ in what they call hips, and joints are measured from there. Thunder is "
+        "the default for recordings, and live where the machine is fast enough. CPU time is "
         "of one thread, decoding not counted. "
         f"Machine: {describe_machine()}.\n\n{table(_HEADER, rows)}\n\n"
-        "Measured by `python scripts/measure_detectors.py RECORDINGS VIDEOS --thunder FILE`, whose "
+        "Measured by `python scripts/measure_detectors.py RECORDINGS VIDEOS`, whose "
         "help says where these come from. Rendered people instead of real ones: "
         "[detectors_rendered.md](detectors_rendered.md).\n"
     )

@@ -29,7 +29,8 @@ from pstmo_core.simulation.view import View
 #: What is measured: name -> kind and options.
 SETTINGS: dict[str, tuple[str, dict]] = {
     "simulation (default there)": ("simulation", {}),
-    "movenet (default elsewhere)": ("movenet", {}),
+    "movenet, thunder (default elsewhere)": ("movenet", {"pose_model": "thunder"}),
+    "movenet, lightning": ("movenet", {"pose_model": "lightning"}),
     "movenet, refine false": ("movenet", {"refine": False}),
     "blazepose": ("blazepose", {}),
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from pstmo_core.detection.base import Detector, DetectorError
-from pstmo_core.detection.options import DEFAULT_KIND, KINDS, DetectorOptions
+from pstmo_core.detection.options import AUTO, DEFAULT_KIND, KINDS, REFINERS, DetectorOptions
 from pstmo_core.detection.turned import TurnedDetector
 from pstmo_core.errors import ConfigError
 
@@ -23,16 +24,19 @@ def load_detector(
             pose network that the options describe; `simulation`: for the virtual camera's images
             only.
         options: files and what they expect; by default all defaults.
-        clock: returns seconds. With one, movenet adapts its input's size to the machine's speed;
-            without, the same images give the same keypoints on every machine.
+        clock: returns seconds, for live images. With one, movenet adapts its input's size and the
+            choice of its pose network to the machine's speed; without, the same images give the
+            same keypoints on every machine.
 
     Raises:
         DetectorError: if a library or file is missing or cannot be used; says where to get it.
-        ConfigError: if there is no such kind.
+        ConfigError: if there is no such kind, or `pose_model` names another kind's network.
     """
     if kind not in KINDS:
         raise ConfigError(f"there is no detector {kind!r}: known are {', '.join(KINDS)}")
     options = options or DetectorOptions()
+    if kind != "movenet":
+        options = _without_names(kind, options)
     try:
         detector = _load(kind, options, clock)
     except ImportError as error:
@@ -42,6 +46,18 @@ def load_detector(
             "detectors need OpenCV, which is not installed: pip install opencv-python-headless"
         ) from error
     return TurnedDetector(detector, options.rotation) if options.rotation else detector
+
+
+def _without_names(kind: str, options: DetectorOptions) -> DetectorOptions:
+    """Return the options of a kind that knows paths of pose networks only."""
+    if options.pose_model in REFINERS:
+        raise ConfigError(
+            f"pose_model {options.pose_model} is a network of the detector movenet; that of "
+            f"{kind} is named by the path of its file"
+        )
+    if options.pose_model in AUTO:
+        return dataclasses.replace(options, pose_model="")
+    return options
 
 
 def _load(kind: str, options: DetectorOptions, clock: Callable[[], float] | None) -> Detector:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pstmo_core.detection.base import Detections
 from pstmo_core.detection.multipose import SIZES, Found, Multipose
-from pstmo_core.detection.options import DetectorOptions
+from pstmo_core.detection.options import AUTO, DetectorOptions
+from pstmo_core.detection.refiner import least_seconds, named_refiner, refiner_in_time
 from pstmo_core.detection.same_person import SAME, likeness, without_repeats
 from pstmo_core.detection.search_plan import SearchPlan, View
-from pstmo_core.detection.single_pose import LIGHTNING, SEEN, SinglePose, squares_round, steadied
+from pstmo_core.detection.single_pose import SEEN, SinglePose, squares_round, steadied
 
 #: How sure multipose must be of a person: it gives people 0.3 to 0.8, and other things below 0.1.
 PERSON_SCORE = 0.2
@@ -84,18 +84,24 @@ class MovenetDetector:
         threads = options.detector_threads
         self._multipose = Multipose(threads)
         self._single: SinglePose | None = None
-        if options.refine:
-            self._single = SinglePose(Path(options.pose_model or LIGHTNING), threads)
+        self._name = ""
         self._least = options.person_score or PERSON_SCORE
         self._most = options.detected_people
-        self._name = Path(options.pose_model or LIGHTNING).name
         self._plan = SearchPlan(
             size=options.input_size,
             every=options.search_every if options.refine else 1,
             tiles=options.search_tiles if options.refine else 1,
         )
+        search_seconds = 0.0
         if clock is not None:
-            self._plan.largest = self._largest_in_time(clock)
+            search_seconds = self._search_seconds(clock)
+            self._plan.largest = _largest_in_time(search_seconds)
+        if options.refine:
+            if clock is not None and options.pose_model in AUTO:
+                refiner = refiner_in_time(options, clock, search_seconds)
+            else:
+                refiner = named_refiner(options.pose_model, threads)
+            self._single, self._name = refiner.network, refiner.name
         self._people = _People.nobody()
 
     def reset(self) -> None:
@@ -119,20 +125,13 @@ class MovenetDetector:
 
     def describe(self) -> str:
         """See `Detector.describe`."""
-        if self._single is None:
-            return f"MoveNet multipose on ONNX Runtime, {_FOR}"
-        return f"MoveNet multipose, each person again by {self._name}, on ONNX Runtime, {_FOR}"
+        refined = "" if self._single is None else f", refined by {self._name}"
+        return f"MoveNet multipose on ONNX Runtime, {_FOR}{refined}"
 
-    def _largest_in_time(self, clock: Callable[[], float]) -> int:
-        """Return the largest input size with which a search takes no longer than it may."""
+    def _search_seconds(self, clock: Callable[[], float]) -> float:
+        """Return what a search takes here at the trial's size."""
         image = np.zeros((_TRIAL * 3 // 4, _TRIAL, 3), np.uint8)
-        times = []
-        for _ in range(3):
-            began = clock()
-            self._multipose.search(image, _TRIAL, self._least)
-            times.append(clock() - began)
-        able = _TRIAL * (_LONGEST_SEARCH / max(min(times), 1e-6)) ** 0.5
-        return max((size for size in SIZES if size <= able), default=SIZES[0])
+        return least_seconds(lambda: self._multipose.search(image, _TRIAL, self._least), clock)
 
     def _follow(self, image: np.ndarray, view: View, single: SinglePose) -> None:
         before = len(self._people)
@@ -183,3 +182,9 @@ class MovenetDetector:
         people = people.and_new(points, scores)
         first_come = np.arange(len(people), 0, -1)
         return people.of(without_repeats(people.points, people.scores, first_come))
+
+
+def _largest_in_time(search_seconds: float) -> int:
+    """Return the largest input size with which a search takes no longer than it may."""
+    able = _TRIAL * (_LONGEST_SEARCH / max(search_seconds, 1e-6)) ** 0.5
+    return max((size for size in SIZES if size <= able), default=SIZES[0])

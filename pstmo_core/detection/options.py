@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from pstmo_core.detection.pose_network import OUTPUTS
@@ -15,6 +16,11 @@ KINDS = ("movenet", "blazepose", "rtm", "mediapipe", "onnx", "simulation")
 DEFAULT_KIND = "movenet"
 #: How a top-down network of kind onnx learns where people are.
 PEOPLE_FROM = ("image", "previous", "search")
+#: What movenet refines people with, by the names that `pose_model` knows: the fast one, and the
+#: accurate one that recordings get unless a user says otherwise.
+REFINERS = ("lightning", "thunder")
+#: Values of `pose_model` that leave the choice to the detector.
+AUTO = ("", "auto")
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,11 @@ class DetectorOptions:
     """
 
     pose_model: str = setting(
-        "", "Path of the pose network: an ONNX file, for mediapipe a .task file. Empty: movenet "
-        "uses MoveNet lightning and blazepose BlazePose full, which come with the package; MoveNet "
-        "thunder and BlazePose heavy are more accurate and slower.",
+        "", "The pose network. For movenet lightning or thunder, which come with the package: "
+        "thunder is more accurate, but an image takes about twice as long. auto, or empty: thunder "
+        "for recordings, and in a node where the machine is fast enough for 15 images/s of two "
+        "people, else lightning; BlazePose full for blazepose. Or the path of another network: an "
+        "ONNX file, for mediapipe a .task file.",
     )  # fmt: skip
     person_model: str = setting(
         "", "Path of the ONNX file that finds people: for rtm YOLOX or RTMDet, for onnx with "
@@ -105,6 +113,12 @@ class DetectorOptions:
                 raise ConfigError(f"{name} is {getattr(self, name)}, but must be three numbers")
         if min(*self.pose_deviation, *self.person_deviation) <= 0:
             raise ConfigError("pose_deviation and person_deviation must be above 0")
+
+    def for_recordings(self, kind: str) -> DetectorOptions:
+        """Return them with the name of the network that a kind of detector chooses by itself."""
+        if kind == DEFAULT_KIND and self.pose_model in AUTO:
+            return dataclasses.replace(self, pose_model=REFINERS[-1])
+        return self
 
     @property
     def least_score(self) -> float:

@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 
 from pstmo_core.detection.base import DetectorError
-from pstmo_core.detection.network_file import WEIGHTS, open_session
+from pstmo_core.detection.network_file import open_session
 
-LIGHTNING = WEIGHTS / "movenet_lightning.onnx"
 #: Keypoints with a lower score do not count where the person is.
 SEEN = 0.2
 #: Fewest seen keypoints from which a square is made.

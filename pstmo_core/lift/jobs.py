@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +207,7 @@ def _found_keypoints(
     notes = ledger.detected(settings) if kept and not images.live and not force else None
     if notes is not None:
         return Recording(load_keypoints(ledger.keypoints), notes=notes)
-    detector = _detector(settings)
+    detector = _detector(settings, images.live)
     found = keypoints_from_images(images, detector, settings.stream, job.shown, progress)
     if kept and _can_be_read_again(found.clip):
         save_clip(found.clip, ledger.keypoints)
@@ -256,12 +257,13 @@ def _runtime(model: str, threads: int, backend: str, precision: str) -> AnyRunti
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded_detector(settings: LiftSettings) -> Detector:
-    return load_detector(settings.detector, settings.detector_options)
+def _loaded_detector(settings: LiftSettings, live: bool) -> Detector:
+    clock = time.perf_counter if live else None
+    return load_detector(settings.detector, settings.detector_options, clock)
 
 
-def _detector(settings: LiftSettings) -> Detector:
-    """Return the settings' detector, loaded once a process."""
+def _detector(settings: LiftSettings, live: bool = False) -> Detector:
+    """Return the settings' detector, loaded once a process; for live images one that keeps up."""
     return _loaded_detector(
-        LiftSettings(detector=settings.detector, detector_options=settings.detector_options)
+        LiftSettings(detector=settings.detector, detector_options=settings.detector_options), live
     )

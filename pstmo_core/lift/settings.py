@@ -96,7 +96,7 @@ class LiftSettings:
         """Return, as JSON has it, what decides on the keypoints that are found in images."""
         found = {
             "detector": self.detector,
-            "options": dataclasses.asdict(self.detector_options),
+            "options": dataclasses.asdict(self.detector_options.for_recordings(self.detector)),
             "fps": self.fps,
             "tracking": [self.stream.min_score, self.stream.expire],
         }
@@ -105,7 +105,9 @@ class LiftSettings:
     def of_output(self) -> dict[str, Any]:
         """Return, as JSON has it, what decides on the outputs."""
         model = self.model or str(shipped_model())
-        return _recorded(dataclasses.asdict(self) | {"model": model, "threads": None})
+        detector = dataclasses.asdict(self.detector_options.for_recordings(self.detector))
+        shown = {"model": model, "threads": None, "detector_options": detector}
+        return _recorded(dataclasses.asdict(self) | shown)
 
 
 def _recorded(values: dict[str, Any]) -> dict[str, Any]:

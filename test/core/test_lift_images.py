@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ imageio = pytest.importorskip("imageio.v2", reason="videos need imageio")
 
 from truth_detector import FPS, VIEW, TruthDetector, film, images_of  # noqa: E402
 
+from pstmo_core.detection import DetectorOptions  # noqa: E402
 from pstmo_core.evaluation.metrics import mpjpe  # noqa: E402
+from pstmo_core.keypoints.clip import sample_video_path  # noqa: E402
 from pstmo_core.lift import jobs, sources  # noqa: E402
 from pstmo_core.lift.input_kinds import CAMERA, SourceError  # noqa: E402
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images  # noqa: E402
@@ -45,7 +48,7 @@ def filmed() -> Film:
 def detector(filmed: Film, monkeypatch: pytest.MonkeyPatch) -> TruthDetector:
     """What `pstmo lift` detects with."""
     truth = TruthDetector(VIEW.project(filmed[1]))
-    monkeypatch.setattr(jobs, "_detector", lambda settings: truth)
+    monkeypatch.setattr(jobs, "_detector", lambda settings, live: truth)
     return truth
 
 
@@ -93,6 +96,28 @@ def test_keypoints_that_were_found_are_not_looked_for_again(
     detector.calls = 0
     assert pstmo(*arguments, "--force")[0] == 0
     assert detector.calls == FRAMES
+
+
+def test_a_video_is_looked_at_with_thunder_unless_lightning_is_named_and_a_camera_in_time(
+    tmp_path: Path, pstmo: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four images of the shipped video of real people."""
+    source = itertools.islice(video_images(str(sample_video_path()), None).frames(), 4)
+    video = write_video(tmp_path / "park.mp4", [image for _, image in source])
+    lift = ("lift", video, "-o", tmp_path / "out.npz")
+    code, out, err = pstmo(*lift)
+    assert code == 0, err
+    assert "people: 2" in out and out.strip().endswith("refined by MoveNet thunder")
+    lightning = ("--detector-option", "pose_model=lightning")
+    assert pstmo(*lift, *lightning)[1].strip().endswith("refined by MoveNet lightning")
+    auto = ("--detector-option", "pose_model=auto")
+    assert pstmo(*lift, *auto)[1].strip().endswith("refined by MoveNet thunder")
+    assert "was done already" in pstmo(*lift)[1]
+    code, _, err = pstmo(*lift, "--detector-option", "pose_model=thundre")
+    assert code == 2 and "thundre: no such file; pose_model of the detector movenet is auto" in err
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+    live = jobs._detector(LiftSettings(detector_options=DetectorOptions(search_every=6)), live=True)
+    assert "refined by MoveNet lightning, as MoveNet thunder would take" in live.describe()
 
 
 def test_a_folder_of_images_is_a_video(
@@ -149,7 +174,7 @@ def test_a_video_with_nobody_in_it_ends_well(
     filmed: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pstmo: Command
 ) -> None:
     nobody = TruthDetector(np.empty((FRAMES, 0, 17, 2)))
-    monkeypatch.setattr(jobs, "_detector", lambda settings: nobody)
+    monkeypatch.setattr(jobs, "_detector", lambda settings, live: nobody)
     video = write_video(tmp_path / "room.mp4", filmed[0][:12])
     formats = ("--format", "npz,json,bvh")
     code, out, err = pstmo(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ cv2 = pytest.importorskip("cv2", reason="images need OpenCV")
 
 from pstmo_core.detection import DetectorError, DetectorOptions, load_detector  # noqa: E402
 from pstmo_core.detection.network_file import WEIGHTS  # noqa: E402
+from pstmo_core.detection.options import REFINERS  # noqa: E402
 from pstmo_core.detection.same_person import likeness, without_repeats  # noqa: E402
 from pstmo_core.detection.search_plan import SearchPlan, tile_parts  # noqa: E402
+from pstmo_core.errors import ConfigError  # noqa: E402
 from pstmo_core.keypoints.layouts import get_layout  # noqa: E402
 
 VIDEO = WEIGHTS.parent / "samples" / "park.mp4"
@@ -29,6 +33,11 @@ def park() -> list[np.ndarray]:
     """The first images of the shipped video of two people."""
     video = cv2.VideoCapture(str(VIDEO))
     return [video.read()[1] for _ in range(IMAGES)]
+
+
+def ticking(seconds: float) -> Callable[[], float]:
+    """Return a clock by which whatever is timed takes some seconds."""
+    return itertools.count(0.0, seconds).__next__
 
 
 def inside(points: np.ndarray, box: tuple[int, ...]) -> bool:
@@ -110,6 +119,59 @@ def test_without_the_closer_look_multipose_alone_answers(park: list[np.ndarray])
     assert len(few.detect(park[0]).points) == 1
 
 
+def test_both_refiners_find_the_people_of_real_video_and_thunder_is_surer_of_them(
+    park: list[np.ndarray],
+) -> None:
+    sure = {}
+    for name in REFINERS:
+        detector = load_detector("movenet", DetectorOptions(pose_model=name))
+        found = [detector.detect(image) for image in park]
+        scores = np.stack([one.scores for one in found])
+        order = found[0].points[:, 0, 0].argsort()
+        for one in found:
+            for person, box in zip(order, PEOPLE, strict=True):
+                assert inside(one.points[person][one.scores[person] >= 0.3], box)
+        sure[name] = scores.mean((0, 2))
+    assert (sure["thunder"] > sure["lightning"]).all()
+
+
+@pytest.mark.parametrize("name", REFINERS)
+def test_a_network_that_is_named_is_used_however_slow_the_machine_is(
+    park: list[np.ndarray], name: str
+) -> None:
+    options = DetectorOptions(pose_model=name)
+    here = load_detector("movenet", options)
+    assert here.describe().endswith(f"refined by MoveNet {name}")
+    slow = load_detector("movenet", options, ticking(5.0))
+    assert slow.describe() == here.describe()
+    file = DetectorOptions(pose_model=str(WEIGHTS / f"movenet_{name}.onnx"))
+    by_path = load_detector("movenet", file)
+    np.testing.assert_array_equal(by_path.detect(park[0]).points, here.detect(park[0]).points)
+
+
+@pytest.mark.parametrize("name", ["", "auto"])
+def test_recordings_get_thunder_and_live_images_what_the_machine_can_do(name: str) -> None:
+    options = DetectorOptions(pose_model=name)
+    assert load_detector("movenet", options).describe().endswith("refined by MoveNet thunder")
+    fast, slow = (load_detector("movenet", options, ticking(s)).describe() for s in (0.02, 0.04))
+    assert fast.endswith("refined by MoveNet thunder: an image of two people takes 44 ms here")
+    why = "as MoveNet thunder would take 88 ms an image of two people here, more than 50 ms"
+    assert slow.endswith(f"refined by MoveNet lightning, {why}")
+    alone = DetectorOptions(pose_model=name, detected_people=1)
+    said = load_detector("movenet", alone, ticking(0.04)).describe()
+    assert said.endswith("refined by MoveNet thunder: an image of one person takes 48 ms here")
+
+
+def test_the_names_are_movenets_and_a_wrong_one_is_refused_with_the_choices() -> None:
+    says = "thundre: no such file; pose_model of the detector movenet is auto, lightning, thunder"
+    with pytest.raises(DetectorError, match=says):
+        load_detector("movenet", DetectorOptions(pose_model="thundre"))
+    with pytest.raises(ConfigError, match="thunder is a network of the detector movenet"):
+        load_detector("blazepose", DetectorOptions(pose_model="thunder"))
+    auto = load_detector("blazepose", DetectorOptions(pose_model="auto"))
+    assert "blazepose_landmark_full" in auto.describe()
+
+
 @pytest.mark.parametrize("file", ["sim_pose.onnx", "movenet_multipose.onnx"])
 def test_another_network_is_refused_with_a_sentence(file: str) -> None:
     with pytest.raises(DetectorError, match=f"{file}: is not MoveNet lightning or thunder"):
@@ -159,14 +221,7 @@ def test_the_input_is_larger_for_smaller_people_and_never_above_the_limit() -> N
 
 @pytest.mark.parametrize(("seconds", "largest"), [(0.02, 512), (0.1, 256), (5.0, 192)])
 def test_a_slow_machine_searches_smaller_images(seconds: float, largest: int) -> None:
-    now = -seconds
-
-    def clock() -> float:
-        nonlocal now
-        now += seconds
-        return now
-
-    detector = load_detector("movenet", DetectorOptions(), clock)
+    detector = load_detector("movenet", DetectorOptions(), ticking(seconds))
     assert detector._plan.largest == largest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import yaml
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
-from bright_spot import BrightSpot, Darkroom
+from bright_spot import BrightSpot, Darkroom, raw, spot
 from node_world import overrides, worlds
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from pstmo_core.detection import DetectorOptions, load_detector
 from pstmo_core.errors import ConfigError
 from pstmo_ros.detector_node import DetectorNode
 
@@ -32,6 +34,8 @@ world = worlds(Darkroom)
         ({"detector": "onnx"}, "set pose_model"),
         ({"detector": "onnx", "pose_model": "/no/such.onnx"}, "/no/such.onnx: no such file"),
         ({"detector": "mediapipe"}, "pose_landmarker"),
+        ({"pose_model": "thundre"}, "of the detector movenet is auto, lightning, thunder"),
+        ({"detector": "rtm", "pose_model": "thunder"}, "a network of the detector movenet"),
     ],
 )
 def test_a_missing_file_is_a_sentence_that_names_the_parameter(
@@ -45,6 +49,31 @@ def test_a_missing_file_is_a_sentence_that_names_the_parameter(
     log = capfd.readouterr().err
     assert "cannot configure" in log and "Traceback" not in log
     assert says in log or "pip install" in log
+
+
+@pytest.mark.parametrize(
+    ("seconds", "network"), [(0.015, "thunder: an image of two people"), (0.05, "lightning, as")]
+)
+def test_the_node_says_once_which_network_suits_the_speed_of_the_machine_and_why(
+    world: Callable[..., Darkroom],
+    capfd: pytest.CaptureFixture[str],
+    seconds: float,
+    network: str,
+) -> None:
+    clock = itertools.count(0.0, seconds).__next__
+
+    class Paced(BrightSpot):
+        """The detector that ships, on a machine that takes `seconds` for whatever is timed."""
+
+        def load(self, kind: str, options: DetectorOptions) -> Any:
+            return load_detector(kind, options, clock)
+
+    here = world(Paced())
+    here.start()
+    here.images.publish(raw(1, spot(1)))
+    here.spin_until(lambda: len(here.keypoints) == 1)
+    log = capfd.readouterr().err
+    assert log.count("refined by MoveNet") == 1 and f"refined by MoveNet {network}" in log
 
 
 def test_the_detector_for_rendered_people_warns_of_other_images(

@@ -64,6 +64,7 @@ def test_names_that_tables_share_mean_the_same() -> None:
         ("people", "0", "people:=0"),
         ("log_level", "loud", "log_level:=loud must be one of debug"),
         ("camera", "absent.mp4", "there is no such video"),
+        ("pose_model", "thundre", "names no file: check the path, or give auto or lightning"),
         ("calibration", "absent.yaml", "calibration:=absent.yaml names no file"),
     ],
 )
@@ -89,7 +90,7 @@ def test_slips_of_the_pen_are_noticed_and_foreign_names_are_not() -> None:
 
 def test_a_video_is_no_clip_of_keypoints_nor_the_other_way_round() -> None:
     video, clip = str(sample_video_path()), str(sample_path())
-    launch_arguments.check({"camera": video})
+    launch_arguments.check({"camera": video, "pose_model": "thunder"})
     launch_arguments.check({"player": clip})
     with pytest.raises(ConfigError, match=r"is a video: give camera:=.*park\.mp4"):
         launch_arguments.check({"player": video})
