@@ -1,29 +1,26 @@
-"""A depth image tells how far away people are: what it shows at the joints of the trunk.
+"""A depth image tells how far away people are: what it shows at their joints.
 
-Limbs are thin, and what is seen beside them is the background; so the trunk decides, whose joints
-lie a hand's breadth behind the clothes that the camera sees. Each joint is asked in a patch rather
-than a pixel, for depth images have holes and pixels that fly between near and far.
+Joints lie behind the clothes that the camera sees; those of the trunk by a hand's breadth or two,
+depending on the side from which it is seen. Limbs are thin, and beside them the background is seen:
+they count where they agree with the trunk. Each joint is asked in a patch rather than a pixel, for
+depth images have holes and pixels that fly between near and far.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from pstmo_core.room.body_surface import LIMB_DEPTHS, MIDDLE, hidden, middle_depths
 from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.skeleton import JOINT_NAMES
 
-#: The joints that are asked, and how far (metres) each lies behind what the camera sees.
-_TRUNK = {
-    "hip": 0.11, "rhip": 0.10, "lhip": 0.10, "spine": 0.11, "thorax": 0.11, "rshoulder": 0.07,
-    "lshoulder": 0.07,
-}  # fmt: skip
-_JOINTS = np.array([JOINT_NAMES.index(name) for name in _TRUNK])
-_BEHIND = np.array(list(_TRUNK.values()))
-#: A joint further than this from where the others put it shows something else, metres.
+#: The joints that say where the trunk is.
+_TRUNK = np.append(MIDDLE, [JOINT_NAMES.index(name) for name in ("rshoulder", "lshoulder")])
+#: A joint further than this from where the trunk puts it shows something else, metres.
 _ALIKE = 0.25
 #: Fewest joints that must agree.
 _FEWEST = 3
-#: Deviation of a trunk joint's depth from frame to frame, and of what it lies behind, metres; and
+#: Deviation of a body's depth from frame to frame, and of what it lies behind, metres; and
 #: of a depth camera's scale.
 _WHITE, _STEADY, _SCALE = 0.04, 0.03, 0.01
 #: Patches are this share of the distance hip to shoulder to each side, in pixels at least 1.
@@ -91,11 +88,17 @@ class DepthReader:
                 would stand.
             depths: (P, 17) metres, see `sample_depth`.
         """
-        lifted = bodies[:, _JOINTS, 2]
-        measured = depths[:, _JOINTS] + _BEHIND
-        usable = np.isfinite(measured) & (lifted > 0)
+        lifted = bodies[..., 2]
+        behind = np.tile(LIMB_DEPTHS, (len(bodies), 1))
+        behind[:, MIDDLE] = middle_depths(bodies)[:, None]
+        measured = depths + behind
+        covered = hidden(bodies)
+        covered[:, MIDDLE] = False  # they are always inside
+        usable = np.isfinite(measured) & (lifted > 0) & ~covered
         growth = np.log(np.where(usable, measured, 1.0) / np.where(usable, lifted, 1.0))
-        middle = _lower_median(growth, usable)
+        trunk = usable[:, _TRUNK]
+        middle = _lower_median(growth[:, _TRUNK], trunk)
+        usable &= trunk.any(-1)[:, None]
         off = np.abs(np.expm1(growth - middle[:, None])) * np.where(usable, lifted, 0.0)
         usable &= off < _ALIKE
         count = usable.sum(-1)

@@ -13,18 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pstmo_core.skeleton import EDGES, JOINT_NAMES, JOINTS
+from pstmo_core.room.body_surface import LIMB_DEPTHS, hidden
+from pstmo_core.skeleton import JOINTS
 
-#: How far joints lie behind what the camera sees of them, metres. Hips, the trunk's middle and the
-#: neck are not among them: how deep they lie depends on the side from which they are seen.
-_BEHIND = {
-    "rshoulder": 0.07, "lshoulder": 0.07, "head": 0.09,
-    "relbow": 0.045, "lelbow": 0.045, "rwrist": 0.035, "lwrist": 0.035, "rknee": 0.055,
-    "lknee": 0.055, "rankle": 0.045, "lankle": 0.045,
-}  # fmt: skip
-_THICK = np.array([_BEHIND.get(name, np.nan) for name in JOINT_NAMES])
-#: Deviation of that, metres, and of a depth camera's readings, as a share of the distance.
-_THICK_SPREAD, _SCALE = 0.025, 0.01
+#: Deviation of how deep joints lie, metres, and of a depth camera's readings, a share of the
+#: distance.
+_DEPTH_SPREAD, _SCALE = 0.025, 0.01
 #: Deviation of a joint along its ray where the network does not say, metres; and how much larger it
 #: is than the one that the network says, which is that along any axis.
 _UNSAID, _ALONG = 0.08, 1.5
@@ -36,27 +30,6 @@ _ALIKE = 2.5
 _FADE = 0.3
 #: Somebody not seen for this long is seen for the first time, seconds.
 _GAP = 0.5
-#: What hides joints: bones and the sides of the trunk, with their radii in metres.
-_LIMB, _TRUNK = 0.05, 0.10
-_SIDES = [("rhip", "rshoulder"), ("lhip", "lshoulder"), ("rhip", "rhip"), ("lhip", "lhip")]
-_SIDES += [("rshoulder", "rshoulder"), ("lshoulder", "lshoulder"), ("hip", "thorax")]
-_COVERS = [*EDGES, *((JOINT_NAMES.index(a), JOINT_NAMES.index(b)) for a, b in _SIDES)]
-_FROM, _TO = np.array(_COVERS).T
-_THROUGH = {JOINT_NAMES.index(name) for name in ("hip", "spine", "thorax")}
-_RADII = np.array([
-    _TRUNK if row >= len(EDGES) or {first, second} <= _THROUGH else _LIMB
-    for row, (first, second) in enumerate(_COVERS)
-])  # fmt: skip
-
-
-def _others(joint: int) -> list[bool]:
-    """Return which of `_COVERS` are not a joint's own; bones next to it are its own, too."""
-    near = {joint}.union(*(edge for edge in EDGES if joint in edge))
-    bones = [not near & set(edge) for edge in EDGES]
-    return bones + [joint not in edge for edge in _COVERS[len(EDGES) :]]
-
-
-_OTHERS = np.array([_others(joint) for joint in range(JOINTS)])
 
 
 class JointDepths:
@@ -106,8 +79,8 @@ class JointDepths:
         first = alone + root
         off, variance = self._expected(stamp, slots, visits, first)
         if depths is not None:
-            noise = _THICK_SPREAD**2 + (_SCALE * away) ** 2
-            error = depths + _THICK - away - off  # NaN of joints that are not asked
+            noise = _DEPTH_SPREAD**2 + (_SCALE * away) ** 2
+            error = depths + LIMB_DEPTHS - away - off  # NaN of joints that are not asked
             with np.errstate(invalid="ignore"):
                 shown = error**2 < _ALIKE**2 * (variance + noise)
             shown &= known[:, None] & ~hidden(bodies)
@@ -116,7 +89,7 @@ class JointDepths:
             variance = (1 - gain) * variance
         self._off[slots], self._variance[slots] = off, variance
         self._stamp[slots], self._visit[slots] = stamp, visits
-        asked = known[:, None] & np.isfinite(_THICK)
+        asked = known[:, None] & np.isfinite(LIMB_DEPTHS)
         measured = np.where(asked, np.clip(1 - variance / first, 0.0, 1.0), 0.0)
         weights = measured / (_ALIKE_JOINTS * alone)
         left = 1 / (1 / np.maximum(root[:, 0], 1e-6) + weights.sum(-1))
@@ -135,27 +108,6 @@ class JointDepths:
         new = (self._visit[slots] != visits) | (passed > _GAP) | (passed < 0)
         keep = np.where(new, 0.0, np.exp(-passed / _FADE))[:, None]
         return keep * self._off[slots], keep**2 * self._variance[slots] + (1 - keep**2) * first
-
-
-def hidden(bodies: np.ndarray) -> np.ndarray:
-    """Return which joints (P, 17) of bodies (P, 17, 3) another part of the body hides.
-
-    That is one whose bone passes the joint's ray nearer than the bone is thick, before the joint.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        seen = bodies[..., :2] / bodies[..., 2:]
-    start, along = seen[:, _FROM], seen[:, _TO] - seen[:, _FROM]
-    towards = seen[:, :, None] - start[:, None]
-    share = (towards * along[:, None]).sum(-1) / np.maximum((along**2).sum(-1), 1e-9)[:, None]
-    share = np.clip(share, 0.0, 1.0)
-    aside = np.linalg.norm(towards - share[..., None] * along[:, None], axis=-1)
-    depth = (
-        bodies[:, _FROM, 2][:, None] + share * (bodies[:, _TO, 2] - bodies[:, _FROM, 2])[:, None]
-    )
-    with np.errstate(invalid="ignore"):
-        before = (aside * depth < _RADII) & (depth < bodies[..., 2:] - _RADII) & _OTHERS
-    covered: np.ndarray = before.any(-1)
-    return covered
 
 
 def _left(share: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class FrameParameters:
     depth_topic: str = setting(
         "",
         "Topic of depth images (16UC1 in mm, 32FC1 in m) that are registered to the colour image: "
-        "root positions are estimated from the depth of the trunk; empty: none.",
+        "root positions are estimated from the depth of people's joints; empty: none.",
         change=UNCONFIGURED,
     )
     depth_tolerance: float = setting(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.room.body_surface import hidden
 from pstmo_core.room.depth_root import sample_depth
-from pstmo_core.room.joint_depths import JointDepths, hidden
+from pstmo_core.room.joint_depths import JointDepths
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.body import Look, Parts, body_parts
 from pstmo_core.simulation.depth import draw_depth
