@@ -24,7 +24,7 @@ from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
 from pstmo_core.streaming.lifter import StreamLifter
 
-WINDOW, LIVE = "window", "live"
+WINDOW, LIVE, READING = "window", "live", "reading"
 #: The authors' network whose forward a step is compared with.
 AUTHORS = ModelConfig(frames=243, encoding="screen", mofa_anchor="first")
 #: Frames that fill a person's memory before anything is timed, and their seconds apart.
@@ -36,7 +36,7 @@ class Case:
     """Something that is timed again and again."""
 
     network: str
-    """`WINDOW` or `LIVE`."""
+    """`WINDOW` or `LIVE`, or `READING`: as many numbers are read as the latter has weights."""
     people: int
     run: Callable[[], object]
     times: list[float] = field(default_factory=list)
@@ -103,6 +103,11 @@ class Pair:
             for count in people
             for name, make in ((WINDOW, self._window_step), (LIVE, self._live_step))
         ]
+
+    def reading(self) -> Case:
+        """Return what no step in float32 can do without: reading all weights once."""
+        weights = np.ones(round(costs(self.live_path).parameters * 1e6), np.float32)
+        return Case(READING, 1, weights.max)
 
     def clips(self) -> list[Case]:
         """Return the lift of the shipped clip of keypoints with default settings, by both."""

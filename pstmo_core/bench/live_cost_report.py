@@ -27,6 +27,7 @@ def markdown(results: dict[str, Any], machine: str, command: str) -> str:
         "From encoded keypoints of a new frame of everybody to their newest poses, what is kept of "
         f"people included: milliseconds. Wanted was a ratio of at most {GOALS}.",
         table(_STEP_HEADER, _steps(results)),
+        _least(results),
         "## A clip",
         f"`pstmo lift` of keypoints: the shipped clip of {frames} frames, {clip[LIVE]['people']} "
         "people, default settings, without writing the file. "
@@ -56,6 +57,21 @@ def markdown(results: dict[str, Any], machine: str, command: str) -> str:
             "the end.",
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _least(results: dict[str, Any]) -> str:
+    """Say how much of a step is the reading of the weights."""
+    megabytes, reading = results["counts"]["live_parameters"] * 4, results["reading"]
+    text = (
+        f"Each step reads all weights, {megabytes:.1f} MB in float32, whatever it does with them. "
+        f"To read as much, and no more, takes {reading['median_ms']:.2f} ms here "
+        f"({reading['fastest_ms']:.2f} at the fastest)"
+    )
+    alone = {c["network"]: c for c in results["steps"] if c["people"] == 1}
+    if not alone:
+        return text + "."
+    share = reading["median_ms"] / alone[WINDOW]["median_ms"]
+    return text + f", {share:.2f} of the window network's step for one person."
 
 
 def _steps(results: dict[str, Any]) -> list[list[object]]:

@@ -57,13 +57,15 @@ def live_cost(
     live, window = live or own.with_name("stmo_live.onnx"), window or own
     pair = Pair.load(live, window, threads, backend)
     steps, clips = pair.steps(numbers("--people", people)), pair.clips()
-    work = run_in_turns([*steps, *clips], turns, seconds)
+    reading = pair.reading()
+    work = run_in_turns([*steps, reading, *clips], turns, seconds)
     for _ in tqdm(work, "turns", total=turns, delay=2):
         pass
     results: dict[str, Any] = {
         **machine(), "live": live.name, "window": window.name,
         "backend": backend, "threads": threads, "clip_frames": len(load_clip()),
         "steps": [case.result() for case in steps], "clips": [case.result() for case in clips],
+        "reading": reading.result(),
         "counts": pair.counts(),
     }  # fmt: skip
     if frames:

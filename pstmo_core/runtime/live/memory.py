@@ -9,6 +9,7 @@ remembered. Nothing is moved: the network finds its frames by their ages. The ru
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -60,8 +61,8 @@ class LiveMemory:
         self._taken = np.full((people, config.kept), _LONG_AGO)
         """Seconds on a person's own clock at which frames were taken."""
         self._clock = np.zeros(people)
-        self._since = np.zeros(people, np.float32)
-        """Seconds from the last frame that was kept to the last one."""
+        self._since = np.full(people, np.inf, np.float32)
+        """Seconds from the last frame that was kept to the last one; infinite: there was none."""
         self._count = np.zeros(people, np.int64)
         """Frames that were kept, also those that have been written over."""
 
@@ -74,6 +75,7 @@ class LiveMemory:
         """Empty some rows."""
         self._count[rows] = 0
         self._clock[rows] = 0
+        self._since[rows] = np.inf
         self._taken[rows] = _LONG_AGO
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -102,21 +104,18 @@ class LiveMemory:
             rows: (R,), the people's.
             dt: (R, F) float32 seconds since the person's previous frame.
         """
-        frames, kept, known = dt.shape[1], self._kept, self._count[rows] > 0
+        frames, kept = dt.shape[1], self._kept
         dt = np.minimum(np.maximum(dt, np.float32(0)), _LONGEST)
-        dt[:, 0] *= known  # a first frame has none before it
         ages = np.empty((len(rows), frames, kept + frames), np.float32)
         taken = self._taken[rows]
         if frames == 1:
             times = self._clock[rows, None] + dt
-            since = self._since[rows] + dt[:, 0]
-            keep = (since >= self._spacing) | ~known
-            since *= ~keep
+            keep, since = self._choose(rows, dt)
             np.subtract(times, taken, out=ages[:, 0, :kept], casting="same_kind")
             ages[:, 0, kept] = 0
-            return Look(rows, keep[:, None], ages, times, since)
+            return Look(rows, keep, ages, times, since)
         times = self._clock[rows, None] + dt.astype(np.float64).cumsum(1)
-        keep, since = self._choose(rows, dt, known)
+        keep, since = self._choose(rows, dt)
         ages[..., :kept] = times[..., None] - taken[:, None]
         before = keep.cumsum(1) - keep
         # By when a place is written over; 0 is the next one.
@@ -141,39 +140,30 @@ class LiveMemory:
             tokens: (R, F, width), the frames'.
         """
         rows, keep = look.rows, look.keep
-        if keep.shape[1] == 1:
-            (person,) = keep[:, 0].nonzero()
-            frame, added = np.zeros_like(person), keep[:, 0]
-            row = rows[person]
-            place = self._count[row] % self._kept
+        new: Any
+        at: Any
+        if keep.size == 1:  # plain numbers are faster than arrays of one
+            row, added = int(rows[0]), keep[0]
+            new, at = (0, 0), (row, int(self._count[row]) % self._kept)
         else:
             nth = keep.cumsum(1)
-            added = nth[:, -1]
-            person, frame = (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
-            row = rows[person]
-            place = (self._count[row] + nth[person, frame] - 1) % self._kept
-        new: tuple[np.ndarray, np.ndarray] | tuple[int, int] = person, frame
-        at: tuple[np.ndarray, np.ndarray] | tuple[int, int] = row, place
-        if len(row) == 1:  # plain numbers are faster than arrays of one
-            new, at = (int(person[0]), int(frame[0])), (int(row[0]), int(place[0]))
-        self._layers[:, :, at[0], :, at[1]] = fresh[new]
-        self._moments[:, at[0], :, at[1]] = of_moments[new]
-        self._tokens[at], self._taken[at] = tokens[new], look.times[new]
-        self._clock[rows] = look.times[:, -1]
-        self._count[rows] += added
-        self._since[rows] = look.since
+            added, new = nth[:, -1], (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
+            at = rows[new[0]], (self._count[rows[new[0]]] + nth[new] - 1) % self._kept
+        if added.any():
+            self._layers[:, :, at[0], :, at[1]] = fresh[new]
+            self._moments[:, at[0], :, at[1]] = of_moments[new]
+            self._tokens[at], self._taken[at] = tokens[new], look.times[new]
+            self._count[rows] += added
+        self._clock[rows], self._since[rows] = look.times[:, -1], look.since
 
-    def _choose(
-        self, rows: np.ndarray, dt: np.ndarray, known: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _choose(self, rows: np.ndarray, dt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Say which of the new frames are kept (R, F): one after the other; and `Look.since`."""
         since = self._since[rows]
         keep = np.empty(dt.shape, bool)
         for index in range(dt.shape[1]):
             since = since + dt[:, index]
-            keep[:, index] = (since >= self._spacing) | ~known
-            since = np.where(keep[:, index], np.float32(0), since)
-            known = known | keep[:, index]
+            chosen = np.greater_equal(since, self._spacing, out=keep[:, index])
+            since = np.where(chosen, np.float32(0), since)
         return keep, since
 
 
