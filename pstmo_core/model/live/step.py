@@ -213,7 +213,11 @@ class _Attention(nn.Module):
             (R F, width).
         """
         frames, (new_keys, new_values) = self.frames, new
-        of_new = (asked * new_keys).sum(-1, keepdim=True) if frames == 1 else asked @ new_keys.transpose(-2, -1)
+        of_new = (
+            (asked * new_keys).sum(-1, keepdim=True)
+            if frames == 1
+            else asked @ new_keys.transpose(-2, -1)
+        )
         weights = (torch.cat([asked @ keys.transpose(-2, -1), of_new], -1) + bias).softmax(-1)
         of_kept, of_new = weights.split([self.kept, frames], -1)
         if frames == 1:
