@@ -105,9 +105,9 @@ def test_from_images_to_skeletons_a_short_run_writes_both_reports(
     ros_domain: None, tmp_path: Path
 ) -> None:
     short = ["--people", "1", "--fps", "10", "--seconds", "3", "--detector-threads", "1"]
-    assert main(["--images", *short, "-o", str(tmp_path)]) == 0
+    assert main(["--images", "--pose-model", "lightning", *short, "-o", str(tmp_path)]) == 0
     (result,) = json.loads((tmp_path / "latency_images.json").read_text())["results"]
     assert result["images"] >= 2 and 0 < result["median_ms"] <= result["p99_ms"]
     assert result["cpu_share"] > 0 and "MoveNet" in result["detector"]
     text = (tmp_path / "latency_images.md").read_text()
-    assert "| 1 | 1 | 10 |" in text and "bench --images" in text
+    assert "| 1 | 1 | MoveNet lightning | 10 |" in text and "bench --images" in text
