@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from command import Command
 from library_wheel import InstalledWheel, build_wheel
+from ros_domains import own_domain
 
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
@@ -147,8 +148,8 @@ def runtime(shipped: Runtime, counted: list[int]) -> Runtime:
 @pytest.fixture(scope="session")
 def ros_domain() -> Iterator[None]:
     """Keep what these tests say over DDS on this machine, and apart from other runs."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    with pytest.MonkeyPatch.context() as environment, own_domain() as domain:
+        environment.setenv("ROS_DOMAIN_ID", domain)
         local = "ROS_LOCALHOST_ONLY" if os.environ.get("ROS_DISTRO") == "humble" else None
         environment.setenv(local or "ROS_AUTOMATIC_DISCOVERY_RANGE", "1" if local else "LOCALHOST")
         yield

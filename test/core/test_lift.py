@@ -165,7 +165,7 @@ def test_people_are_placed_where_they_stand(
 def test_a_lens_with_distortion_off_the_middle_makes_no_difference(
     walkers: tuple[Clip, np.ndarray], tmp_path: Path, pstmo: Command
 ) -> None:
-    cv2 = pytest.importorskip("cv2")
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
     clip, truth = walkers
     lens = Camera(640, 480, (500.0, 510.0), (300.0, 250.0), (-0.2, 0.05, 0.001, -0.001, 0.0))
     matrix = np.array([[500.0, 0, 300.0], [0, 510.0, 250.0], [0, 0, 1]])
@@ -226,7 +226,7 @@ def test_without_calibration_nobody_has_a_place(
 def test_what_cannot_be_lifted_ends_in_one_sentence_and_exit_code_2(
     name: str, content: bytes | None, sentence: str, tmp_path: Path, pstmo: Command
 ) -> None:
-    pytest.importorskip("cv2")
+    pytest.importorskip("cv2", reason="needs OpenCV")
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

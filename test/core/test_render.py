@@ -6,11 +6,11 @@ import pytest
 from pstmo_core.drawing.colours import LEFT_COLOUR, MIDDLE_COLOUR, RIGHT_COLOUR
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 
-cv2 = pytest.importorskip("cv2")
-imageio = pytest.importorskip("imageio.v2")
-render = pytest.importorskip("pstmo_core.drawing.clip_video")
-stages = pytest.importorskip("pstmo_core.drawing.stage")
-drawing = pytest.importorskip("pstmo_core.drawing.shapes")
+cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
+imageio = pytest.importorskip("imageio.v2", reason="needs imageio")
+render = pytest.importorskip("pstmo_core.drawing.clip_video", reason="needs OpenCV and imageio")
+stages = pytest.importorskip("pstmo_core.drawing.stage", reason="needs OpenCV")
+drawing = pytest.importorskip("pstmo_core.drawing.shapes", reason="needs OpenCV")
 
 FRAMES = slice(85, 97)  # both people are there
 

@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from documents import ROOT, Shown, documents, shown_commands
+from ros_domains import own_domain
 
 from pstmo_ros import launch_arguments
 from pstmo_ros.torture.catalogue import ATTACKS, LONG
@@ -123,8 +124,7 @@ def test_what_documents_launch_becomes_active(
     pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
     logs: dict[Shown, str] = {}
     threads = [
-        threading.Thread(target=lambda s=shown, n=number: logs.update({s: launched(s, n)}))
-        for number, shown in enumerate(part)
+        threading.Thread(target=lambda s=shown: logs.update({s: launched(s)})) for shown in part
     ]
     for thread in threads:
         thread.start()
@@ -135,9 +135,13 @@ def test_what_documents_launch_becomes_active(
         assert "Traceback" not in logs[shown] and "[ERROR]" not in logs[shown], logs[shown]
 
 
-def launched(shown: Shown, number: int, seconds: float = 120.0) -> str:
+def launched(shown: Shown) -> str:
+    with own_domain() as domain:
+        return launched_in(domain, shown)
+
+
+def launched_in(domain: str, shown: Shown, seconds: float = 120.0) -> str:
     """Launch until the lifter is active, or the time is over; return what was logged."""
-    domain = str(1 + (os.getpid() + 1 + number) % 100)
     words = [INSTEAD.get(word, word) for word in shown.words]
     process = subprocess.Popen(
         words, cwd="/", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

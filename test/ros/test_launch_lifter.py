@@ -197,7 +197,7 @@ def test_parameters_arrive_and_after_the_start_transitions_are_the_users(ros: No
     finally:
         user.destroy_node()
         launch.send_signal(signal.SIGINT)
-        log, _ = launch.communicate(timeout=30)
+        log, _ = launch.communicate(timeout=60)
     assert "nobody publishes /clock" in log
     assert "Unknown transition" not in log
     assert launch.returncode == 0, "Ctrl-C is not a failure"

@@ -94,7 +94,7 @@ class TestWhileItRuns(unittest.TestCase):
 
     def test_it_becomes_active_and_answers_the_sample_in_time_and_rightly(self) -> None:
         audience = self.audience
-        audience.spin_until(lambda: audience.lifter_state() == "active", 30.0)
+        audience.spin_until(lambda: audience.lifter_state() == "active", 90.0)
         with OwnTime() as own_time:
             audience.spin_until(lambda: audience.ended, 90.0)
         recording = audience.recording()
@@ -114,7 +114,7 @@ class TestWhileItRuns(unittest.TestCase):
         self.assertLess(live, np.nanmean(mpjpe(offline, clip.truth)) + 0.01)
 
         self.assertEqual({name for name, _ in audience.ever_shown}, set(clip.ids))
-        audience.spin_until(lambda: not audience.shown, 5.0)  # they left: deleted
+        audience.spin_until(lambda: not audience.shown, 20.0)  # they left: deleted
         print(
             f"measured: {recording.share_answered:.1%} answered, {recording.rate:.2f} Hz, latency "
             f"median {median * 1e3:.1f} ms, 99 % {late * 1e3:.1f} ms, MPJPE {live * 1e3:.1f} mm"
