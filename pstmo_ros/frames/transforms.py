@@ -15,7 +15,7 @@ from pstmo_core.room.quaternions import matrix_from_quaternion
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.frames.parameters import FrameParameters
 
-#: After so many stamps in a row without a transform nothing is waited for any more.
+#: After so many failures in a row nothing is waited for, but once in so many, when TF speaks again.
 _HOPELESS = 5
 
 
@@ -46,6 +46,10 @@ class Transforms:
         self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
         self._own, self._tell = own, tell
         self._failures = 0
+        self._next_trial = _HOPELESS
+        self._on_trial: int | None = None
+        """Stamp of an image that waits although others before it did so in vain."""
+        self._latest: Time | None = None
 
     def close(self) -> None:
         """Listen no more."""
@@ -53,11 +57,30 @@ class Transforms:
 
     def ready(self, frame_id: str, stamp: int) -> bool:
         """Say whether TF has what an image of a camera needs, or will hardly ever have it."""
-        if self._failures >= _HOPELESS:
-            return True
         wanted = [frame for frame in (self._own.floor_frame, self._own.target_frame) if frame]
+        if self._failures >= _HOPELESS and stamp != self._on_trial:
+            if self._failures < self._next_trial or not self._speaks_again(wanted, frame_id):
+                return True
+            self._on_trial, self._next_trial = stamp, self._failures + 2 * _HOPELESS
         time = Time(nanoseconds=stamp)
         return all(self._buffer.can_transform(frame, frame_id, time) for frame in wanted)
+
+    def _speaks_again(self, wanted: list[str], frame_id: str) -> bool:
+        """Say whether TF has told something new of a camera since the last time.
+
+        It may come a little later than the keypoints each time: who never waited would never
+        see it.
+        """
+        try:
+            latest = min(
+                (self._buffer.get_latest_common_time(frame, frame_id) for frame in wanted),
+                key=lambda time: time.nanoseconds,
+                default=None,
+            )
+        except self._missing:
+            return False
+        before, self._latest = self._latest, latest
+        return latest != before
 
     def camera_pose(self, frame_id: str, stamp: int) -> CameraPose | None:
         """Return how a camera stands over the floor; None, and a word on it, if TF does not say."""
@@ -95,7 +118,7 @@ class Transforms:
             self._failures += 1
             self._tell("tf", f"{otherwise}: TF has no {source} in {target}: {error}")
             return None
-        self._failures = 0
+        self._failures, self._next_trial = 0, _HOPELESS
         turn, move = found.transform.rotation, found.transform.translation
         rotation = matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w]))
         return rotation, np.array([move.x, move.y, move.z])

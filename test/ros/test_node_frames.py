@@ -124,6 +124,25 @@ def test_keypoints_wait_for_the_transform_of_their_own_stamp(
     assert np.median(off[30:]) < 0.15
 
 
+def test_transforms_that_begin_late_and_come_after_the_keypoints_are_used(
+    robot: Callable[..., Robot],
+) -> None:
+    """A robot's odometry starts after its camera, and is always a little later."""
+    here = robot(floor_frame="map", tf_timeout=0.5, expire=5.0)
+    here.start()
+    here.spin_until(lambda: here.count_subscribers("/tf") == 1)
+    sources = []
+    for row in range(40):
+        here.show(row)
+        if row >= 20:
+            here.spin_for(0.03)
+            here.tell_tf(row, VIEW)
+        here.spin_until(lambda row=row: len(here.answers) > row)
+        sources.append(here.answers[-1].people[0].root_source)
+    assert Skeleton3D.ROOT_FLOOR not in sources[:20]
+    assert sources[30:].count(Skeleton3D.ROOT_FLOOR) >= 8
+
+
 def test_without_the_transform_the_cameras_frame_goes_on_and_it_is_said_once(
     robot: Callable[..., Robot], capfd: pytest.CaptureFixture[str]
 ) -> None:
