@@ -20,16 +20,22 @@ from std_msgs.msg import Header
 
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.floor import ANKLES
+from pstmo_core.simulation.body import Look, body_parts
+from pstmo_core.simulation.depth import draw_depth
+from pstmo_core.simulation.room import room_depths
 from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
+from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.lifter import StreamLifter
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
-from pstmo_ros.conversions import floats, stamp_ns, time_message
+from pstmo_ros.conversions import floats, joints_of, stamp_ns, time_message
 from pstmo_ros.frames.static_frame import publish_static_frame, transform_message
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
+WRISTS = [JOINT_NAMES.index("rwrist"), JOINT_NAMES.index("lwrist")]
 FPS = 25.0
 BASE = 1_700_000_000_000_000_000
 
@@ -168,9 +174,14 @@ def depth_image(row: int, encoding: str) -> Image:
     metres[int(top) : int(bottom), int(left) : int(right)] = in_camera[0, 2] - 0.1
     metres[::5, ::4] = 0
     pixels = metres if encoding == "32FC1" else np.rint(metres * 1000).astype(np.uint16)
+    return image_of(pixels, encoding, row)
+
+
+def image_of(pixels: np.ndarray, encoding: str, row: int) -> Image:
+    """Return the message of a depth image."""
     return Image(
         header=Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera"),
-        height=360, width=640, encoding=encoding, step=pixels.strides[0],
+        height=len(pixels), width=pixels.shape[1], encoding=encoding, step=pixels.strides[0],
         data=array("B", pixels.tobytes()),
     )  # fmt: skip
 
@@ -231,3 +242,33 @@ def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(
         here.spin_until(lambda row=row: len(here.answers) > row)
     assert poses[-1] is not None and not poses[-1].knows_floor
     np.testing.assert_allclose(poses[-1].up, VIEW.pose.up, atol=1e-6)
+
+
+def test_feet_are_held_and_hands_measured_where_that_is_asked_for(
+    robot: Callable[..., Robot],
+) -> None:
+    here = robot(
+        floor_frame="map", depth_topic="depth", hold_feet=True, joint_depths=True, tf_timeout=1.0
+    )
+    depth = here.create_publisher(Image, "depth", 10)
+    publish_static_frame(here, "map", "camera", VIEW.pose)
+    here.start()
+    here.spin_until(lambda: depth.get_subscription_count() == 1)
+    half = View(640, 360, 500.0, VIEW.position, VIEW.target)
+    look, room, true = Look.draw(np.random.default_rng(1)), room_depths(half), []
+    for row in range(70):
+        body = Stage.shipped(1).joints(row / FPS)[0]
+        metres = draw_depth(half, body_parts(body, look), room)
+        depth.publish(image_of(np.rint(metres * 1000).astype(np.uint16), "16UC1", row))
+        here.spin_for(0.02)
+        true.append(here.show(row))
+        here.spin_until(lambda row=row: len(here.answers) > row)
+    people = [answer.people[0] for answer in here.answers]
+    level = VIEW.pose.to_level(np.stack([joints_of(p) + root_of(p) for p in people]))
+    wrists = np.linalg.norm(level - np.stack(true), axis=-1)[20:, WRISTS].mean()
+    feet, moved = (np.diff(p[:, list(ANKLES), :2], axis=0)[20:] for p in (level, np.stack(true)))
+    still = np.linalg.norm(moved, axis=-1) * FPS < 0.15
+    slides = np.linalg.norm(feet, axis=-1)[still].mean() * FPS
+    print(f"measured: wrists {wrists * 1e3:.0f} mm off, standing feet slide by {slides:.2f} m/s")
+    assert wrists < 0.05
+    assert slides < 0.15
