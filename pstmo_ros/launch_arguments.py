@@ -117,7 +117,7 @@ def check_file(name: str, path: str, names: Sequence[str] = ()) -> None:
         ConfigError: if there is none.
     """
     if path not in names and not Path(path).expanduser().is_file():
-        or_name = f", or give {' or '.join(names)}" if names else ""
+        or_name = f", or give {', '.join(names[:-1])} or {names[-1]}" if names else ""
         raise ConfigError(f"{name}:={path} names no file: check the path{or_name}")
 
 

@@ -51,8 +51,8 @@ DetectorOptions = Annotated[
     list[str],
     typer.Option(
         metavar="NAME=VALUE,...",
-        help="Options of the detector, e.g. detected_people=1,search_every=3; config/detector.yaml "
-        "explains them.",
+        help="Options of the detector, e.g. pose_model=lightning,search_every=3; "
+        "config/detector.yaml explains them.",
     ),
 ]
 Focal = Annotated[float, option(StreamConfig, "focal")]
