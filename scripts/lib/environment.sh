@@ -61,12 +61,14 @@ enter_environment() {
   export PYTHONSAFEPATH=1
 }
 
-# Prints a DDS domain whose discovery port nobody on this machine has open.
+# Prints a DDS domain whose discovery ports nobody on this machine has open: nodes that keep to this
+# machine open that of the first participant only.
 free_domain() {
-  local domain attempt
+  local domain attempt port
   for attempt in {1..50}; do
     domain=$((RANDOM % 100 + 1))
-    grep -qsi ":$(printf '%04X' $((7400 + 250 * domain))) " /proc/net/udp || break
+    port=$((7400 + 250 * domain))
+    grep -qsiE ":($(printf '%04X|%04X' "$port" $((port + 10)))) " /proc/net/udp || break
   done
   echo "$domain"
 }

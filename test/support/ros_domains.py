@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ def own_domain() -> Iterator[str]:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _refuse_where_somebody_speaks(domain)
         except OSError:
             os.close(handle)
             continue
@@ -37,3 +39,12 @@ def own_domain() -> Iterator[str]:
             os.close(handle)
         return
     raise RuntimeError(f"all domains are taken: remove {tempfile.gettempdir()}/pstmo_test_domain_*")
+
+
+def _refuse_where_somebody_speaks(domain: int) -> None:
+    """Raise OSError if a node that knows nothing of the locks has the first port of a domain.
+
+    The first node of a domain on a machine listens there (RTPS 2.2, 9.6.1.1).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 7400 + 250 * domain + 10))
