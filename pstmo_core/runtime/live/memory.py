@@ -145,6 +145,9 @@ class LiveMemory:
         if keep.size == 1:  # plain numbers are faster than arrays of one
             row, added = int(rows[0]), keep[0]
             new, at = (0, 0), (row, int(self._count[row]) % self._kept)
+        elif keep.shape[1] == 1:
+            added, person = keep[:, 0], slice(None) if keep.all() else keep[:, 0].nonzero()[0]
+            new, at = (person, 0), (rows[person], self._count[rows[person]] % self._kept)
         else:
             nth = keep.cumsum(1)
             added, new = nth[:, -1], (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
