@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from command import Command
 from library_wheel import InstalledWheel, build_wheel
-from ros_domains import own_domain
 
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
@@ -148,8 +147,9 @@ def runtime(shipped: Runtime, counted: list[int]) -> Runtime:
 @pytest.fixture(scope="session")
 def ros_domain() -> Iterator[None]:
     """Keep what these tests say over DDS on this machine, and apart from other runs."""
-    with pytest.MonkeyPatch.context() as environment, own_domain() as domain:
-        environment.setenv("ROS_DOMAIN_ID", domain)
+    own_domain = pytest.importorskip("pstmo_ros.own_domain", reason="needs ROS 2")
+    with own_domain.OwnDomain() as domain, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ROS_DOMAIN_ID", str(domain.number))
         local = "ROS_LOCALHOST_ONLY" if os.environ.get("ROS_DISTRO") == "humble" else None
         environment.setenv(local or "ROS_AUTOMATIC_DISCOVERY_RANGE", "1" if local else "LOCALHOST")
         yield

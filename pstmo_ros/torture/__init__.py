@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import sys
 import time
 from collections.abc import Sequence
@@ -21,13 +20,15 @@ from pathlib import Path
 
 from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.machine import describe_machine
+from pstmo_ros.own_domain import OwnDomain
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Attack; returns 0 if the nodes stood everything, else 1."""
     options = _options(args)
     # Before ROS is loaded, so that all processes see it.
-    os.environ["ROS_DOMAIN_ID"] = str(options.domain or random.randrange(1, 101))
+    own = None if options.domain else OwnDomain()
+    os.environ["ROS_DOMAIN_ID"] = str(own.number if own else options.domain)
     local = os.environ.get("ROS_DISTRO") == "humble"
     os.environ["ROS_LOCALHOST_ONLY" if local else "ROS_AUTOMATIC_DISCOVERY_RANGE"] = (
         "1" if local else "LOCALHOST"
@@ -99,7 +100,11 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--only", nargs="+", default=[], metavar="NAME", help="these attacks only; see --list")
     add("--seed", type=int, default=0, help="of what is left to chance (0)")
-    add("--domain", type=int, help="ROS_DOMAIN_ID (by default one at random)")
+    add(
+        "--domain",
+        type=int,
+        help="ROS_DOMAIN_ID (by default one that nothing on this machine uses)",
+    )
     add("--people", type=int, help="people of a soak (4)")
     add("--rate", type=float, help="messages a second of a soak (60; images: 10)")
     add("--samples", type=Path, help="a CSV file into which a soak writes what it sees")

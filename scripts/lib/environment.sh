@@ -61,14 +61,15 @@ enter_environment() {
   export PYTHONSAFEPATH=1
 }
 
-# Prints a DDS domain whose discovery ports nobody on this machine has open: nodes that keep to this
-# machine open that of the first participant only.
+# Prints a DDS domain of whose 250 UDP ports nobody on this machine has one open.
 free_domain() {
-  local domain attempt port
+  local domain attempt used
+  used=" $(tail -qn +2 /proc/net/udp /proc/net/udp6 2>/dev/null | while read -r _ local _; do
+    printf '%d ' $(((16#${local##*:} - 7400) / 250))
+  done)"
   for attempt in {1..50}; do
     domain=$((RANDOM % 100 + 1))
-    port=$((7400 + 250 * domain))
-    grep -qsiE ":($(printf '%04X|%04X' "$port" $((port + 10)))) " /proc/net/udp || break
+    [[ $used == *" $domain "* ]] || break
   done
   echo "$domain"
 }

@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from documents import ROOT, Shown, documents, shown_commands
-from ros_domains import own_domain
 
 from pstmo_ros import launch_arguments
+from pstmo_ros.own_domain import OwnDomain
 from pstmo_ros.torture.catalogue import ATTACKS, LONG
 
 COMMANDS = [
@@ -136,17 +136,18 @@ def test_what_documents_launch_becomes_active(
 
 
 def launched(shown: Shown) -> str:
-    with own_domain() as domain:
-        return launched_in(domain, shown)
+    """Launch in a domain of its own, until the lifter is active; return what was logged."""
+    with OwnDomain() as domain:
+        return launched_in(domain.number, shown)
 
 
-def launched_in(domain: str, shown: Shown, seconds: float = 120.0) -> str:
+def launched_in(domain: int, shown: Shown, seconds: float = 120.0) -> str:
     """Launch until the lifter is active, or the time is over; return what was logged."""
     words = [INSTEAD.get(word, word) for word in shown.words]
     process = subprocess.Popen(
         words, cwd="/", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True, env=os.environ | {
-            "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "ROS_LOCALHOST_ONLY": "1", "PYTHONUNBUFFERED": "1",
         },
     )  # fmt: skip
