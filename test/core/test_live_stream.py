@@ -131,6 +131,30 @@ def answers_of(
     return [answer for frame in frames for answer in lifter.push(frame)] + lifter.flush()
 
 
+def test_streams_share_a_network_and_not_their_answers(live: LiveRuntime, clip: Clip) -> None:
+    frames, dt = encoded(clip, 60), np.full((2, 1), 0.03, np.float32)
+    alone = [_steps(live, live.memory(2), rows, frames, dt) for rows in ([0, 1], [1, 0], [1])]
+    memories = [live.memory(2) for _ in range(3)]
+    held: list[list[np.ndarray]] = [[], [], []]
+    for index in range(frames.shape[1]):
+        for part, rows in enumerate(([0, 1], [1, 0], [1])):
+            shown, since = frames[: len(rows), index, None], dt[: len(rows)]
+            held[part].append(live.read(shown, since, memories[part], np.array(rows)))
+    for answers, expected in zip(held, alone, strict=True):
+        assert np.abs(np.concatenate(answers, 1) - expected).max() < 1e-6
+
+
+def _steps(
+    live: LiveRuntime, memory: LiveMemory, rows: list[int], frames: np.ndarray, dt: np.ndarray
+) -> np.ndarray:
+    """Poses (R, F, 1, 17, 4) of a stream that has the network for itself."""
+    shown = frames[: len(rows)]
+    parts = (shown[:, index, None] for index in range(shown.shape[1]))
+    return np.concatenate(
+        [live.read(part, dt[: len(rows)], memory, np.array(rows)) for part in parts], 1
+    )
+
+
 def test_a_stream_is_read_frame_by_frame_and_nothing_else(live: LiveRuntime, clip: Clip) -> None:
     config = StreamConfig(max_people=3, **PLAIN)
     answers = answers_of(live, list(clip), config)

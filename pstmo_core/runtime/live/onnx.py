@@ -85,14 +85,15 @@ class _Graph:
     def run(self, frames: np.ndarray, look: Look, memory: LiveMemory) -> tuple[np.ndarray, ...]:
         """Poses (R, F, moments, 17, C), and what `LiveMemory.write` takes; until the next call."""
         rows = memory, int(look.rows[0]), len(look.rows)
-        if self._bound is not None and rows == self._last and in_place(look.rows):
-            outputs = self._bound.run(frames, look.ages)
+        bound = self._bound  # other threads may lift others, of another memory
+        if bound is not None and bound.rows == rows and in_place(look.rows):
+            outputs = bound.run(frames, look.ages)
         else:
             named = zip(self._inputs, (frames, look.ages, *memory.of(look.rows)), strict=True)
             inputs = {name: array for name, array in named if name in self._needed}
             outputs = self.session.run(self.outputs, inputs)
             again = rows == self._last and self.place == "CPU" and in_place(look.rows)
-            self._bound = _Bound(self, inputs, outputs) if again else None
+            self._bound = _Bound(self, rows, inputs, outputs) if again else None
             self._last = rows
         poses, fresh = outputs[: self._moments], outputs[self._moments :]
         return (poses[0][:, :, None] if len(poses) == 1 else np.stack(poses, 2), *fresh)
@@ -105,13 +106,19 @@ class _Bound:
 
     Args:
         graph: the graph.
+        rows: the memory, the first row in it and their number.
         inputs: those of a step that was made, by name; all but the first two lie in the memory.
         outputs: its outputs, which are written over from now on.
     """
 
     def __init__(
-        self, graph: _Graph, inputs: dict[str, np.ndarray], outputs: list[np.ndarray]
+        self,
+        graph: _Graph,
+        rows: tuple[LiveMemory, int, int],
+        inputs: dict[str, np.ndarray],
+        outputs: list[np.ndarray],
     ) -> None:
+        self.rows = rows
         self._session, self._outputs = graph.session, outputs
         self._binding = graph.session.io_binding()
         frames, ages, *_ = inputs
