@@ -226,7 +226,7 @@ class LifterNode(GuardedNode):
         for camera in self._cameras:
             camera.markers.style = style
         if config != self._config:
-            embeddings = shared_embeddings(cast(AnyRuntime, self._runtime))
+            embeddings = shared_embeddings(cast(AnyRuntime, self._runtime), config)
             for camera in self._cameras:
                 runtime = cast(AnyRuntime, self._runtime)
                 camera.restart(camera.new_stream(runtime, config, embeddings))

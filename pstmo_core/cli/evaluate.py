@@ -111,8 +111,8 @@ def evaluate(
     pstmo evaluate FILE --mocap cmu_h36m17.npz --protocol sequences
     pstmo evaluate FILE --dataset h36m --poses FILE --keypoints FILE
 
-    docs/evaluation.md describes the protocols. --tds and the options after it belong to the
-    protocol sequences.
+    docs/evaluation.md describes the protocols. --tds and the options after it, except for --flip,
+    belong to the protocol sequences.
     """  # noqa: D301
     chosen = _choose_protocol(dataset, mocap, protocol, context)
     if output is not None:
@@ -122,7 +122,7 @@ def evaluate(
     if chosen == _Protocol.windows:
         from pstmo_core.evaluation.model_card import measure, tables
 
-        report = measure(weights, str(mocap), split.value, windows, by.value)
+        report = measure(weights, str(mocap), split.value, windows, by.value, flip)
         text = tables(report)
     else:
         from pstmo_core.data.sequences.datasets import DatasetConfig
@@ -152,7 +152,7 @@ def evaluate(
 
 
 _OF_SEQUENCES = (
-    "poses", "keypoints", "train", "test", "tds", "flip", "refine", "look_ahead", "noise",
+    "poses", "keypoints", "train", "test", "tds", "refine", "look_ahead", "noise",
     "shuffle", "missing_joints", "missing_frames", "seed",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.skeleton import JOINTS
+from pstmo_core.skeleton import JOINTS, mirror_order
 
 #: Focal length over the longer image side that is assumed where the camera is not known.
 ASSUMED_FOCAL = 0.85
@@ -79,6 +79,14 @@ class Encoding(ABC):
     def seen(self, frames: Array, xp: Any) -> Array:
         """Say which joints of encoded frames (..., rows, channels) were seen: (..., 17) bool."""
         return frames[..., :JOINTS, 2] > 0
+
+    def mirror(self, frames: Array, xp: Any) -> Array:
+        """Return encoded frames (..., rows, channels) of the same scene in a mirror.
+
+        Left joints are right ones, and x, the first number of every row, has the other sign.
+        """
+        swapped = xp.concatenate([frames[..., mirror_order(), :], frames[..., JOINTS:, :]], -2)
+        return xp.concatenate([-swapped[..., :1], swapped[..., 1:]], -1)
 
     def turns(self, frames: Array, up: Array, xp: Any) -> Array | None:
         """Return the rotations (..., 3, 3) from the camera's frame to that of the network's poses.

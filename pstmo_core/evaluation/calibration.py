@@ -17,6 +17,7 @@ from pstmo_core.data.motion.mocap import Mocap
 from pstmo_core.data.motion.sampler import Sampler, SamplerConfig
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.errors import PstmoError
+from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.evaluation.mocap_windows import infer, infer_live
 from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.live.network import STMOLive
@@ -81,17 +82,21 @@ def calibrate(
         poses.append(batch.poses)
     shown, truth = torch.cat(frames), torch.cat(poses)
     if isinstance(network, STMOLive):
-        newest = infer_live(network, shown, model.step)[:, 0]
-        pairs = {"head": (network.head, newest, truth[:, -1])}
+        (moments,) = lift_both_ways(
+            lambda part: (infer_live(network, part, model.step),), shown, model.encoding
+        )
+        pairs = {"head": (network.head, moments[:, 0], truth[:, -1])}
     else:
-        all_frames, target = infer(network, shown)
+        all_frames, target = lift_both_ways(
+            lambda part: infer(network, part), shown, model.encoding
+        )
         pairs = {
             "all_frames": (network.head_all, all_frames[:, -1], truth[:, -1]),
             "target": (network.head_target, target, truth[:, model.target]),
         }
     factors = {}
     for name, (head, lifted, aimed_at) in pairs.items():
-        factors[name] = fit(lifted.numpy(), aimed_at.numpy(), share)
+        factors[name] = fit(lifted, aimed_at.numpy(), share)
         _scale_sigma(head, factors[name])
     return factors
 

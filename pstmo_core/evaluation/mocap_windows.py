@@ -7,7 +7,7 @@ each seen by a virtual camera of its own from `CameraRange`'s defaults, all from
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.evaluation import metrics
+from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.stmo import STMO
@@ -90,9 +91,12 @@ class EncodedWindows:
 class WindowEvaluation:
     """Windows, encoded once, in named sets, on which networks are measured."""
 
-    def __init__(self, sets: dict[str, EncodedWindows], model: ModelConfig) -> None:
+    def __init__(
+        self, sets: dict[str, EncodedWindows], model: ModelConfig, flip: bool = False
+    ) -> None:
         self.sets = sets
         self.model = model
+        self.flip = flip
 
     def measure(self, network: STMO | STMOLive, look_ahead: int | None = None) -> dict[str, Scores]:
         """Measure a network in evaluation mode, one entry a set.
@@ -124,7 +128,7 @@ class WindowEvaluation:
         self, network: STMO, part: EncodedWindows, look_aheads: Sequence[int | None]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Poses (N, 17, C) of a set's windows and the truth (N, 17, 3), for each look-ahead."""
-        all_frames, target = (values.cpu().numpy() for values in infer(network, part.frames))
+        all_frames, target = self._answers(part, lambda frames: infer(network, frames))
         for look_ahead in look_aheads:
             if look_ahead is None:
                 yield target, part.truth[:, self.model.target]
@@ -137,11 +141,21 @@ class WindowEvaluation:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """As `_lift`, with the window as all that a stream has shown."""
         newest = self.model.frames - 1
-        poses = infer_live(network, part.frames, self.model.step).cpu().numpy()
+        (poses,) = self._answers(
+            part, lambda frames: (infer_live(network, frames, self.model.step),)
+        )
         for look_ahead in look_aheads:
             frames = newest - self.model.target if look_ahead is None else look_ahead
             head = network.config.head(frames * self.model.step * 1e3)
             yield poses[:, head], part.truth[:, newest - frames]
+
+    def _answers(
+        self, part: EncodedWindows, lift: Callable[[Tensor], tuple[Tensor, ...]]
+    ) -> list[np.ndarray]:
+        """What a network gives for windows; averaged over mirror images with `flip`."""
+        if self.flip:
+            return lift_both_ways(lift, part.frames, self.model.encoding)
+        return [values.cpu().numpy() for values in lift(part.frames)]
 
     def summary(self, network: STMO | STMOLive) -> dict[str, float]:
         """Return MPJPE (mm) by set and head, and their mean as `score`, for choosing."""
@@ -168,6 +182,7 @@ class Evaluation(WindowEvaluation):
         faults: DetectorNoise | None = None,
         cameras: CameraRange | None = None,
         by: str = "class",
+        flip: bool = False,
     ) -> None:
         """Draw the windows.
 
@@ -182,6 +197,7 @@ class Evaluation(WindowEvaluation):
             faults: what a detector does to the keypoints; None: nothing.
             cameras: from where people are seen; None: the ranges that figures are compared by.
             by: one of `GROUPS`.
+            flip: average the poses of windows and of their mirror images.
         """
         clips = mocap if isinstance(mocap, Mocap) else load_mocap(mocap, split)
         seen_from = cameras or CameraRange()
@@ -189,7 +205,7 @@ class Evaluation(WindowEvaluation):
         for name, part in _grouped(clips, by).items():
             drawn = _draw(part, model, windows, camera_known, gravity_known, faults, seen_from)
             sets[name] = dataclasses.replace(drawn, frames=drawn.frames.to(device))
-        super().__init__(sets, model)
+        super().__init__(sets, model, flip)
 
 
 def _grouped(motion: Mocap, by: str) -> dict[str, Clips]:

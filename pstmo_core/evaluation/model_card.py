@@ -49,7 +49,12 @@ LOOK_AHEADS = (0, 1, 2, 4, 8, 13)
 
 
 def measure(
-    weights: Path | str, mocap: Path | str, split: str, windows: int, by: str = "class"
+    weights: Path | str,
+    mocap: Path | str,
+    split: str,
+    windows: int,
+    by: str = "class",
+    flip: bool = True,
 ) -> dict[str, Any]:
     """Measure a weight file on a split of the motion capture.
 
@@ -59,6 +64,7 @@ def measure(
         split: of `SPLITS`.
         windows: windows a set.
         by: what the sets are, one of `mocap_windows.GROUPS`.
+        flip: average the poses of windows and of their mirror images, as the run time does.
 
     Returns:
         A tree of plain values: the model, the sizes, and under `rows` one record for each
@@ -80,7 +86,7 @@ def measure(
         evaluation = Evaluation(
             mocap, split, model, torch.device("cpu"), windows=windows, by=by,
             camera_known=condition.camera_known, gravity_known=condition.gravity_known,
-            faults=condition.faults, cameras=condition.cameras,
+            faults=condition.faults, cameras=condition.cameras, flip=flip,
         )  # fmt: skip
         for group, measured in evaluation.measure_all(network, look_aheads).items():
             # A streaming network has no MOFA; the pose of 13 frames ago is the window's centre.
@@ -94,6 +100,7 @@ def measure(
         "model": dataclasses.asdict(network.config),
         "split": split,
         "by": by,
+        "flip": flip,
         "rows": rows,
     }
 

@@ -34,6 +34,11 @@ class StreamConfig:
         high=175,
         unit="frames",
     )
+    flip: bool = setting(
+        True,
+        "Lift everybody a second time as in a mirror and take the mean (flip averaging): more "
+        "exact and calmer, for twice the network's work.",
+    )
     tolerance: float = setting(
         0.02,
         "How far a frame's stamp may be from a moment of the window for its keypoints to be taken "

@@ -14,6 +14,7 @@ from pstmo_core.keypoints.rotation import upright_frame
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.room.size_health import SizeHealth
 from pstmo_core.runtime import AnyRuntime, LiveRuntime, Runtime
+from pstmo_core.runtime.flipped import flipped
 from pstmo_core.skeleton import JOINTS
 from pstmo_core.streaming.admission import admit
 from pstmo_core.streaming.config import StreamConfig
@@ -67,7 +68,8 @@ class StreamLifter:
         self.config = config
         self.counters: Counter[str] = Counter()
         self._people = People(config.max_people)
-        self.reading = _reading(runtime, config, self._people, embeddings)
+        network = flipped(runtime) if config.flip else runtime
+        self.reading = _reading(network, config, self._people, embeddings)
         self._finishing = Finishing(config, runtime.config.outputs > 3)
         self._level = config.level
         self._newest: int | None = None
@@ -223,9 +225,11 @@ def _reads_windows(runtime: AnyRuntime) -> TypeGuard[Runtime]:
     return not isinstance(runtime.config, LiveConfig)
 
 
-def shared_embeddings(runtime: AnyRuntime) -> EmbeddingCache | None:
+def shared_embeddings(runtime: AnyRuntime, config: StreamConfig) -> EmbeddingCache | None:
     """Return a cache for several streams of a network to share; None where it keeps no windows."""
-    return EmbeddingCache(runtime.row_width) if _reads_windows(runtime) else None
+    if not _reads_windows(runtime):
+        return None
+    return EmbeddingCache(runtime.row_width * (2 if config.flip else 1))
 
 
 def _ns(seconds: float) -> int:
