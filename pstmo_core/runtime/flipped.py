@@ -49,7 +49,7 @@ class FlippedRuntime(Runtime):
         straight = np.where(index < old, 2 * index, index + old)
         mirrored = np.where(index < old, 2 * index + 1, index + old + new)
         poses, rows = self._runtime.step(
-            both, kept.reshape(2 * old, -1), np.concatenate([straight, mirrored]), frame
+            both, kept.reshape(2 * old, self._runtime.row_width), np.concatenate([straight, mirrored]), frame
         )
         return mean_of_flipped(*np.split(poses, 2)), np.concatenate([rows[:new], rows[new:]], 1)
 

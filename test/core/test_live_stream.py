@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from pstmo_core.runtime import (  # noqa: E402
     load_runtime,
     load_window_runtime,
 )
+from pstmo_core.runtime.flipped import flipped  # noqa: E402
 from pstmo_core.runtime.live.memory import LiveMemory  # noqa: E402
 from pstmo_core.streaming.config import PLAIN, StreamConfig  # noqa: E402
 from pstmo_core.streaming.lift_clip import lift_clip  # noqa: E402
@@ -159,7 +160,8 @@ def test_a_stream_is_read_frame_by_frame_and_nothing_else(live: LiveRuntime, cli
     config = StreamConfig(max_people=3, **PLAIN)
     answers = answers_of(live, list(clip), config)
     assert [answer.stamp for answer in answers] == clip.stamps.tolist()
-    memory, rows, last = live.memory(2), {name: i for i, name in enumerate(clip.ids)}, {}
+    network = cast(LiveRuntime, flipped(live))
+    memory, rows, last = network.memory(2), {name: i for i, name in enumerate(clip.ids)}, {}
     size = np.array([[clip.width, clip.height]])
     for frame, answer in zip(clip, answers, strict=True):
         for name, joints in zip(answer.ids, answer.joints, strict=True):
@@ -168,7 +170,7 @@ def test_a_stream_is_read_frame_by_frame_and_nothing_else(live: LiveRuntime, cli
             points = frame.points[at][None, None]
             frames = encode_pixels(points, scores[None, None], size, 0.0, "view")
             dt = np.array([[(frame.stamp - last.get(name, frame.stamp)) / 1e9]], np.float32)
-            pose = live.read(frames, dt, memory, np.array([rows[name]]))[0, 0, 0, :, :3]
+            pose = network.read(frames, dt, memory, np.array([rows[name]]))[0, 0, 0, :, :3]
             last[name] = frame.stamp
             pose[0] = 0
             assert np.abs(joints - camera_poses(pose, frames[0, 0], None)).max() < 1e-5

@@ -10,6 +10,7 @@ import pytest
 from pstmo_core.encoding import camera_poses, encode_pixels
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime import Runtime
+from pstmo_core.runtime.flipped import flipped
 from pstmo_core.streaming.config import PLAIN, StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
 
@@ -63,7 +64,7 @@ def lift_offline(
     seen = np.ones(windows.shape[:-1], np.float32)
     encoded = encode_pixels(windows, seen, size, 0.0, model.encoding)
     index = model.frames - 1 - config.look_ahead
-    joints = runtime.lift(encoded, None if index == model.target else index)[..., :3]
+    joints = flipped(runtime).lift(encoded, None if index == model.target else index)[..., :3]
     joints[:, 0] = 0
     return camera_poses(joints, encoded[:, index], None) if model.encoding == "view" else joints
 
@@ -203,7 +204,7 @@ def test_people_come_and_go_and_are_lifted_in_one_batch(
         (answer,) = lifter.push(frame)
         assert answer.ids == people
         np.testing.assert_allclose(answer.joints[0], alone[stamp], atol=1e-5)
-    assert counted == [1] * 10 + [2] * 10 + [1] * 10
+    assert counted == [2] * 10 + [4] * 10 + [2] * 10  # with everybody's mirror image
 
 
 def test_every_joint_is_answered_also_one_that_is_never_seen(

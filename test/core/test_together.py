@@ -7,8 +7,7 @@ import numpy as np
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.embedding_cache import EmbeddingCache
-from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_core.streaming.lifter import StreamLifter, shared_embeddings
 from pstmo_core.streaming.together import push_together
 
 NS = 1_000_000_000
@@ -33,7 +32,7 @@ def test_two_cameras_are_lifted_in_one_inference_as_each_alone(
     alone = [StreamLifter(runtime, config) for _ in range(2)]
     expected = [[a.push(seen_by(c, walk, row)) for row in range(40)] for c, a in enumerate(alone)]
     counted.clear()
-    shared = EmbeddingCache(runtime.row_width)
+    shared = shared_embeddings(runtime, config)
     cameras = [StreamLifter(runtime, config, shared) for _ in range(2)]
     for row in range(40):
         answers = push_together([(c, seen_by(at, walk, row)) for at, c in enumerate(cameras)])
@@ -42,14 +41,15 @@ def test_two_cameras_are_lifted_in_one_inference_as_each_alone(
             assert (answer.ids, answer.stamp) == (wanted.ids, wanted.stamp)
             np.testing.assert_allclose(answer.joints, wanted.joints, atol=1e-5)
             np.testing.assert_allclose(answer.roots.position, wanted.roots.position, atol=1e-4)
-    assert counted == [3] * 40  # one person before the first camera, two before the second
+    # One person before the first camera, two before the second, and everybody's mirror image.
+    assert counted == [6] * 40
 
 
 def test_a_camera_without_people_and_a_silent_one_take_nothing_from_the_others(
     runtime: Runtime, walk: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    shared = EmbeddingCache(runtime.row_width)
     config = StreamConfig(bridge=0.0)
+    shared = shared_embeddings(runtime, config)
     first, second = (StreamLifter(runtime, config, shared) for _ in range(2))
     nobody = np.empty((0, 17, 2), np.float32)
     for row in range(5):

@@ -13,6 +13,7 @@ from pstmo_core.encoding import camera_poses, encode_pixels
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
+from pstmo_core.runtime.flipped import flipped
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
@@ -65,7 +66,7 @@ class PlainStream:
         up = self.ups[answer.stamp].astype(np.float32)
         frames = encode_pixels(points, scores, size, self.config.focal, model.encoding, up)
         index = model.frames - 1 - self.config.look_ahead
-        joints = runtime.lift(frames, None if index == model.target else index)[..., :3]
+        joints = flipped(runtime).lift(frames, None if index == model.target else index)[..., :3]
         joints[:, 0] = 0
         return camera_poses(joints, frames[:, index], up, model.encoding)
 
