@@ -48,9 +48,9 @@ class FlippedRuntime(Runtime):
         # Kept rows alternate; new ones come all as they are, and then all mirrored.
         straight = np.where(index < old, 2 * index, index + old)
         mirrored = np.where(index < old, 2 * index + 1, index + old + new)
-        poses, rows = self._runtime.step(
-            both, kept.reshape(2 * old, self._runtime.row_width), np.concatenate([straight, mirrored]), frame
-        )
+        index = np.concatenate([straight, mirrored])
+        kept = kept.reshape(2 * old, self._runtime.row_width)
+        poses, rows = self._runtime.step(both, kept, index, frame)
         return mean_of_flipped(*np.split(poses, 2)), np.concatenate([rows[:new], rows[new:]], 1)
 
 
