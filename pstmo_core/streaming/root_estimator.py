@@ -20,7 +20,7 @@ from pstmo_core.streaming.root import Roots, scale_to, solve_roots, stature
 #: Heights are remembered of this many times `max_people` people.
 _REMEMBERED = 4
 #: Standard deviation in metres of the distance that is due to errors of the lifted pose.
-_POSE_SPREAD = 0.03
+_POSE_SPREAD = 0.04
 
 
 class RootEstimator:
