@@ -79,7 +79,7 @@ def row_of(label: str, parts: list[tuple[np.ndarray, ...]], fps: float) -> str:
 def main(
     mocap: Annotated[Path, typer.Option(help="The motion-capture file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The table to write.")],
-    clips: Annotated[int, typer.Option(help="Clips a row.")] = 12,
+    clips: Annotated[int, typer.Option(help="Clips a row.")] = 9,
 ) -> None:
     """Measure and write the table."""
     runtime = load_runtime()
