@@ -23,7 +23,8 @@ class CameraParameters:
     source: str = setting(
         "0",
         "Number of a connected camera (0) or its file (/dev/video0), a video file, the address of "
-        "a network camera (rtsp://..., http://...), or sample: the shipped video.",
+        "a network camera (rtsp://..., http://...), or sample: the shipped video. A camera without "
+        "an image for 15 s counts as silent and is opened again every 2 s.",
         change=NEVER,
     )
     loop: bool = setting(
