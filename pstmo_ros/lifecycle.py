@@ -1,4 +1,4 @@
-"""A lifecycle node whose transitions say what went wrong, and that survives whatever comes in."""
+"""A lifecycle node that says why a transition failed, and survives errors in callbacks."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _LAUNCH_PATIENCE = 5.0
 
 
 class GuardedNode(LifecycleNode):
-    """A node defines `_configure` and `_activate`, and of what they make, how it is given back.
+    """A subclass defines `_configure` and `_activate`, and how what they make is released.
 
-    A `PstmoError` in a transition is one line in the log and refuses it; rclpy swallows exceptions
-    without a word. An exception in a callback of a subscription or timer would end the process: it
-    is counted as `internal` and logged, and the next callbacks are served.
+    A `PstmoError` in a transition refuses it, with one line in the log; rclpy alone would swallow
+    the exception silently. An exception in a callback of a subscription or timer would end the
+    process; here it is counted as `internal` and logged, and further callbacks are served.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -59,8 +59,8 @@ class GuardedNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Take the node off the network, with its services.
 
-        rclpy keeps the services of the state machine until the garbage collector comes by. A
-        request to a namesake would reach them and never be answered.
+        rclpy keeps the services of the state machine until they are garbage-collected. Until then
+        they would receive requests to another node of this name and never answer.
         """
         super().destroy_node()
         self._state_machine.destroy_when_not_in_use()
@@ -86,7 +86,7 @@ class GuardedNode(LifecycleNode):
         call_all(self._release_on_cleanup)
 
     def publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
-        """Return a publisher that speaks while the node is active, until clean-up."""
+        """Return a publisher that works while the node is active and is destroyed at clean-up."""
         publisher = self.create_lifecycle_publisher(kind, topic, qos)
         self._release_on_cleanup.append(lambda: self.destroy_lifecycle_publisher(publisher))
         return publisher
@@ -178,9 +178,9 @@ class GuardedNode(LifecycleNode):
 def run_lifecycle_node(make: Callable[[], GuardedNode], args: Sequence[str] | None) -> int:
     """Run a node as a process until the end; return the exit status.
 
-    The node is made active at once if its parameter `autostart` says so. If that fails it stays
-    unconfigured, for whoever sets its parameters right and configures it, or the process ends
-    (`END_ON_FAILURE`).
+    The node becomes active at once if its parameter `autostart` says so. If that fails, the process
+    ends if `END_ON_FAILURE` is given; otherwise the node waits, unconfigured, until somebody
+    corrects its parameters and configures it.
 
     Args:
         make: makes the node.
@@ -222,6 +222,6 @@ def _start(node: GuardedNode, await_launch: bool) -> bool:
 
 
 def call_all(releases: list[Callable[[], object]]) -> None:
-    """Call and remove each, last first."""
+    """Call and remove all functions, the last one first."""
     while releases:
         releases.pop()()

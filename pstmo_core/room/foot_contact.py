@@ -1,6 +1,7 @@
-"""Which feet are on the floor: their ankles are as low as standing ones are, and still.
+"""Which feet are on the floor: those whose ankles are still and as low as those of standing feet.
 
-Whether a foot stands is decided with hysteresis: it takes less to go on standing than to begin.
+The decision has hysteresis: the limits for a foot that already stands are wider than for one that
+begins to stand.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class FootContact:
     """Follows the feet of people, each in a row of arrays that their owner hands out.
 
     Args:
-        rows: people that can be remembered.
+        rows: how many people can be remembered.
     """
 
     def __init__(self, rows: int) -> None:
@@ -51,8 +52,8 @@ class FootContact:
         """Return which feet (P, 2), right and left, are on the floor.
 
         Args:
-            rows: (P,) of the people.
-            stamp: nanoseconds; frames come in the order of their stamps.
+            rows: (P,), the people's rows.
+            stamp: nanoseconds; frames must come in the order of their stamps.
             ankles: (P, 2, 3) metres, right and left, level frame.
             seen: (P, 2) bool; a foot that is not seen does not stand.
             camera: (3,) metres, where the camera is in the level frame.

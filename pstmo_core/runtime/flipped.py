@@ -1,7 +1,7 @@
 """Lifting with flip averaging: each person is lifted twice, once as in a mirror (section 4.1).
 
-A network is not quite the same on both sides; the mean of its two answers is 2 to 3 mm better than
-either and calmer, for two windows in an inference instead of one.
+A network does not treat left and right quite alike. The mean of its two answers is calmer than
+either of them, and 2 to 3 mm more accurate; the price is two lifts per person in each inference.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pstmo_core.skeleton import mirror_order
 
 
 def flipped(runtime: Runtime | LiveRuntime) -> Runtime | LiveRuntime:
-    """Return a runtime that lifts both ways by a network, and says that it is that network."""
+    """Return a runtime that averages both ways, and describes itself as the network given."""
     if isinstance(runtime.config, LiveConfig):
         return FlippedLiveRuntime(cast(LiveRuntime, runtime))
     return FlippedRuntime(cast(Runtime, runtime))
 
 
 class FlippedRuntime(Runtime):
-    """A network of windows; a kept row is that of a frame, and then that of its mirror image."""
+    """A network of windows; a kept row is a frame's row followed by its mirror image's."""
 
     def __init__(self, runtime: Runtime) -> None:
         _say_the_same(self, runtime)
@@ -115,7 +115,7 @@ def _twofold(rows: np.ndarray) -> np.ndarray:
 
 
 def mean_of_flipped(straight: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
-    """The mean of poses (..., 17, C) and of those of the mirror image; of sigma, the geometric."""
+    """Average poses (..., 17, C) with the mirror image's; for sigma, the geometric mean."""
     back = mirrored[..., mirror_order(), :]
     back[..., 0] *= -1
     back += straight

@@ -38,19 +38,20 @@ class StreamLifter:
     Each frame is answered once, as soon as a frame as late as its look-ahead has come, with the
     skeletons of the people in it. What happens to faults:
 
-    - a frame late by at most `reorder` is sorted in, and answered unless a later one already was;
-    - a frame with a stamp that came before, or later than `reorder`, is ignored;
+    - a frame that is late by at most `reorder` is sorted in, and answered unless a later one was
+      answered already; a streaming network ignores every late frame;
+    - a frame whose stamp came before, or that is late by more than `reorder`, is ignored;
     - a frame older than the newest by more than `reset` means that time jumped back: waiting frames
       are answered, everybody is forgotten and the stream restarts;
     - a person not seen for `expire` is forgotten; one who comes back starts with an empty history;
-    - the first frame with a known focal length (a calibration has come), and the first without
-      again, end the stream as a reset does. A focal length that changes (autofocus, zoom) does not:
-      what counts are viewing rays, so keypoints are moved to where the first focal length sees
-      them.
+    - when the focal length becomes known (a calibration has come), or is no longer known, the
+      stream restarts as after a reset. It does not when a known one changes (autofocus, zoom): the
+      network needs viewing rays only, so keypoints are moved to where the first focal length would
+      see them.
 
     Frames of a calibrated camera (`KeypointFrame.focal`) also give root positions.
 
-    `counters` counts by name what happened.
+    `counters` counts these events by name.
 
     Args:
         runtime: the network.
@@ -91,10 +92,10 @@ class StreamLifter:
         return self._answer(self.plan(frame))
 
     def push_all(self, frames: Sequence[KeypointFrame]) -> list[SkeletonFrame]:
-        """Take in frames, `MOST_AT_ONCE` at most, as by as many calls of `push`, but lift together.
+        """Take in at most `MOST_AT_ONCE` frames as `push` does, but lift them together.
 
-        What is computed is the same, in fewer and larger matrix products, so that the results may
-        differ by rounding (below 1e-5 m).
+        The computation is that of one `push` per frame, in fewer and larger matrix products, so
+        results may differ by rounding (below 1e-5 m).
         """
         assert len(frames) <= MOST_AT_ONCE, "places of the buffer would be taken twice"
         answers: list[SkeletonFrame] = []
@@ -108,13 +109,13 @@ class StreamLifter:
         return answers + self._answer(due)
 
     def flush(self) -> list[SkeletonFrame]:
-        """Answer all frames that wait: the stream has ended, what would follow is repeated."""
+        """Answer all waiting frames at a stream's end; missing later frames repeat the last."""
         return self._answer(self.reading.plan(None))
 
     def expire(self, now: int) -> list[SkeletonFrame]:
         """Tell of silence: `now` (nanoseconds, on the stream's clock) has come without a frame.
 
-        After `expire` of silence the waiting frames are answered and people are forgotten; when
+        After `expire` of silence the waiting frames are answered and people are forgotten. If
         somebody was there, the last answer is a frame without people.
         """
         if self._newest is None or now - self._newest <= _ns(self.config.expire):
@@ -130,7 +131,7 @@ class StreamLifter:
         return self._finishing.roots.health()
 
     def same(self, name: str, other: str) -> None:
-        """Tell that a new id belongs to a known person, whose learned height it gets."""
+        """Tell that two ids, one of them new, are one person, whose learned height is kept."""
         self._finishing.roots.inherit(name, other)
 
     def reset(self) -> None:
@@ -149,7 +150,7 @@ class StreamLifter:
     def plan(self, frame: KeypointFrame) -> list[Due]:
         """Take in a frame and plan the frames that can now be answered.
 
-        Whoever calls this lets `reading` lift them, and gives the result to `finish`.
+        The caller lets `reading` lift them and passes the result to `finish`.
         """
         self.counters["frames"] += 1
         frame = upright_frame(frame, self.config.rotation)
@@ -199,7 +200,7 @@ class StreamLifter:
         self._people.see(slots, frame.stamp)
 
     def finish(self, due: list[Due], poses: np.ndarray) -> list[SkeletonFrame]:
-        """Make skeletons of planned frames and of what `reading` has lifted of them."""
+        """Make skeletons from planned frames and the poses that `reading` lifted for them."""
         self.counters["lifted"] += len(poses)
         return self._finishing.finish(due, poses)
 

@@ -1,1 +1,1 @@
-"""What the launch file of the lifter is made of: arguments, processes, cameras, RViz."""
+"""The parts of the lifter's launch file: arguments, processes, cameras, RViz."""

@@ -16,7 +16,7 @@ from pstmo_ros.launching.processes import common, ends_all
 
 
 def camera_processes(context: LaunchContext) -> list[Any]:
-    """Return the cameras that are asked for, if they are not in the process of the others."""
+    """Return the cameras that are asked for, unless they run inside the composed process."""
     if is_true(context, "composed"):
         return []
     made = []
@@ -33,7 +33,7 @@ def camera_processes(context: LaunchContext) -> list[Any]:
 
 
 def composed_cameras(context: LaunchContext) -> list[Any]:
-    """Return the arguments with which cameras run in the process of the others."""
+    """Return the arguments that make the composed process run the cameras, too."""
     options = {"camera_node": "--camera=", "virtual_camera": "--virtual-camera="}
     found = []
     for executable, _, parameters in cameras(context):
@@ -61,7 +61,7 @@ def cameras(context: LaunchContext) -> list[Any]:
 
 
 def camera_remappings(context: LaunchContext) -> list[Any]:
-    """Return what puts a camera's topics where the others listen."""
+    """Return the remappings of a camera's topics to those that the other nodes use."""
     image = image_topic(context)
     topics = {
         "image_raw": image,
@@ -82,7 +82,7 @@ def image_topic(context: LaunchContext) -> str:
 
 
 def is_rectified(context: LaunchContext) -> bool:
-    """Return whether images are rectified: as `rectified` says, else as image_proc names them."""
+    """Return whether images are rectified: `rectified` says so, or image_proc's topic name."""
     if stated := get(context, "rectified"):
         return stated.lower() == "true"
     name = image_topic(context).removesuffix("/compressed").rpartition("/")[2]

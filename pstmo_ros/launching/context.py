@@ -1,4 +1,4 @@
-"""What the launch file was given, read when everything is launched."""
+"""The values of launch arguments, read when everything is launched."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_true(context: LaunchContext, name: str) -> bool:
 def given(
     context: LaunchContext, groups: tuple[type[Any], ...], names: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return those arguments that are parameters of some dataclasses, as these parameters."""
+    """Return the arguments that are parameters of these dataclasses, as node parameters."""
     values = launch_arguments.values(context.launch_configurations, groups, names)
     if is_true(context, "use_sim_time"):
         values["use_sim_time"] = True
@@ -35,5 +35,5 @@ def given(
 
 
 def text(value: str) -> ParameterValue:
-    """Return a parameter that is a text, whatever it looks like."""
+    """Return a value that stays a string, even if it looks like a number or a boolean."""
     return ParameterValue(value, value_type=str)

@@ -1,4 +1,4 @@
-"""The arguments of the lifter's launch file, and what is checked of them."""
+"""The arguments of the lifter's launch file, and their checks."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def arguments() -> list[Any]:
 
 
 def check(context: LaunchContext) -> list[Any]:
-    """Check all arguments before anything starts, and say what looks like a slip of the pen.
+    """Check all arguments before anything starts; return hints about likely typing errors.
 
     Raises:
-        ConfigError: if one cannot be right.
+        ConfigError: if an argument cannot be right.
     """
     given = context.launch_configurations
     declared = {action.name for action in arguments()}

@@ -1,4 +1,4 @@
-"""Processes of this package's nodes, whose failure is the end of all."""
+"""Processes of this package's nodes; if one of them fails, everything ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pstmo_ros.lifecycle import AWAIT_LAUNCH, END_ON_FAILURE
 
 
 def common(name: str = "") -> dict[str, Any]:
-    """Return what this package's nodes have in common; no name for a process of several nodes."""
+    """Return options that all nodes share; a process of several nodes gets no name."""
     named = {"name": name} if name else {}
     return named | {
         "package": PACKAGE,
@@ -27,10 +27,10 @@ def common(name: str = "") -> dict[str, Any]:
 
 
 def managed(context: LaunchContext, executable: str, name: str, parameters: list[Any]) -> list[Any]:
-    """Return a lifecycle node in a process of its own, which activates itself if it is to.
+    """Return a lifecycle node in a process of its own, which activates itself if so asked.
 
-    Once, when it starts: later transitions are the user's. Who includes the launch file hears of
-    all transitions (OnStateTransition).
+    It does so once, when it starts; later transitions are the user's. A launch file that includes
+    this one can react to all transitions (OnStateTransition).
     """
     options = common(name)
     ends = [END_ON_FAILURE] if is_true(context, "end_on_failure") else []
@@ -42,14 +42,14 @@ def managed(context: LaunchContext, executable: str, name: str, parameters: list
 
 
 def autostart(context: LaunchContext) -> dict[str, bool]:
-    """Return the parameter by which a node activates itself if it is to."""
+    """Return the parameter that tells a node whether to activate itself."""
     return {"autostart": is_true(context, "activate")}
 
 
 def failure(reason: str) -> OpaqueFunction:
-    """Return what ends everything so that `ros2 launch` returns 1.
+    """Return an action that ends everything and makes `ros2 launch` return 1.
 
-    The action Shutdown ends everything with 0; launch returns 1 after an exception only.
+    The action Shutdown would make it return 0; launch returns 1 only after an exception.
     """
 
     def fail(_: LaunchContext) -> None:
@@ -59,7 +59,7 @@ def failure(reason: str) -> OpaqueFunction:
 
 
 def ends_all(context: LaunchContext, node: Node, what: str) -> list[Any]:
-    """Return what ends everything if a node's process fails."""
+    """Return the handlers that end everything if a node's process fails."""
 
     def ended(event: Any, context: LaunchContext) -> list[Any]:
         if event.returncode == 0 or context.is_shutdown:

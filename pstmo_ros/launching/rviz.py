@@ -1,4 +1,4 @@
-"""RViz, which shows what is launched."""
+"""RViz, showing the skeletons of what is launched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_RVIZ = (
 
 
 def rviz(context: LaunchContext) -> list[Any]:
-    """Return RViz, if it is asked for and there: it shows the namespace's markers and frame."""
+    """Return RViz if it is asked for and installed; it shows the namespace's markers."""
     if not is_true(context, "rviz"):
         return []
     if shutil.which("rviz2") is None:
@@ -60,7 +60,7 @@ def rviz_options(context: LaunchContext) -> tuple[list[Any], list[Any]]:
 
 
 def level_frame(context: LaunchContext) -> str:
-    """Return the frame whose plane z = 0 is the floor, if TF is known to have one."""
+    """Return the frame whose plane z = 0 is the floor, if TF is known to have such a frame."""
     if frame := get(context, "floor_frame"):
         return frame
     tells_tf = is_true(context, "virtual_camera") or get(context, "player") == "sample"

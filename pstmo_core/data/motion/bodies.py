@@ -1,7 +1,7 @@
 """Bodies that were not captured: other proportions, sides and combinations of real motion.
 
-Twenty-five minutes of a few people are little; what is drawn here comes from human ranges, so that
-the network learns how people are built and not how those few were.
+The motion capture shows few people. Proportions are therefore drawn from the ranges of people in
+general, so that the network does not learn how those few were built.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def join_halves(upper: Tensor, lower: Tensor) -> Tensor:
 def join_limbs(limbs: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
     """Give each window (B, F, 17, 3) an arm or a leg of another one (B, F, 17, 3); see `_join`.
 
-    A leg that steps or kicks beside one that stands is what few of the captured people show. The
-    limb gets the lengths of the one that it replaces.
+    Few of the captured people step or kick with one leg while the other stands. The bones of the
+    limb get the lengths of those that they replace.
     """
     parts = torch.zeros(len(_LIMBS), JOINTS, device=limbs.device)
     for row, names in zip(parts, _LIMBS, strict=True):
@@ -164,8 +164,8 @@ def _join(taken: Tensor, kept: Tensor, parts: Tensor, scale: Tensor | float = 1.
 def vary_poses(poses: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
     """Turn the bodies of the chosen (B,) windows (B, F, 17, 3): upper body, arms, legs and lean.
 
-    Each part turns as one, by the same rotation all the time, some windows a little and some a lot:
-    people bend, reach and balance in more ways than a few were captured in.
+    Each part turns rigidly, by one rotation for the whole window, which is small in some windows
+    and large in others: people bend, reach and balance in more ways than were captured.
     """
     batch, device = poses.shape[0], poses.device
     low, high = _STRENGTH
@@ -191,10 +191,10 @@ def vary_poses(poses: Tensor, chosen: Tensor, generator: torch.Generator) -> Ten
 
 
 def straighten_legs(poses: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """Take the bend out of the legs of the chosen (B,) windows (B, F, 17, 3), half of it to all.
+    """Straighten the legs of the chosen (B,) windows (B, F, 17, 3) by half of their bend to all.
 
-    Only where both knees are nearly straight at the target frame: people stand on straight legs,
-    which the capture's joints hardly show.
+    This is done only where both knees are nearly straight at the target frame: people stand on
+    straight legs, which the captured joints hardly show.
     """
     batch, middle = poses.shape[0], poses.shape[1] // 2
     half = 0.5 + 0.5 * torch.rand(batch, 1, 1, generator=generator, device=poses.device)
@@ -221,7 +221,7 @@ def _rotations(vectors: Tensor) -> Tensor:
 def transform(poses: Tensor, joints: Tensor | None, axes: Tensor | None) -> Tensor:
     """Multiply poses (B, F, 17, C) by matrices that mix joints and ones that mix coordinates.
 
-    Each window is one matrix product with the Kronecker product of the two, which is several times
+    Each window is multiplied once, by the Kronecker product of the two, which is several times
     faster than many products of small matrices.
 
     Args:

@@ -1,4 +1,4 @@
-"""STMO-Live, the network for streams: one token a frame, and a past that is kept.
+"""STMO-Live, the network for streams: one token per frame, and memory of earlier frames.
 
     frames    (B, F, rows, channels)   encoded 2D poses of a person at any times, see encoding/
        |
@@ -8,17 +8,17 @@
        |
     tokens    (B, F, width)
        |
-    layers    causal: a frame learns of the frames before it (mixing), by their ages in seconds
+    layers    causal: a frame attends to those before it (mixing), by their ages in seconds
        |
     tokens    (B, F, width)
        |
-    moments   for each look-ahead one query, which reads the tokens about its moment
+    moments   for each look-ahead one query, which reads the tokens near its moment
        |
     poses     (B, F, H, 17, 4)         x, y, z in metres relative to the pelvis, and log sigma
 
-STMO computes a window of frames on a grid for each new pose. Here a new frame costs one token: what
-later frames need of it is in the state, one row of numbers a person. A row of zeros means that
-nobody was here.
+STMO computes a window of frames on a grid for each new pose. Here a new frame costs one token: all
+that later frames need of it is in the state, one row of numbers per person. A row of zeros means
+that the person has not been seen before.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ABOUT = 0.015
 
 
 class LiveLayer(nn.Module):
-    """A pre-norm Transformer layer whose tokens learn of the past alone."""
+    """A pre-norm Transformer layer whose tokens see only themselves and the past."""
 
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()
@@ -62,9 +62,9 @@ class LiveLayer(nn.Module):
 class Moments(nn.Module):
     """A layer that asks for each look-ahead: what do the tokens about that moment say?
 
-    The newest token alone would have to hold the poses of all moments at once. So the query of an
-    older moment is the token of its time, the mean of those next to it, and reads the tokens that
-    came later. A forecast starts from the newest token.
+    Otherwise the newest token would have to hold the poses of all moments at once. The query of an
+    older moment is therefore the mean of the tokens next to that moment; it reads the other tokens,
+    later ones included. The query of a forecast is the newest token.
     """
 
     def __init__(self, config: LiveConfig) -> None:
@@ -144,9 +144,9 @@ class Moments(nn.Module):
 class STMOLive(nn.Module):
     """Lifts people frame by frame, at whatever times their frames come.
 
-    The poses are relative to the pelvis, in metres. Each lies in the frame that the encoding means
-    for its moment: under `view`, the camera's turned to where the person was then. A forecast lies
-    in that of the newest frame.
+    The poses are relative to the pelvis, in metres. Each is in the coordinate frame that the
+    encoding defines at its moment: for `view`, that of the camera turned to where the person was
+    then. A forecast is in that of the newest frame.
     """
 
     def __init__(self, config: LiveConfig) -> None:
@@ -166,13 +166,13 @@ class STMOLive(nn.Module):
         self.head = PoseHead(config.width, config.outputs)
 
     def forward(self, frames: Tensor, dt: Tensor, asked: Tensor | None = None) -> Any:
-        """Lift whole sequences of people of whom nothing is known before.
+        """Lift whole sequences of people who have not been seen before.
 
         Args:
             frames: (B, F, rows, channels), encoded as `config.encoding` says.
             dt: (B, F) seconds since the person's previous frame; the first one does not matter.
-            asked: (B, Q) which frames are asked for other moments than the newest, as training does
-                to save time; None: all.
+            asked: (B, Q), the only frames that are asked for moments other than the newest, which
+                saves time in training; None: all frames.
 
         Returns:
             (B, F, H, 17, 4), the pose at each look-ahead of each frame. With `asked` the newest
@@ -221,7 +221,7 @@ class STMOLive(nn.Module):
     def encode(
         self, frames: Tensor, dt: Tensor, state: Tensor | None
     ) -> tuple[Tensor, Tensor, Past, list[Tensor]]:
-        """Let frames learn of the past.
+        """Make the frames' tokens, which take in the past.
 
         Returns:
             Tokens (B, F, width), what `moments` reads (B, M, 2 keyed + width), the times, and what
