@@ -7,7 +7,6 @@ either and calmer, for two windows in an inference instead of one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 
@@ -22,8 +21,8 @@ from pstmo_core.skeleton import mirror_order
 def flipped(runtime: Runtime | LiveRuntime) -> Runtime | LiveRuntime:
     """Return a runtime that lifts both ways by a network, and says that it is that network."""
     if isinstance(runtime.config, LiveConfig):
-        return FlippedLiveRuntime(cast(LiveRuntime, runtime))
-    return FlippedRuntime(cast(Runtime, runtime))
+        return FlippedLiveRuntime(runtime)
+    return FlippedRuntime(runtime)
 
 
 class FlippedRuntime(Runtime):
