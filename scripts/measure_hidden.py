@@ -26,6 +26,7 @@ from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.evaluation.mocap_windows import infer
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.model.checkpoints import load_weights
@@ -71,10 +72,11 @@ def captured(
     poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
     known = torch.ones(windows, dtype=torch.bool)
     frames, poses = encode(
-        rays(in_camera), scores, poses, cameras, known, torch.zeros(windows, 3), model
+        rays(in_camera), scores, poses, cameras, known, torch.zeros(windows, 3), model.encoding
     )
-    lifted = infer(network, frames)[0][:, -1, :, :3]
-    return errors(lifted.numpy(), poses[:, -1].numpy())
+    all_frames, _ = lift_both_ways(lambda part: infer(network, part), frames, model.encoding)
+    lifted = all_frames[:, -1, :, :3]
+    return errors(lifted, poses[:, -1].numpy())
 
 
 def recorded(view: View, detector: str, parts: tuple[str, ...]) -> tuple[float, ...]:

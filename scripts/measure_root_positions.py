@@ -24,6 +24,7 @@ from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.encoding import get_encoding
+from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.model.checkpoints import load_weights
 from pstmo_core.model.stmo import STMO
 from pstmo_core.room.root_fusion import RootSource
@@ -52,8 +53,9 @@ def lift(
         seen_rays, seen = detector_noise.apply(seen_rays, DetectorNoise(clean_share=0.0), generator)
     known = torch.ones(count, dtype=torch.bool)
     gravity = torch.zeros(count, 3)  # not known
-    frames, _ = encode(seen_rays, seen, in_camera, cameras, known, gravity, model)
-    poses = network(frames)[0][:, -1, :, :3]
+    frames, _ = encode(seen_rays, seen, in_camera, cameras, known, gravity, model.encoding)
+    (both_ways,) = lift_both_ways(lambda part: (network(part)[0][:, -1],), frames, model.encoding)
+    poses = torch.from_numpy(both_ways[..., :3])
     up = gravity[:, None].expand(*seen_rays.shape[:2], 3)
     turns = get_encoding(model.encoding).turns(frames, up, torch)
     if turns is not None:  # back from the camera that is turned to the person

@@ -28,6 +28,7 @@ from pstmo_core.data.motion.mocap import load_mocap, load_motion
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.evaluation.mocap_windows import infer
 from pstmo_core.model.checkpoints import load_weights
@@ -99,10 +100,11 @@ def captured(path: Path, windows: int) -> Iterator[tuple[np.ndarray, ...]]:
     poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
     seen, known = torch.ones(in_camera.shape[:-1]), torch.ones(windows, dtype=torch.bool)
     frames, truth = encode(
-        rays(in_camera), seen, poses, cameras, known, torch.zeros(windows, 3), model
+        rays(in_camera), seen, poses, cameras, known, torch.zeros(windows, 3), model.encoding
     )
-    lifted = infer(network, frames)[0][:, -1, :, :3]
-    yield tuple(part.numpy()[:, _ROWS] for part in (world[:, -1], lifted, truth[:, -1]))
+    all_frames, _ = lift_both_ways(lambda part: infer(network, part), frames, model.encoding)
+    lifted = all_frames[:, -1, :, :3]
+    yield tuple(np.asarray(part)[:, _ROWS] for part in (world[:, -1], lifted, truth[:, -1]))
 
 
 def recorded(folder: Path) -> Iterator[tuple[np.ndarray, ...]]:

@@ -7,7 +7,6 @@ either of them, and 2 to 3 mm more accurate; the price is two lifts per person i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 
@@ -22,8 +21,8 @@ from pstmo_core.skeleton import mirror_order
 def flipped(runtime: Runtime | LiveRuntime) -> Runtime | LiveRuntime:
     """Return a runtime that averages both ways, and describes itself as the network given."""
     if isinstance(runtime.config, LiveConfig):
-        return FlippedLiveRuntime(cast(LiveRuntime, runtime))
-    return FlippedRuntime(cast(Runtime, runtime))
+        return FlippedLiveRuntime(runtime)
+    return FlippedRuntime(runtime)
 
 
 class FlippedRuntime(Runtime):

@@ -55,7 +55,7 @@ def test_one_message_is_one_inference_for_all_people(
 ) -> None:
     (skeletons,) = stream.take(frame(clip, 0), "", now=0)
     assert len(skeletons.people) == len(clip.frame(0).ids)
-    assert counted == [len(skeletons.people)]
+    assert counted == [2 * len(skeletons.people)]  # everybody's mirror image is lifted, too
 
 
 def test_people_leave_by_the_streams_time_whatever_the_nodes_clock_says(

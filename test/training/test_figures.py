@@ -41,7 +41,7 @@ def clip() -> Clip:
 @pytest.fixture(scope="module")
 def lifted(clip: Clip, shipped: Runtime) -> np.ndarray:
     """The clip's skeletons of keypoints as they come, the target frame in the window's centre."""
-    config = StreamConfig(look_ahead=shipped.config.target, **PLAIN)
+    config = StreamConfig(look_ahead=shipped.config.target, flip=False, **PLAIN)
     return lift_clip(clip, shipped, config).joints
 
 
