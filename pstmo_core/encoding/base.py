@@ -19,6 +19,8 @@ ASSUMED_FOCAL = 0.85
 
 Array = Any
 
+_MIRRORED = mirror_order()
+
 
 class Encoding(ABC):
     """A representation of 2D poses as network input."""
@@ -85,7 +87,7 @@ class Encoding(ABC):
 
         Left joints are right ones, and x, the first number of every row, has the other sign.
         """
-        swapped = xp.concatenate([frames[..., mirror_order(), :], frames[..., JOINTS:, :]], -2)
+        swapped = xp.concatenate([frames[..., _MIRRORED, :], frames[..., JOINTS:, :]], -2)
         return xp.concatenate([-swapped[..., :1], swapped[..., 1:]], -1)
 
     def turns(self, frames: Array, up: Array, xp: Any) -> Array | None:

@@ -17,6 +17,8 @@ from pstmo_core.runtime.live.base import LiveRuntime
 from pstmo_core.runtime.live.memory import LiveMemory, Look
 from pstmo_core.skeleton import mirror_order
 
+_MIRRORED = mirror_order()
+
 
 def flipped(runtime: Runtime | LiveRuntime) -> Runtime | LiveRuntime:
     """Return a runtime that averages both ways, and describes itself as the network given."""
@@ -115,7 +117,7 @@ def _twofold(rows: np.ndarray) -> np.ndarray:
 
 def mean_of_flipped(straight: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
     """Average poses (..., 17, C) with the mirror image's; for sigma, the geometric mean."""
-    back = mirrored[..., mirror_order(), :]
+    back = mirrored[..., _MIRRORED, :]
     back[..., 0] *= -1
     back += straight
     back *= np.float32(0.5)

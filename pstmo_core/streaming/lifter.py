@@ -69,8 +69,7 @@ class StreamLifter:
         self.config = config
         self.counters: Counter[str] = Counter()
         self._people = People(config.max_people)
-        network = flipped(runtime) if config.flip else runtime
-        self.reading = _reading(network, config, self._people, embeddings)
+        self.reading = _reading(_network(runtime, config), config, self._people, embeddings)
         self._finishing = Finishing(config, runtime.config.outputs > 3)
         self._level = config.level
         self._newest: int | None = None
@@ -209,6 +208,11 @@ class StreamLifter:
         return self.finish(due, self.reading.lift(due))
 
 
+def _network(runtime: AnyRuntime, config: StreamConfig) -> AnyRuntime:
+    """Return the network as a stream uses it: both ways, if it is to flip."""
+    return flipped(runtime) if config.flip else runtime
+
+
 def _reading(
     runtime: AnyRuntime,
     config: StreamConfig,
@@ -228,9 +232,8 @@ def _reads_windows(runtime: AnyRuntime) -> TypeGuard[Runtime]:
 
 def shared_embeddings(runtime: AnyRuntime, config: StreamConfig) -> EmbeddingCache | None:
     """Return a cache for several streams of a network to share; None where it keeps no windows."""
-    if not _reads_windows(runtime):
-        return None
-    return EmbeddingCache(runtime.row_width * (2 if config.flip else 1))
+    network = _network(runtime, config)
+    return EmbeddingCache(network.row_width) if _reads_windows(network) else None
 
 
 def _ns(seconds: float) -> int:
