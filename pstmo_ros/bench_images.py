@@ -65,7 +65,7 @@ def measure_images(scenario: ImageScenario) -> dict[str, Any]:
         try:
             with running([command], log) as (process,):
                 usage = _listen(listener, executor, process, log, scenario.seconds)
-            detector = configured(log)
+            detector = configured(log, "detector")
         finally:
             executor.shutdown()
             listener.destroy_node()

@@ -95,7 +95,7 @@ def measure(scenario: Scenario, progress: Callable[[int], object]) -> dict[str, 
         try:
             with running([lifter, player], log) as processes:
                 usage = _play(listener, executor, processes, log, progress)
-            runtime = configured(log)
+            runtime = configured(log, "lifter")
         finally:
             executor.shutdown()
             listener.destroy_node()
@@ -171,10 +171,10 @@ def _figures(answers: np.ndarray, scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def configured(log: Path) -> str:
-    """Return what the lifter said it runs on."""
-    lines = log.read_text(errors="replace").splitlines()
-    said = [line.partition("configured: ")[2] for line in lines if "configured: " in line]
+def configured(log: Path, node: str) -> str:
+    """Return what a node, one of those that write a log, said it runs on."""
+    lines, told = log.read_text(errors="replace").splitlines(), f"{node}]: configured: "
+    said = [line.partition(told)[2] for line in lines if told in line]
     return said[0] if said else "not known"
 
 
