@@ -141,12 +141,13 @@ def main(
                 np.savez_compressed(keep / path.name, **fields)
     rows = [[name, *map(float, np.nanmean(values, 0))] for name, values in figures.items()]
     text = (
-        "# Detectors on real video\n\nMeans over the views of one man on a treadmill, filmed by "
-        f"{len(paths)} cameras at 60 images/s, 1080 x 1920; the reference was triangulated from "
-        "other detectors' keypoints and is itself off by about 13 mm. 2D errors are in percent of "
-        "the height from shoulders to ankles. 3D is the shipped network's at look-ahead 0 with the "
-        "default filters. How high hips lie is judged by the reference's, which are BlazePose's: "
-        "detectors differ in what they call hips, and joints are measured from there. Thunder is "
+        "# Detectors on real video\n\nMeans over the views of one man who balances and walks, "
+        f"filmed by {len(paths)} cameras at 60 images/s, 1080 x 1920; the reference was "
+        "triangulated from other detectors' keypoints and is itself off by about 13 mm. 2D errors "
+        "are in percent of the height from shoulders to ankles. 3D is the shipped network's at "
+        "look-ahead 0 with the default filters. How high hips lie is judged by the reference's, "
+        "which are BlazePose's: detectors differ in what they call hips, and joints are measured "
+        "from there. Thunder is "
         "the default for recordings, and live where the machine is fast enough. CPU time is "
         "of one thread, decoding not counted. "
         f"Machine: {describe_machine()}.\n\n{table(_HEADER, rows)}\n\n"

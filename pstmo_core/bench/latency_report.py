@@ -19,13 +19,14 @@ def markdown(measured: list[Measured], costs: list[PrecisionCost], baseline: str
     """Return the report; `baseline` names the compared code, or is empty."""
     text = f"""# Latency of one step
 
-One new frame of every person, everything else kept: the pose of the window's centre frame by MOFA
-("step, centre frame", what the paper evaluates), or that of the newest frame by the all-frames
-head, without MOFA ("step, newest frame", what the nodes do unless told otherwise). A clip's windows
-are lifted the same way, many per call; its times are per window. "Whole window" caches nothing.
-"Plain" is the same network as the published code computes it, in torch's eager mode with its
-LayerNorm, one window (`pstmo_core/bench/plain.py`); "times faster" is its median over a row's, for
-each person. The networks named `authors'` are the authors' architecture with random weights,
+The time of a step after one new frame of every person, with everything else cached. A step gives
+the pose of the window's centre frame by MOFA ("step, centre frame", what the paper evaluates), or
+that of the newest frame by the all-frames head, without MOFA ("step, newest frame", the nodes'
+default). Each person is one window here; flip averaging, the default, makes two of it. A clip's
+windows are lifted the same way, many per call; its times are per window. "Whole window" caches
+nothing. "Plain" is the same network as the published code computes it, in torch's eager mode with
+its LayerNorm, one window (`pstmo_core/bench/plain.py`); "times faster" is its median over a row's,
+for each person. The networks named `authors'` are the authors' architecture with random weights,
 `shipped` is the one of this package.
 
 Machine: {describe_machine()}.

@@ -24,8 +24,10 @@ def markdown(results: dict[str, Any], machine: str, command: str) -> str:
         "networks: [live.md](live.md).",
         f"Measured by:\n\n    {command}",
         "## A step",
-        "From encoded keypoints of a new frame of everybody to their newest poses, what is kept of "
-        f"people included: milliseconds. Wanted was a ratio of at most {GOALS}.",
+        "Milliseconds from the encoded keypoints of a new frame to everybody's newest poses, "
+        "including what is kept of people. Each person is lifted once; with flip averaging, the "
+        "default, each is lifted twice, as if there were twice as many. Wanted was a ratio of at "
+        f"most {GOALS}.",
         table(_STEP_HEADER, _steps(results)),
         _least(results),
         "## A clip",

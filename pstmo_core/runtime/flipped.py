@@ -1,7 +1,7 @@
 """Lifting with flip averaging: each person is lifted twice, once as in a mirror (section 4.1).
 
-A network does not treat left and right quite alike. The mean of its two answers is calmer than
-either of them, and 2 to 3 mm more accurate; the price is two lifts per person in each inference.
+A network does not treat left and right quite alike. The mean of its two answers is calmer and more
+accurate than one of them (docs/backends.md says by how much); the price is two lifts per person.
 """
 
 from __future__ import annotations
