@@ -25,10 +25,10 @@ from pstmo_core.images import (
     ENCODINGS,
     ImageError,
     RawImage,
-    decode_compressed,
     decode_image,
     is_padded,
 )
+from pstmo_core.images.compressed import decode_compressed
 
 #: Encodings that only cv_bridge decodes.
 BAYER = tuple(f"bayer_{order}8" for order in ("rggb", "bggr", "gbrg", "grbg"))

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
-from pstmo_core.images import decode_compressed
+from pstmo_core.images.compressed import decode_compressed
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.keypoints.frame import MIN_SCORE
 from pstmo_core.keypoints.layouts import get_layout

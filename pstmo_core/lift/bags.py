@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pstmo_core.camera import Camera, CameraError, camera_from_info
-from pstmo_core.images import ImageError, RawImage, decode_compressed, decode_image
+from pstmo_core.images import ImageError, RawImage, decode_image
+from pstmo_core.images.compressed import decode_compressed
 from pstmo_core.keypoints.frame import KeypointError, keypoint_frame
 from pstmo_core.keypoints.layouts import LayoutError, get_layout
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from pstmo_core.camera import Camera
+from pstmo_core.images import ImageError
+from pstmo_core.images.compressed import MOST_PIXELS_OF_FILES, read_image
 from pstmo_core.lift.input_kinds import IMAGE_SUFFIXES, SourceError, without_password
 
 _USUAL_RATE = 25.0
@@ -61,7 +63,11 @@ class Images:
 
 def image_files(folder: Path) -> list[Path]:
     """Return the images of a folder, in the order of the numbers in their names."""
-    images = [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+    images = [
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.is_fifo()
+    ]
 
     def order(file: Path) -> list[tuple[int, str]]:
         parts = re.split(r"(\d+)", file.name)
@@ -78,15 +84,17 @@ def folder_images(folder: Path, fps: float | None) -> Images:
     """
     if fps is None:
         raise SourceError(f"{folder}: images do not say when they were taken, give --fps")
-    cv2 = _opencv()
+    _opencv()
     files = image_files(folder)
     faults = Counter[str]()
 
     def frames() -> Iterator[Frame]:
         for index, file in enumerate(files):
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            if image is None:
-                faults[f"{file.name} is not a readable image"] += 1
+            try:
+                image = read_image(file)
+            except (ImageError, OSError) as error:  # noqa: PERF203  (decoding takes far longer)
+                why = error.strerror if isinstance(error, OSError) else error
+                faults[f"{file.name} {why}"] += 1
             else:
                 yield round(index * 1e9 / fps), image
 
@@ -178,6 +186,20 @@ def _open_camera(device: int | str, size: tuple[int, int] | None, fps: float | N
     return capture
 
 
+def _require_size(capture: Any, shown: str) -> None:
+    """Check how large the images are before one is decoded."""
+    cv2 = _opencv()
+    width, height = (
+        int(capture.get(which)) for which in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    if width * height > MOST_PIXELS_OF_FILES:
+        capture.release()
+        raise SourceError(
+            f"{shown}: has images of {width} x {height} pixels, but at most "
+            f"{MOST_PIXELS_OF_FILES} pixels are decoded: make them smaller"
+        )
+
+
 def _open_video(path: Path) -> Any:
     cv2 = _opencv()
     capture = cv2.VideoCapture(str(path))
@@ -186,6 +208,7 @@ def _open_video(path: Path) -> Any:
             f"{path}: is no video that can be decoded, or its beginning or index is lost; copy or "
             "record it again"
         )
+    _require_size(capture, str(path))
     return capture
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,12 +15,17 @@ import pytest
 
 from pstmo_core.images import (
     ENCODINGS,
-    MOST_PIXELS,
     ImageError,
     RawImage,
-    decode_compressed,
     decode_image,
 )
+from pstmo_core.images.compressed import (
+    MOST_PIXELS,
+    decode_compressed,
+    read_image,
+)
+from pstmo_core.keypoints.clip import sample_video_path
+from pstmo_core.lift import sources
 
 WIDTH, HEIGHT = 10, 6
 
@@ -229,6 +236,49 @@ def test_an_image_that_claims_to_be_giant_is_refused_before_memory_is_taken(
     with pytest.raises(ImageError, match=f"claims {size[0]} x {size[1]} pixels"):
         decode_compressed(claiming(kind, *size), kind)
     assert peak() < 20e6
+
+
+def claiming_file(kind: str, width: int, height: int) -> bytes:
+    if kind in (".jpg", ".png"):
+        return claiming(kind, width, height)
+    if kind == ".tif":
+        numbers = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 200, 277: 1, 278: height}
+        tags = b"".join(struct.pack("<HHII", tag, 4, 1, n) for tag, n in numbers.items())
+        return b"II*\0" + struct.pack("<IH", 8, len(numbers)) + tags + bytes(400)
+    data = bytearray(cv2.imencode(kind, np.zeros((40, 60, 3), np.uint8))[1].tobytes())
+    if kind == ".bmp":
+        data[18:26] = struct.pack("<ii", width, -height)
+    else:  # VP8L, which writes 14 bits a side
+        data[21:25] = (width - 1 | height - 1 << 14).to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", [".jpg", ".png", ".bmp", ".tif", ".webp"])
+def test_a_file_that_claims_to_be_a_giant_image_is_left_out_of_a_folder(
+    kind: str, tmp_path: Path, peak: Callable[[], int], bgr: np.ndarray
+) -> None:
+    side = 16000 if kind == ".webp" else 30000
+    (tmp_path / f"0{kind}").write_bytes(claiming_file(kind, side, side))
+    (tmp_path / f"1{kind}").write_bytes(b"P6 30000 30000 255\n" + bytes(100))
+    (tmp_path / "link.png").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.png")
+    cv2.imwrite(str(tmp_path / f"2{kind}"), bgr)
+    images = sources.folder_images(tmp_path, 30.0)
+    (found,) = images.frames()
+    assert found[1].shape == bgr.shape and images.faults.total() == 3
+    assert peak() < 20e6
+    with pytest.raises(ImageError, match=f"claims {side} x {side} pixels"):
+        read_image(tmp_path / f"0{kind}")
+
+
+def test_a_video_of_giant_images_is_refused_before_one_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sources, "MOST_PIXELS_OF_FILES", 1000)
+    with pytest.raises(
+        sources.SourceError, match=r"has images of \d+ x \d+ pixels, but at most 1000"
+    ):
+        sources.video_images(sample_video_path(), None)
 
 
 def test_a_header_is_found_behind_other_segments_and_fill_bytes_as_libjpeg_finds_it() -> None:

@@ -19,7 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pstmo_core.camera import ASSUMED_LENS, CameraError
-from pstmo_core.images import decode_compressed
+from pstmo_core.images.compressed import decode_compressed
 from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.lift.sources import SourceError, video_images
 from pstmo_ros import camera_reader

@@ -67,7 +67,9 @@ def read_folder(path: Path) -> Found:
         FormatError: if it is none.
         OSError: if it cannot be read.
     """
-    files = sorted(file for file in path.iterdir() if file.name.endswith(openpose.SUFFIX))
+    files = sorted(
+        file for file in path.iterdir() if file.name.endswith(openpose.SUFFIX) and file.is_file()
+    )
     if not 0 < len(files) <= MOST_FILES:
         raise FormatError(f"holds {len(files)} files *{openpose.SUFFIX}; {PAGE}")
     contents = {}
