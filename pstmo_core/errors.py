@@ -33,6 +33,17 @@ def quoted(value: object) -> str:
     return f"{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)"
 
 
+def printable(text: object) -> str:
+    """Return a text as a terminal may show it: all but line ends that controls it is escaped.
+
+    What names files, people or topics may come from a stranger, and an escape sequence in it can
+    hide what was said before.
+    """
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in str(text)
+    )
+
+
 def names_known(name: object, known: Iterable[str]) -> str:
     """Return the sentence part that names what a wrong name may have meant, and all known ones."""
     known = list(known)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.errors import PstmoError, how_to_install
+from pstmo_core.errors import PstmoError, how_to_install, printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,8 +49,13 @@ def report(sentence: object, trace: str = "") -> None:
         trace: a traceback; empty: that of the exception that is being handled, if one is.
     """
     if _log.isEnabledFor(logging.DEBUG):
-        typer.echo(trace or traceback.format_exc(), err=True)
-    typer.echo(f"error: {sentence}", err=True)
+        typer.echo(printable(trace or traceback.format_exc()), err=True)
+    typer.echo(printable(f"error: {sentence}"), err=True)
+
+
+def say(sentence: object) -> None:
+    """Print what names things from outside: files, people, topics."""
+    typer.echo(printable(sentence))
 
 
 def words(values: str | Sequence[str]) -> tuple[str, ...]:

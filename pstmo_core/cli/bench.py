@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pstmo_core.cli.app import LIST, group, require_training, words
+from pstmo_core.cli.app import LIST, group, require_training, say, words
 from pstmo_core.cli.options import BaselineName, Turns
 
 commands = group(
@@ -85,6 +85,6 @@ def publish(folder: Path, name: str, results: dict[str, Any], text: str) -> None
     """Show the results of a benchmark; write them, with today's date, to NAME.json and NAME.md."""
     from pstmo_core.bench.report import write_report
 
-    typer.echo(text)
+    say(text)
     for path in write_report(folder, name, {"date": date.today().isoformat()} | results, text):
-        typer.echo(path)
+        say(path)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pstmo_core.atomic_files import check_output
-from pstmo_core.cli.app import app, require_training
+from pstmo_core.cli.app import app, require_training, say
 
 
 @app.command()
@@ -42,7 +42,7 @@ def export(
         difference = export_live(load_live(weights), output)
     else:
         difference = export_onnx(load_weights(weights), output, kind)
-    typer.echo(f"wrote {output}; largest difference from torch {difference:.1e} m")
+    say(f"wrote {output}; largest difference from torch {difference:.1e} m")
 
 
 @app.command("import-official")
@@ -65,4 +65,4 @@ def import_official(
     state = read_state_dict(file)
     model, config = load_official(state, step)
     save_weights(model, output)
-    typer.echo(f"wrote {output}: {type(model).__name__}, {config}")
+    say(f"wrote {output}: {type(model).__name__}, {config}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.cli.app import group
+from pstmo_core.cli.app import group, say
 
 data_app = group("data", "Identify and check data files.")
 
@@ -24,4 +24,4 @@ def data_check(
     from pstmo_core.data.sequences.check import check_files
 
     for report in check_files(files):
-        typer.echo(str(report))
+        say(report)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.cli.app import group
+from pstmo_core.cli.app import group, say
 
 engine_app = group("engine", "TensorRT engines: build them ahead of time, list and delete them.")
 
@@ -42,8 +42,8 @@ def engine_build(
     machine = GpuMachine.here(module)
     path = model or shipped_model()
     cpu = onnx.load(path, 1, "fp32")
-    runtime = load_engine(path, cpu, machine, config, EngineCache(cache), typer.echo)
-    typer.echo(
+    runtime = load_engine(path, cpu, machine, config, EngineCache(cache), say)
+    say(
         f"{runtime.describe()}, on {machine.device.name}; largest difference from ONNX Runtime "
         f"{check(runtime, cpu, people):.1e} of the largest coordinate"
     )
@@ -56,9 +56,9 @@ def engine_list(cache: Folder = None) -> None:
 
     engines = EngineCache(cache)
     entries = engines.entries()
-    typer.echo(f"{engines.folder}: {len(entries) or 'no'} engines")
+    say(f"{engines.folder}: {len(entries) or 'no'} engines")
     for entry in entries:
-        typer.echo(f"{entry.name}  {entry.size / 1e6:6.1f} MB  {entry.description}")
+        say(f"{entry.name}  {entry.size / 1e6:6.1f} MB  {entry.description}")
 
 
 @engine_app.command("clear")
@@ -67,4 +67,4 @@ def engine_clear(cache: Folder = None) -> None:
     from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 
     engines = EngineCache(cache)
-    typer.echo(f"{engines.folder}: {engines.clear()} engine(s) deleted")
+    say(f"{engines.folder}: {engines.clear()} engine(s) deleted")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pstmo_core.atomic_files import check_output, write_text
-from pstmo_core.cli.app import app, require_training
+from pstmo_core.cli.app import app, require_training, say
 from pstmo_core.errors import PstmoError
 
 
@@ -146,7 +146,7 @@ def evaluate(
             device=device,
         )
         text = dataset_tables(report)
-    typer.echo(text)
+    say(text)
     if output is not None:
         write_text(output, json.dumps(report, indent=1) + "\n")
 

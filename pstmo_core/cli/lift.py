@@ -6,10 +6,10 @@ import typer
 from tqdm import tqdm
 
 from pstmo_core.cli import lift_options as options
-from pstmo_core.cli.app import app, report, words
+from pstmo_core.cli.app import app, report, say, words
 from pstmo_core.cli.options import Fps, Layout, Model, Size, StreamSettings
 from pstmo_core.detection.options import DEFAULT_KIND, DetectorOptions
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, printable
 from pstmo_core.lift.input_kinds import CAMERA
 from pstmo_core.lift.jobs import Result
 from pstmo_core.lift.keypoints_from_images import counted
@@ -104,7 +104,7 @@ def _lift(
             if len(jobs) > 1:
                 if result.runtime and not any(before.runtime for before in results):
                     bar.write(f"lifted by {result.runtime}")
-                bar.write(_sentence(result))
+                bar.write(printable(_sentence(result)))
             results.append(result)
 
         def progress(done: float) -> None:
@@ -118,8 +118,8 @@ def _lift(
             lift_here(jobs, settings, force, finished, progress)
     if len(jobs) == 1:
         if results[0].runtime:
-            typer.echo(f"lifted by {results[0].runtime}")
-        typer.echo(_sentence(results[0]))
+            say(f"lifted by {results[0].runtime}")
+        say(_sentence(results[0]))
     return results
 
 

@@ -109,3 +109,23 @@ def test_commands_that_need_no_torch_do_not_import_it(tmp_path: Path) -> None:
             [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
         )
         assert done.returncode == expected and "torch" not in done.stderr, done.stderr
+
+
+def test_no_name_from_outside_commands_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pstmo: Command
+) -> None:
+    """Names of files, of people and of JSON's fields, in errors and in what is told of success."""
+    monkeypatch.chdir(tmp_path)
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
+    clip = Path(f"{evil}.npz")
+    clip.write_bytes(sample_path().read_bytes())
+    code, out, err = pstmo("lift", clip, "-o", f"out{evil}.npz")
+    assert code == 0 and "wrote out\\x1b]0;owned" in out
+    broken = Path(f"{evil}.json")
+    broken.write_text(json.dumps([{evil: [1, 2]}]))
+    code, more, errors = pstmo("lift", broken, "-o", "out.npz")
+    assert code == 2 and "error: \\x1b]0;owned" in errors
+    code, checked, _ = pstmo("data", "check", clip)
+    assert code == 0
+    everything = out + err + more + errors + checked
+    assert all(sign.isprintable() or sign in "\r\n" for sign in everything)
