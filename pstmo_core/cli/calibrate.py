@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.cli.app import app, require_training
+from pstmo_core.atomic_files import check_output
+from pstmo_core.cli.app import app, require_training, say
 
 
 @app.command()
@@ -31,6 +32,7 @@ def calibrate(
     Uses the people of the validation split and keypoints with simulated detector errors. Estimated
     positions do not change.
     """  # noqa: D301
+    check_output(output, [weights, *mocap])
     require_training()
     from pstmo_core.data.motion.mocap import load_motion
     from pstmo_core.evaluation.calibration import calibrate as calibrated
@@ -41,5 +43,5 @@ def calibrate(
     factors = calibrated(network, motion, windows)
     save_weights(network, output)
     for head, values in factors.items():
-        typer.echo(f"{head}: sigma times {values[1:].min():.2f} to {values[1:].max():.2f}")
-    typer.echo(f"wrote {output}")
+        say(f"{head}: sigma times {values[1:].min():.2f} to {values[1:].max():.2f}")
+    say(f"wrote {output}")

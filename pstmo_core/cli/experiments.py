@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pstmo_core.atomic_files import write_text
-from pstmo_core.cli.app import group, require_training
+from pstmo_core.atomic_files import check_output, write_text
+from pstmo_core.cli.app import group, require_training, say
 
 experiments_app = group("experiments", "The paper's tables and this project's ablations.")
 
@@ -28,9 +28,9 @@ def experiments_list(
 
     for name in experiment_names():
         experiment = load_experiment(name)
-        typer.echo(f"{name:18} {experiment.title}")
+        say(f"{name:18} {experiment.title}")
         for row in experiment.rows if rows else []:
-            typer.echo(f"    {row.name}")
+            say(f"    {row.name}")
 
 
 @experiments_app.command("run")
@@ -64,7 +64,7 @@ def experiments_run(
     overrides = [argument for argument in arguments or [] if "=" in argument]
     rows = [experiment.row(argument) for argument in arguments or [] if "=" not in argument]
     folders = Folders(output, mocap, data, overrides)
-    run_experiment(experiment, folders, rows or experiment.rows, seeds, typer.echo)
+    run_experiment(experiment, folders, rows or experiment.rows, seeds, say)
 
 
 @experiments_app.command("report")
@@ -87,6 +87,8 @@ def experiments_report(
     from pstmo_core.experiments.report import table
     from pstmo_core.experiments.run import Folders
 
+    if output is not None:
+        check_output(output, [each for each in (mocap, *(names or [])) if each])
     folders = Folders(runs, mocap, data)
     tables = [table(load_experiment(name), folders) for name in names or experiment_names()]
     _show("\n".join(["# Experiments\n", *tables]), output)
@@ -107,8 +109,7 @@ def experiments_complexity(
 
 
 def _show(text: str, output: Path | None) -> None:
-
     if output is None:
-        typer.echo(text)
+        say(text)
     else:
         write_text(output, text)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pstmo_core.cli.app import LIST, group, numbers, require_training, words
+from pstmo_core.atomic_files import check_output
+from pstmo_core.cli.app import LIST, group, numbers, require_training, say, words
 from pstmo_core.cli.options import Fps, Layout, Size, option
 from pstmo_core.errors import PstmoError, how_to_install
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
@@ -66,7 +67,7 @@ def attention(
     The file tells the stage. Stage II: TEM and MOFA. Stage I: TEM over the visible frames, and the
     decoder over all, the visible before the hidden.
     """
-    _require_drawing(output)
+    _require_drawing(output, weights, clip)
     require_training()
     from pstmo_core.figures.attention import draw_attention
     from pstmo_core.figures.attention_maps import choose_maps, load_either_stage, maps_of
@@ -83,7 +84,7 @@ def attention(
     subject = f"{window.person} at {window.time:.2f} s of {name}"
     title = f"Attention in stage {stage}, {weights.name}: {subject}"
     save(draw_attention(maps, window.offsets, title), output)
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 @figures_app.command()
@@ -103,7 +104,7 @@ def reconstruction(
     layout: Layout = None,
 ) -> None:
     """Draw a window's 2D poses, what stage I sees of them, and what it restores (Figure 6)."""
-    _require_drawing(output)
+    _require_drawing(output, weights, clip)
     require_training()
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.clip_windows import cut_window
@@ -117,8 +118,8 @@ def reconstruction(
     result = reconstruct(network, window, masks)
     title = f"Stage I, {weights.name}: {window.person} at {window.time:.2f} s of {name}"
     save(draw_reconstruction(result, columns, title), output)
-    typer.echo(f"mean distance from the input: {result.summary()}")
-    typer.echo(f"wrote {output}")
+    say(f"mean distance from the input: {result.summary()}")
+    say(f"wrote {output}")
 
 
 @figures_app.command()
@@ -141,7 +142,7 @@ def skeletons(
     layout: Layout = None,
 ) -> None:
     """Draw keypoints and the skeletons lifted from them, as `pstmo lift` does (Figure 11)."""
-    _require_drawing(output)
+    _require_drawing(output, model, clip)
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.clip_windows import find_person
     from pstmo_core.figures.skeletons import choose_moments, draw_skeletons
@@ -156,7 +157,7 @@ def skeletons(
     moments = choose_moments(lifted, people, shown)
     title = f"{name} lifted by {(model or shipped_model()).name}, look-ahead {look_ahead}"
     save(draw_skeletons(recorded, lifted, people, moments, title), output)
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 @figures_app.command()
@@ -165,12 +166,12 @@ def live(
     output: _Output,
 ) -> None:
     """Draw the errors of streams against delay and cost."""
-    _require_drawing(output)
+    _require_drawing(output, results)
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.streams import draw_streams, load_results
 
     save(draw_streams(load_results(results)), output)
-    typer.echo(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def _load(
@@ -180,7 +181,7 @@ def _load(
     path = path or sample_path()
     clip = load_clip(path, fps=fps, size=size, layout=layout)
     for note in clip.notes:
-        typer.echo(f"{path.name}: {note}")
+        say(f"{path.name}: {note}")
     return clip, path.name
 
 
@@ -197,11 +198,12 @@ def _draw_masks(frames: int, temporal_ratio: float | None, joints: int | None, s
     return masking.draw(1, frames, Generator().manual_seed(seed))
 
 
-def _require_drawing(output: Path) -> None:
+def _require_drawing(output: Path, *inputs: Path | None) -> None:
     """Say how to get Matplotlib where it is missing, and which files it writes.
 
     Raises:
-        PstmoError: if it cannot be imported, or the output's name says no known format.
+        PstmoError: if it cannot be imported, or the output's name says no known format, or the
+            output is an input.
     """
     try:
         import matplotlib  # noqa: F401
@@ -210,3 +212,4 @@ def _require_drawing(output: Path) -> None:
     from pstmo_core.figures.canvas import check_suffix
 
     check_suffix(output)
+    check_output(output, [each for each in inputs if each])

@@ -7,6 +7,7 @@ so x stays to the right, y turns about and z comes towards the viewer.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ _REST = np.array(
 _CHILDREN = [[j for j, parent in enumerate(PARENTS) if parent == joint] for joint in range(JOINTS)]
 _ORDER = "ZXY"
 _CENTIMETRES = 100.0
+_LONGEST_HIERARCHY = 1 << 14  # bytes; it has about 2 kB
 
 
 def write_bvh(
@@ -59,6 +61,22 @@ def write_bvh(
     lines += [f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{value:.4f}" for value in row) for row in values.tolist()]
     write_text(path, "\n".join(lines) + "\n")
+
+
+def is_bvh_of_ours(path: Path) -> bool:
+    """Tell by its hierarchy, the lengths left out, a file that `write_bvh` wrote.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    expected = [_shape(line) for line in ("HIERARCHY", *_tree(np.zeros((JOINTS, 3))), "MOTION")]
+    with path.open("rb") as file:
+        beginning = file.read(_LONGEST_HIERARCHY).decode(errors="replace")
+    return [_shape(line) for line in beginning.splitlines()[: len(expected)]] == expected
+
+
+def _shape(line: str) -> str:
+    return re.sub(r"-?\d+\.\d{4}(?= |$)", "0", line)
 
 
 def joint_angles(bodies: np.ndarray) -> np.ndarray:

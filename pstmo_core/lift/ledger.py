@@ -47,9 +47,8 @@ class Ledger:
                 raise OutputError(f"{path}: exists and is not a bag of skeletons; {_ANOTHER}")
             return
         check_output(path)
-        if not (
-            self.force or path.stat().st_size == 0 or path.name in self._made() or is_output(path)
-        ):
+        ours = self._is_ledger() if path == self._file() else is_output(path)
+        if not (self.force or path.stat().st_size == 0 or path.name in self._made() or ours):
             raise OutputError(
                 f"{path}: exists and was not written by `pstmo lift`; {_ANOTHER}, or replace it "
                 "by --force"
@@ -121,6 +120,9 @@ class Ledger:
         names = {own, *(own + end for end in (*ends, LEDGER, OVERLAY, KEYPOINTS))}
         return file.name in names or (file.name.startswith(f"{own}.") and file.suffix == ".bvh")
 
+    def _is_ledger(self) -> bool:
+        return isinstance(self._read().get("input"), list)
+
     def _file(self) -> Path:
         return self.base.with_name(self.base.name + LEDGER)
 
@@ -131,7 +133,11 @@ class Ledger:
             entry = json.loads(self._file().read_text())
         except (OSError, ValueError, RecursionError):
             return {}
-        return entry if isinstance(entry, dict) else {}
+        if not isinstance(entry, dict):
+            return {}
+        lists = [entry.get(name, []) for name in ("outputs", "made", "notes")]
+        right = all(isinstance(names, list) and set(map(type, names)) <= {str} for names in lists)
+        return entry if right else {}
 
     def _write(self, entry: dict[str, Any]) -> None:
         write_text(self._file(), json.dumps(entry, indent=1) + "\n")

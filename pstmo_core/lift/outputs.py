@@ -14,12 +14,18 @@ from typing import Any
 import numpy as np
 
 from pstmo_core.atomic_files import atomic_file
-from pstmo_core.lift.bvh import write_bvh
+from pstmo_core.lift.bvh import is_bvh_of_ours, write_bvh
 from pstmo_core.skeleton import EDGES, JOINT_NAMES, JOINTS
 from pstmo_core.streaming.lift_clip import Prediction
 
 #: Decimals of numbers in JSON: micrometres.
 _DECIMALS = 6
+#: How every JSON file begins.
+_HEAD = {
+    "joint_names": JOINT_NAMES,
+    "edges": EDGES,
+    "axes": "x right, y down, z forward; metres, joints relative to the pelvis",
+}
 _USUAL_RATE = 25.0
 #: Nanoseconds without a frame that an animation shows as such; longer ones are cut to one tick. A
 #: clock that was not set yet jumps by decades.
@@ -28,6 +34,8 @@ _LONGEST_PAUSE = 60 * 10**9
 _MOST_TICKS = 200
 #: Bytes of what stands for an id in a file's name.
 _LONGEST_ID = 64
+#: Members that every npz has.
+_MEMBERS = {f"{name}.npy" for name in ("joints", "confidence", "observed", "ids", "joint_names")}
 
 
 def write_npz(path: Path, prediction: Prediction) -> list[Path]:
@@ -38,12 +46,7 @@ def write_npz(path: Path, prediction: Prediction) -> list[Path]:
 
 def write_json(path: Path, prediction: Prediction) -> list[Path]:
     """Write one object with a list of frames, a line a frame; what is not known is null."""
-    head = {
-        "joint_names": JOINT_NAMES,
-        "edges": EDGES,
-        "axes": "x right, y down, z forward; metres, joints relative to the pelvis",
-        "ids": prediction.ids,
-    }
+    head = _HEAD | {"ids": prediction.ids}
     with atomic_file(path) as partial, partial.open("w") as file:
         file.write(json.dumps(head)[:-1] + ', "frames": [\n')
         for index, frame in enumerate(_frames(prediction)):
@@ -54,16 +57,15 @@ def write_json(path: Path, prediction: Prediction) -> list[Path]:
 
 def is_output(path: Path) -> bool:
     """Tell by its content a file that this module wrote."""
-    beginnings = {".json": b'{"joint_names": ["hip"', ".bvh": b"HIERARCHY\nROOT hip\n"}
     try:
         if path.suffix == ".npz":
             with zipfile.ZipFile(path) as file:
-                return {"joints.npy", "observed.npy", "joint_names.npy"} <= set(file.namelist())
-        if path.name.endswith(".lift.json"):
-            return '"input"' in path.read_text()[:64]
-        with path.open("rb") as file:
-            beginning = beginnings.get(path.suffix, b"")
-            return beginning != b"" and file.read(len(beginning)) == beginning
+                return set(file.namelist()) >= _MEMBERS
+        if path.suffix == ".json":
+            beginning = json.dumps(_HEAD)[:-1].encode()
+            with path.open("rb") as file:
+                return file.read(len(beginning)) == beginning
+        return path.suffix == ".bvh" and is_bvh_of_ours(path)
     except (OSError, ValueError, zipfile.BadZipFile):
         return False
 

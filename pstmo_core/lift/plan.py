@@ -66,6 +66,8 @@ def plan(inputs: list[str], output: Path, formats: list[str]) -> tuple[list[Job]
     Raises:
         PstmoError: if outputs would overwrite one another or an input, or no format is known.
     """
+    if output.exists() and not (output.is_dir() or output.is_file()):
+        raise LiftError(f"{output}: is a device or a pipe; name a file or a folder")
     kinds = [_kind(name) for name in inputs]
     kind = FORMATS.get(output.suffix.lower())
     formats = formats or ([kind] if kind else _same_as(inputs, kinds))

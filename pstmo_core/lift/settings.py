@@ -89,7 +89,12 @@ class LiftSettings:
     def files(self) -> list[str]:
         """Return the files that a lift reads besides its inputs."""
         options = dataclasses.asdict(self.detector_options).values()
-        named = [self.model, self.camera_info, *(each for each in options if isinstance(each, str))]
+        named = [
+            self.model,
+            self.camera_info,
+            self.layout,
+            *(each for each in options if isinstance(each, str)),
+        ]
         return [name for name in named if name]
 
     def of_detection(self) -> dict[str, Any]:

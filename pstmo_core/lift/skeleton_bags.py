@@ -14,6 +14,7 @@ from pstmo_core.streaming.lift_clip import Prediction
 
 _TOPIC = "/skeletons"
 _SECOND = 1_000_000_000
+_END = 2**31 * _SECOND
 
 
 def write_bag(
@@ -30,7 +31,7 @@ def write_bag(
         look_ahead: nanoseconds by which the newest input that was used is later.
 
     Raises:
-        BagError: if rosbags is not installed.
+        BagError: if rosbags is not installed, or ROS has no such stamps.
         OutputError: if something else is there.
     """
     store = messages_store()
@@ -38,6 +39,11 @@ def write_bag(
 
     plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
     stamps = lifted.stamps
+    if len(stamps) and not 0 <= stamps.min() <= stamps.max() < _END:
+        raise BagError(
+            f"{path}: a bag holds stamps from 1970 to 2038, but the recording's lie outside: write "
+            "npz or JSON"
+        )
     newest = newest_stamps(stamps, look_ahead).tolist()
     with (
         atomic_folder(path, is_skeleton_bag) as partial,

@@ -15,12 +15,12 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pstmo_core.atomic_files import atomic_file, write_text
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.checkpoints import pick_device, save_weights
-from pstmo_core.training import fast_on_cpu
-from pstmo_core.training.config import RunConfig, load_run_config
+from pstmo_core.training import fast_on_cpu, run_folder
+from pstmo_core.training.config import RunConfig
 from pstmo_core.training.distributed import Processes
 from pstmo_core.training.interruption import Interruption
 from pstmo_core.training.journal import Journal, write_history
@@ -58,6 +58,7 @@ class Trainer:
         self.device = self.processes.device
         if config.threads:
             torch.set_num_threads(config.threads)
+        run_folder.check_run_folder(config)
         self._check_batch()
         torch.manual_seed(config.seed)
         self.stage = make_stage(config, self.device)
@@ -204,13 +205,8 @@ class Trainer:
     def _go_on(self) -> None:
         """Load the last checkpoint, if there is one, and store the configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        stored = self.folder / "run.yaml"
         if self._last.exists():
-            if not load_run_config(stored, []).goes_on_as(self.config):
-                raise ConfigError(
-                    f"{self.folder} holds a run of other settings (see {stored}): name another "
-                    "folder as `output`, or delete that one"
-                )
+            run_folder.require_same(self.config)
             self.state.load(self._last)
             if self.processes.first:
                 _log.info("going on from step %d of %s", self.state.step, self._last)
@@ -220,11 +216,11 @@ class Trainer:
                 "all machines share as `output`"
             )
         if self.processes.first:
-            write_text(stored, self.config.to_yaml())
+            run_folder.write_settings(self.config)
 
     @property
     def _last(self) -> Path:
-        return self.folder / "last.pt"
+        return self.folder / run_folder.STATE
 
     def _keep(self, journal: Journal) -> None:
         """Evaluate the averaged weights, keep them if they are the best, and save the state."""
@@ -237,8 +233,8 @@ class Trainer:
         journal.evaluation(record)
         if record["score"] < self.state.best:
             self.state.best = record["score"]
-            save_weights(averaged, self.folder / "best.safetensors")
-        save_weights(averaged, self.folder / "last.safetensors")
+            save_weights(averaged, self.folder / run_folder.BEST)
+        save_weights(averaged, self.folder / run_folder.LAST)
         self.state.save(self._last)
         write_history(self.folder, self.state.history)
 

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from pstmo_core.atomic_files import write_text
 from pstmo_core.errors import PstmoError, how_to_install
+from pstmo_core.training.run_folder import HISTORY
 
 
 class Journal:
@@ -71,5 +72,5 @@ class Journal:
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
-    """Write the records of all evaluations to `<folder>/history.json`."""
-    write_text(folder / "history.json", json.dumps(history, indent=1) + "\n")
+    """Write the records of all evaluations to the run's folder."""
+    write_text(folder / HISTORY, json.dumps(history, indent=1) + "\n")

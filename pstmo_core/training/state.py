@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pstmo_core.atomic_files import atomic_file
+from pstmo_core.errors import quoted
 from pstmo_core.model.checkpoints import CheckpointError, Network
 
 _FORMAT = 2
@@ -54,8 +55,17 @@ class TrainingState:
             CheckpointError: if another version of this program wrote it.
         """
         device = next(self.model.parameters()).device
-        saved = torch.load(path, map_location=device, weights_only=True)
-        if saved.get("format") != _FORMAT:
+        try:
+            saved = torch.load(path, map_location=device, weights_only=True)
+        except OSError:
+            raise
+        except Exception as error:  # the interpreter of a damaged file's pickle raises any
+            why = quoted(str(error).partition("\n")[0])
+            raise CheckpointError(
+                f"{path}: is truncated or damaged ({why}): name another folder as `output`, or "
+                "delete the file, and the run begins again"
+            ) from error
+        if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
             raise CheckpointError(
                 f"{path}: written by another version of this program, which a run cannot go on "
                 "from: name another folder as `output`, or delete that one"

@@ -16,7 +16,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 
-from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
+from pstmo_core.keypoints.clip import Clip, load_clip, sample_path, save_clip
 from pstmo_core.lift.bag_messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
@@ -149,6 +149,19 @@ def test_the_newest_stamp_is_the_one_that_was_waited_for() -> None:
     stamps = np.array([0, 10, 20, 15, 30, 40])
     assert newest_stamps(stamps, 0).tolist() == [0, 10, 20, 20, 30, 40]
     assert newest_stamps(stamps, 15).tolist() == [20, 30, 40, 30, 40, 40]
+
+
+@pytest.mark.parametrize("start", [-(10**18), 2**31 * 10**9])
+def test_stamps_that_no_message_holds_are_refused_in_a_sentence(
+    start: int, clip: Clip, tmp_path: Path, pstmo: Command
+) -> None:
+    path = tmp_path / "clip.npz"
+    save_clip(dataclasses.replace(clip, stamps=clip.stamps - clip.stamps[0] + start), path)
+    code, _, err = pstmo("lift", path, "-o", tmp_path / "out.mcap")
+    assert code == 2 and "a bag holds stamps from 1970 to 2038" in err
+    assert (
+        not (tmp_path / "out").exists() and pstmo("lift", path, "-o", tmp_path / "out.npz")[0] == 0
+    )
 
 
 def test_people_without_ids_are_told_apart(clip: Clip, tmp_path: Path, pstmo: Command) -> None:
