@@ -80,6 +80,12 @@ def bones_of(poses: Tensor) -> Tensor:
     return poses - poses[..., parents, :]
 
 
+def joints_of(bones: Tensor, root: Tensor) -> Tensor:
+    """Bone vectors (..., 17, 3) and the root's position (..., 3) -> joints (..., 17, 3)."""
+    to_joints = torch.as_tensor(_TO_JOINTS, device=bones.device)
+    return to_joints @ bones + root[..., None, :]
+
+
 def mirror(poses: Tensor, chosen: Tensor) -> Tensor:
     """Mirror the chosen (B,) windows (B, F, 17, 3) in the world's yz plane, sides swapped."""
     sides = torch.as_tensor(_SWAP_SIDES, device=poses.device)
@@ -157,7 +163,7 @@ def _join(taken: Tensor, kept: Tensor, parts: Tensor, scale: Tensor | float = 1.
     scaled, others = (parts * scale)[..., None, :], 1 - parts[..., None, :]
     turned = transform(taken, to_joints * scaled @ to_bones, rotation)
     joined = turned + transform(kept, to_joints * others @ to_bones + from_root, None)
-    possible = _upright(taken) & _upright(kept)
+    possible = upright(taken) & upright(kept)
     return torch.where(possible[:, None, None, None], joined, kept)
 
 
@@ -247,7 +253,7 @@ def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _upright(poses: Tensor) -> Tensor:
+def upright(poses: Tensor) -> Tensor:
     """Say of which windows (B,) the trunk is within 45 degrees of the vertical at the target."""
     frame = poses[:, poses.shape[1] // 2]
     trunk = frame[:, JOINT_NAMES.index("thorax")] - frame[:, ROOT]

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pstmo_core.data.motion import bodies, detector_errors, detector_noise, joint_definitions
+from pstmo_core.data.motion import (
+    bodies,
+    detector_errors,
+    detector_noise,
+    joint_definitions,
+    limb_poses,
+)
 from pstmo_core.data.motion.detector_errors import DetectorErrors
 from pstmo_core.data.motion.detector_joints import derive
 from pstmo_core.data.motion.detector_noise import DetectorNoise
@@ -44,6 +50,12 @@ class SamplerConfig:
     """Share of windows whose upper bodies, arms and legs are turned, some a little, some a lot."""
     straight_legs: float = 0.0
     """Share of windows whose legs, if nearly straight, become straighter or quite straight."""
+    reach: float = 0.0
+    """Share of windows whose arms are drawn from their range, see `limb_poses`."""
+    balance: float = 0.0
+    """Share of windows whose people, if upright, stand on one leg."""
+    squat: float = 0.0
+    """Share of windows whose people, if upright, squat."""
     known_camera_share: float = 0.5
     """Share of windows whose focal length the input knows; the others assume one."""
     derived_share: float = 0.5
@@ -181,6 +193,14 @@ class Sampler:
         if config.straight_legs:
             chosen = self._uniform(count) < config.straight_legs
             world = bodies.straighten_legs(world, chosen, self.generator)
+        for share, draw in (
+            (config.squat, limb_poses.squat),
+            (config.balance, limb_poses.balance),
+            (config.reach, limb_poses.reach),
+        ):
+            if share:
+                rows = (self._uniform(count) < share).nonzero()[:, 0]
+                world[rows] = draw(world[rows], moments[rows], self.generator)
         if config.mirror:
             world = bodies.mirror(world, self._uniform(count) < 0.5)
         if config.proportions > 0:
