@@ -18,24 +18,22 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from pstmo_core.data.motion.bodies import bones_of, joints_of, upright
-from pstmo_core.skeleton import JOINT_NAMES, LOWER_BODY, ROOT
+from pstmo_core.skeleton import JOINT_NAMES, JOINTS, LOWER_BODY, ROOT
 
 #: Range of the seconds that a limb takes to move to its other pose, and share of those that rest.
 _DURATION = (0.4, 3.0)
 _AT_REST = 0.4
+#: Deviation in degrees, forward and to a side, of the lean of those who stand on one leg.
+_LEAN = (15.0, 20.0)
 
-_HIPS, _SHOULDERS = (
-    tuple(JOINT_NAMES.index(side + name) for side in "lr") for name in ("hip", "shoulder")
-)
 _THORAX = JOINT_NAMES.index("thorax")
-_ABOVE = [joint for joint in range(len(JOINT_NAMES)) if joint not in (ROOT, *LOWER_BODY)]
-_ARMS, _LEGS = (
-    tuple((side, *(JOINT_NAMES.index(name + part) for part in parts)) for name, side in sides)
-    for sides, parts in (
-        ((("l", 1), ("r", -1)), ("elbow", "wrist")),
-        ((("l", 1), ("r", -1)), ("knee", "ankle")),
-    )
+_ABOVE = [joint for joint in range(JOINTS) if joint not in (ROOT, *LOWER_BODY)]
+_HIPS, _SHOULDERS, _ARMS, _LEGS = (
+    tuple([JOINT_NAMES.index(side + name) for name in names] for side in "lr")
+    for names in (("hip",), ("shoulder",), ("elbow", "wrist"), ("knee", "ankle"))
 )
+#: By what to multiply directions that are given for a left limb.
+_LEFT, _RIGHT = (1.0, 1.0, 1.0), (-1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -69,27 +67,29 @@ def reach(poses: Tensor, moments: Tensor, generator: torch.Generator) -> Tensor:
     weight = _to_and_fro(moments, draws)
     left, right = _arm(draws, weight), _arm(draws, weight)
     right = torch.where(alike[:, None, None, None], left, right)
-    for arm, (side, *joints), chosen in zip((left, right), _ARMS, (first, ~first), strict=True):
-        _place(bones, joints, arm, frames, side, both | chosen)
+    _place(bones, _ARMS[0], left, frames, _LEFT, both | first)
+    _place(bones, _ARMS[1], right, frames, _RIGHT, both | ~first)
     return joints_of(bones, poses[:, :, ROOT])
 
 
 def balance(poses: Tensor, moments: Tensor, generator: torch.Generator) -> Tensor:
     """Let people (B, F, 17, 3), at moments (B, F) in seconds, lift one leg and stand on the other.
 
-    Those who are not upright stay as they are.
+    The body leans over the leg that stands. Those who are not upright stay as they are.
     """
     draws = _Draws(generator, len(poses), poses.device)
-    up = torch.zeros_like(poses[:, :, ROOT])
-    up[..., 2] = 1
-    frames = _frames(poses, _HIPS, up)
+    frames = _frames(poses, _HIPS, poses.new_tensor([0, 0, 1.0]).expand_as(poses[:, :, ROOT]))
     bones = bones_of(poses)
     left, standing_up = draws.uniform(0, 1) < 0.5, upright(poses)
     weight = _to_and_fro(moments, draws)
     standing, lifted = _standing_leg(draws, weight), _lifted_leg(draws, weight)
-    for (side, *joints), lifts in zip(_LEGS, (left, ~left), strict=True):
+    leaning = standing_up[:, None].repeat(1, JOINTS)
+    for joints, side, lifts in zip(_LEGS, (_LEFT, _RIGHT), (left, ~left), strict=True):
         leg = torch.where(lifts[:, None, None, None], lifted, standing)
         _place(bones, joints, leg, frames, side, standing_up)
+        leaning[:, joints] &= lifts[:, None]
+    forward, sideways = (_moving(draws.normal(2) * degrees, weight) for degrees in _LEAN)
+    _turn(bones, frames, forward, sideways, leaning)
     return joints_of(bones, poses[:, :, ROOT])
 
 
@@ -100,9 +100,7 @@ def squat(poses: Tensor, moments: Tensor, generator: torch.Generator) -> Tensor:
     are not upright stay as they are.
     """
     draws = _Draws(generator, len(poses), poses.device)
-    up = torch.zeros_like(poses[:, :, ROOT])
-    up[..., 2] = 1
-    frames = _frames(poses, _HIPS, up)
+    frames = _frames(poses, _HIPS, poses.new_tensor([0, 0, 1.0]).expand_as(poses[:, :, ROOT]))
     bones = bones_of(poses)
     standing = upright(poses)
     weight = _to_and_fro(moments, draws)
@@ -112,12 +110,14 @@ def squat(poses: Tensor, moments: Tensor, generator: torch.Generator) -> Tensor:
         torch.deg2rad(draws.uniform(low, high, 1))
         for low, high in ((0, 60), (10, 40), (-5, 40), (-3, 12))
     )
-    for side, *joints in _LEGS:
+    for joints, side in zip(_LEGS, (_LEFT, _RIGHT), strict=True):
         outward = apart * deep + stance
         thigh = _leg_direction(bend + torch.deg2rad(draws.normal(1) * 4), outward)
         below = _leg_direction(-shin * deep, outward * draws.uniform(-0.6, 0.3, 1))
         _place(bones, joints, torch.stack([thigh, below], 2), frames, side, standing)
-    _lean(bones, frames, lean * deep, standing)
+    above = torch.zeros(len(poses), JOINTS, dtype=torch.bool, device=poses.device)
+    above[:, _ABOVE] = standing[:, None]
+    _turn(bones, frames, lean * deep, torch.zeros_like(deep), above)
     return joints_of(bones, poses[:, :, ROOT])
 
 
@@ -184,7 +184,7 @@ def _place(
     joints: list[int],
     directions: Tensor,
     frames: Tensor,
-    side: int,
+    side: tuple[float, float, float],
     chosen: Tensor,
 ) -> None:
     """Give the bones (B, F, 17, 3) of two joints other directions, in the chosen (B,) windows.
@@ -194,31 +194,37 @@ def _place(
         joints: the limb's two, from the body outward.
         directions: (B, F, 2, 3) in the frame of a left limb.
         frames: (B, F, 3, 3), rows left, forward, up.
-        side: 1 for a left limb, -1 for a right one.
+        side: `_LEFT` or `_RIGHT`.
         chosen: which windows.
     """
-    mirrored = directions * directions.new_tensor([side, 1, 1])
-    turned = mirrored @ frames
+    turned = (directions * directions.new_tensor(side)) @ frames
     lengths = bones[:, :, joints].norm(dim=-1, keepdim=True)
     bones[:, :, joints] = torch.where(
         chosen[:, None, None, None], lengths * turned, bones[:, :, joints]
     )
 
 
-def _lean(bones: Tensor, frames: Tensor, angle: Tensor, chosen: Tensor) -> None:
-    """Turn the upper bodies of bones (B, F, 17, 3) forward by radians (B, F), in place."""
-    angle = angle[..., None]
-    left, forward, up = frames.unbind(-2)
-    turned = torch.stack(
-        [left, forward * angle.cos() - up * angle.sin(), forward * angle.sin() + up * angle.cos()],
-        -2,
+def _turn(bones: Tensor, frames: Tensor, forward: Tensor, sideways: Tensor, chosen: Tensor) -> None:
+    """Turn some bones (B, F, 17, 3), in place, forward and to the left by radians (B, F).
+
+    Args:
+        bones: changed in place.
+        frames: (B, F, 3, 3), rows left, forward, up.
+        forward: of the turn about the axis to the left, which comes first.
+        sideways: of the turn about the axis forward.
+        chosen: (B, 17) bool.
+    """
+    left, ahead, up = frames.unbind(-2)
+    (sin, cos), (roll, level) = (
+        (a.sin()[..., None], a.cos()[..., None]) for a in (forward, sideways)
     )
-    rotation = turned.mT @ frames  # what lies along a row of `frames` comes to lie along `turned`'s
-    upper = bones[:, :, _ABOVE]
-    bones[:, :, _ABOVE] = torch.where(chosen[:, None, None, None], upper @ rotation.mT, upper)
+    ahead, up = ahead * cos - up * sin, ahead * sin + up * cos
+    left, up = left * level - up * roll, left * roll + up * level
+    rotation = torch.stack([left, ahead, up], -2).mT @ frames
+    bones.copy_(torch.where(chosen[:, None, :, None], bones @ rotation.mT, bones))
 
 
-def _frames(poses: Tensor, sides: tuple[int, ...], up: Tensor) -> Tensor:
+def _frames(poses: Tensor, sides: tuple[list[int], ...], up: Tensor) -> Tensor:
     """Return rows left, forward and up (B, F, 3, 3) of a part of the body, unit vectors.
 
     Args:
@@ -226,6 +232,6 @@ def _frames(poses: Tensor, sides: tuple[int, ...], up: Tensor) -> Tensor:
         sides: the left and the right joint.
         up: (B, F, 3), about upward.
     """
-    left = normalize(poses[:, :, sides[0]] - poses[:, :, sides[1]], dim=-1)
+    left = normalize(poses[:, :, sides[0][0]] - poses[:, :, sides[1][0]], dim=-1)
     forward = normalize(torch.linalg.cross(left, up, dim=-1), dim=-1)
     return torch.stack([left, forward, torch.linalg.cross(forward, left, dim=-1)], -2)
