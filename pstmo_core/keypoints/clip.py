@@ -129,7 +129,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | Found:
         return _read_npz(path)
     if path.suffix == ".npz":
         raise ClipError("is not an npz file, or its beginning is lost: record or copy it again")
-    return reading.read_text(path)
+    return reading.read_file(path)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray] | Found:
@@ -138,7 +138,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray] | Found:
             keys = {name.removesuffix(".npy") for name in archive.namelist()}
     except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
         raise ClipError(f"is truncated or damaged ({error}): copy or record it again") from error
-    if "keypoints" not in keys and videopose3d.fits(keys):
+    if videopose3d.fits(keys):
         return reading.read_pickled(path)
     fields = read_plain_npz(path)
     if "keypoints" not in fields:

@@ -60,6 +60,7 @@ def sightings_of(
 ) -> Sightings:
     """Build a clip from what a file of another program says, and what the user does."""
     numbers = np.unique(np.array([*found.listed, *found.numbers], np.int64))
+    found.leave_out_nobody()
     if not found.points:
         raise ClipError(f"holds nobody in any of {len(numbers)} frames")
     size = size or found.size
@@ -84,7 +85,7 @@ def sightings_of(
         _count("height", arrays),
         _layout(arrays, points.shape[1]),
         tuple(people),
-        notes=tuple(note for note in (pixels, meaning, unit) if note),
+        notes=tuple(note for note in (*found.notes, pixels, meaning, unit) if note),
     )
     return sightings if found.named else sightings.tracked()
 

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.formats.openpose import SUFFIX as OPENPOSE
-from pstmo_core.keypoints.formats.reading import PAGE, table_like
+from pstmo_core.keypoints.formats.reading import FOLDER_SUFFIXES, PAGE, table_like
 
 KEYPOINTS, VIDEO, CAMERA, FOLDER, BAG = "keypoints", "video", "camera", "folder", "bag"
 #: Kinds that hold nothing but images.
 WITH_IMAGES = (VIDEO, CAMERA, FOLDER)
 #: Suffixes of images.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-_KEYPOINTS = (".npz", ".json", ".csv", ".tsv")
-#: How files begin: npz; mcap, SQLite; Matroska, Ogg, Flash.
+_KEYPOINTS = (".npz", ".json", ".csv", ".tsv", ".jsonl", ".ndjson", ".npy")
+#: How files begin: npz, gzip, npy; mcap, SQLite; Matroska, Ogg, Flash.
 _SIGNS = {
-    b"PK\x03\x04": KEYPOINTS, b"\x89MCAP0": BAG, b"SQLite format 3\0": BAG,
+    b"PK\x03\x04": KEYPOINTS, b"\x1f\x8b": KEYPOINTS, b"\x93NUMPY": KEYPOINTS,
+    b"\x89MCAP0": BAG, b"SQLite format 3\0": BAG,
     b"\x1aE\xdf\xa3": VIDEO, b"OggS": VIDEO, b"FLV\x01": VIDEO,
 }  # fmt: skip
 #: Bytes of a file that are looked at to tell what it is.
@@ -74,9 +75,11 @@ def _kind_of_folder(path: Path) -> str:
         raise SourceError(
             f"{path}: the bag has no metadata.yaml; `ros2 bag reindex {path}` makes it again"
         )
+    if any(name.endswith(FOLDER_SUFFIXES) for name in names):
+        return KEYPOINTS
     raise SourceError(
         f"{path}: the folder holds neither images ({', '.join(IMAGE_SUFFIXES)}), nor a bag's "
-        f"metadata.yaml, nor OpenPose's *{OPENPOSE}"
+        f"metadata.yaml, nor keypoints (*{', *'.join(FOLDER_SUFFIXES)})"
     )
 
 

@@ -217,7 +217,7 @@ def test_a_missing_file_and_a_folder_are_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "neither npz nor valid JSON"),
+        ("", "is empty: record or copy it again"),
         ("[[[1, 2], [3, ", "neither npz nor valid JSON"),
         ("\x93NUMPY", "neither npz nor valid JSON"),
         ("3", "no known format"),

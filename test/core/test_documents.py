@@ -26,8 +26,10 @@ from detector_files import (
     mediapipe_landmarks,
     table_rows,
     write_openpose,
+    write_predictions,
     write_rows,
     write_videopose3d,
+    write_yolo,
 )
 from documents import ROOT, Shown, documents, python_blocks, shown_commands
 from library_wheel import Ending, InstalledWheel
@@ -239,6 +241,9 @@ def write_detector_files(folder: Path) -> None:
         (folder / f"{name}.json").write_text(json.dumps(WRITERS[writer](clip)))
     (folder / "openpose_output").mkdir()
     write_openpose(folder / "openpose_output", clip)
+    for name, write in (("labels", write_yolo), ("predictions", write_predictions)):
+        (folder / name).mkdir()
+        write(folder / name, clip)
     (folder / "landmarks.json").write_text(json.dumps(mediapipe_landmarks().tolist()))
     write_videopose3d(folder / "data_2d_custom_walk.npz", clip)
     (folder / "points.json").write_text(json.dumps(clip.keypoints[:, 0].tolist()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 import zipfile
@@ -23,8 +24,10 @@ from detector_files import (
     table_rows,
     triplets,
     write_openpose,
+    write_predictions,
     write_rows,
     write_videopose3d,
+    write_yolo,
 )
 
 from pstmo_core.keypoints.clip import Clip, ClipError, load_clip
@@ -80,6 +83,107 @@ def test_a_folder_of_openpose_is_read_with_the_frames_in_which_nobody_is(
     }
     code, _, err = pstmo("lift", tmp_path, "-o", tmp_path / "out.npz", "--fps", 30, "--size", *SIZE)
     assert code == 0, err
+
+
+def test_body_25b_is_told_from_body_25_by_where_its_points_lie(truth: Clip, tmp_path: Path) -> None:
+    """Both have 25 points; read as the other, hips become elbows."""
+    for frame in range(FRAMES):
+        content = {"people": [
+            {"pose_keypoints_2d": [*triplets(p, s), *[0.0] * 24]}
+            for _, p, s in people(truth, frame)
+        ]}  # fmt: skip
+        (tmp_path / f"v_{frame:012}_keypoints.json").write_text(json.dumps(content))
+    (tmp_path / "._v_000000000000_keypoints.json").write_bytes(b"\0\5")  # as macOS leaves them
+    clip = load_clip(tmp_path, fps=30, size=SIZE)
+    assert clip.layout == "body25b"
+    cut = Clip(clip.keypoints[:, :, :17], clip.scores[:, :, :17], clip.stamps, *SIZE, "coco17",
+               clip.ids)  # fmt: skip
+    same_people(cut, truth)
+
+
+def test_a_folder_with_a_file_for_each_frame_is_one_clip(
+    truth: Clip, tmp_path: Path, pstmo: Command
+) -> None:
+    folders = {name: tmp_path / name for name in ("predictions", "labels", "tracked")}
+    for folder in folders.values():
+        folder.mkdir()
+    write_predictions(folders["predictions"], truth)
+    write_yolo(folders["labels"], truth)
+    write_yolo(folders["tracked"], truth, tracked=True)
+    for folder in folders.values():
+        clip = load_clip(folder, fps=30, size=SIZE)
+        same_people(clip, truth)
+    assert clip.ids == ("1", "2")
+    options = ("-o", tmp_path / "out.npz", "--fps", 30, "--size", *SIZE)
+    code, _, err = pstmo("lift", folders["labels"], *options)
+    assert code == 0, err
+    (folders["labels"] / "walk2_1.txt").write_text("0 0.5 0.5\n")
+    with pytest.raises(ClipError, match="walk2_1.txt, line 1: has 3 numbers, not those of a pose"):
+        load_clip(folders["labels"], fps=30, size=SIZE)
+    whole = json.dumps(WRITERS["coco_results"](truth))
+    (folders["predictions"] / "000003.json").write_text(whole)
+    with pytest.raises(ClipError, match="000003.json: holds several frames"):
+        load_clip(folders["predictions"], fps=30, size=SIZE)
+
+
+def test_compressed_files_lines_of_json_and_single_arrays_are_read(
+    truth: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = WRITERS["coco_results"](truth)
+    lines = "\r\n".join(map(json.dumps, results)).encode()
+    packed = gzip.compress(json.dumps(results).encode())
+    for name, data in (
+        ("a.json.gz", packed), ("b.jsonl", b"\xef\xbb\xbf" + lines), ("c.txt", lines),
+        ("d.json", json.dumps(results).encode("utf-16")),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(data)
+        same_people(load_clip(tmp_path / name, fps=30, size=SIZE), truth)
+    first = np.concatenate([truth.keypoints[:, 0], truth.scores[:, 0, :, None]], -1)
+    np.save(tmp_path / "e.npy", first)
+    clip = load_clip(tmp_path / "e.npy", fps=30, size=SIZE, layout="coco17")
+    np.testing.assert_allclose(clip.keypoints[:, 0], truth.keypoints[:, 0], atol=0.01)
+    (tmp_path / "f.json.gz").write_bytes(packed[:-40])
+    with pytest.raises(ClipError, match="is cut off: copy it again"):
+        load_clip(tmp_path / "f.json.gz", fps=30, size=SIZE)
+    monkeypatch.setattr(reading, "MOST_BYTES", 10_000)
+    with pytest.raises(ClipError, match="cut it into parts"):
+        load_clip(tmp_path / "a.json.gz", fps=30, size=SIZE)
+    for name, sign in (("g.h5", b"\x89HDF\r\n"), ("h.pkl", pickle.dumps(1))):
+        (tmp_path / name).write_bytes(sign)
+        with pytest.raises(ClipError, match="is not read: export CSV or JSON"):
+            load_clip(tmp_path / name, fps=30, size=SIZE)
+
+
+def test_detectrons_npz_as_videopose3ds_script_writes_it(truth: Clip, tmp_path: Path) -> None:
+    found, boxes = np.empty(FRAMES, object), np.empty(FRAMES, object)
+    for f in range(FRAMES):
+        rows = [
+            [*zip(*p, strict=True), [0.0] * 17, s] for _, p, s in people(truth, f)
+        ]  # x, y, logit, probability
+        found[f], boxes[f] = [[], np.array(rows, np.float32)], [[], np.ones((len(rows), 5))]
+    path = tmp_path / "walk.mp4.npz"
+    np.savez(path, boxes=boxes, keypoints=found, segments=np.empty(FRAMES, object),
+             metadata={"w": SIZE[0], "h": SIZE[1]})  # fmt: skip
+    same_people(load_clip(path, fps=30), truth)
+
+
+def test_frames_say_their_time_and_heads_of_files_rate_and_size(tmp_path: Path) -> None:
+    landmarks = [[dict(zip("xyz", row, strict=False)) for row in frame]
+                 for frame in mediapipe_landmarks().tolist()]  # fmt: skip
+    path = tmp_path / "file.json"
+    timed = [{"timestamp_ms": 40 * f, "pose_landmarks": [e]} for f, e in enumerate(landmarks)]
+    path.write_text(json.dumps(timed))
+    assert np.diff(load_clip(path, size=(720, 1280)).stamps).tolist() == [40_000_000] * 2
+    whole = {
+        "fps": 25,
+        "width": 720,
+        "height": 1280,
+        "frames": [{"landmarks": e} for e in landmarks],
+    }
+    path.write_text(json.dumps(whole))
+    clip = load_clip(path)
+    assert np.diff(clip.stamps).tolist() == [40_000_000] * 2
+    assert (clip.width, clip.height) == (720, 1280)
 
 
 def test_mediapipes_landmarks_are_read_as_objects_and_numbers_in_shares_of_the_image(
@@ -150,6 +254,56 @@ def test_tables_name_their_columns(header: str, truth: Clip, tmp_path: Path) -> 
     same_people(clip, truth)
     assert clip.ids == ("id0", "id1")
     assert clip.stamps.tolist() == [frame * 40_000_000 for frame in range(FRAMES)]
+
+
+def test_tables_of_spreadsheets_and_scripts_hold_the_same_people(
+    truth: Clip, tmp_path: Path
+) -> None:
+    def text(rows: list[list[Any]], separator: str = ",", decimal: str = ".") -> str:
+        return "\n".join(
+            separator.join(str(v).replace(".", decimal) if isinstance(v, float) else str(v)
+                           for v in row) for row in rows)  # fmt: skip
+
+    rows = table_rows(truth, HEADERS["name_axis"])
+    timed = [[*row[:1], *row[2:]] for row in rows]
+    for row, new in zip(rows, timed, strict=True):
+        new[0] = row[1] if row is rows[0] else f"2024-05-01T10:00:00.{row[1]:03}"
+    timed[0][0] = "timestamp"
+    long = [["frame", "timestamp_us", "person_id", "joint", "x", "y", "score"]] + [
+        [f, f * 40_000, f"id{i}", n, *at, v]
+        for f in range(FRAMES) for i, p, s in people(truth, f)
+        for n, at, v in zip(NAMES, p, s, strict=True)
+    ]  # fmt: skip
+    for name, data in {
+        "decimal commas": b"\xef\xbb\xbf" + text(rows, ";", ",").replace("\n", "\r\n").encode(),
+        "utf-16": text(rows, "\t").encode("utf-16"),
+        "bars, a comment, empty lines": ("# by hand\n\n" + text(rows, "|")).encode(),
+        "time of day alone": text(timed).encode(),
+        "a row for each point": text(long).encode(),
+    }.items():
+        path = tmp_path / "points.txt"
+        path.write_bytes(data)
+        clip = load_clip(path, size=SIZE)
+        same_people(clip, truth)
+        assert clip.ids == ("id0", "id1"), name
+        assert np.diff(clip.stamps).tolist() == [40_000_000] * (FRAMES - 1), name
+    path.write_text(text(rows[1:]))
+    with pytest.raises(ClipError, match="row 2|has no columns|has no header"):
+        load_clip(path, size=SIZE)
+    path.write_text("1.5,2,3\n2,3,4\n")
+    with pytest.raises(ClipError, match="has no header: write the columns' names"):
+        load_clip(path, size=SIZE)
+
+
+def test_people_without_a_point_are_nobody(truth: Clip, tmp_path: Path) -> None:
+    path = tmp_path / "points.json"
+    entries = WRITERS["coco_results"](truth)
+    nobody = [dict(entry, keypoints=[0] * 51, track_id=9) for entry in entries]
+    path.write_text(json.dumps(entries + nobody))
+    same_people(load_clip(path, fps=30, size=SIZE), truth)
+    path.write_text(json.dumps(nobody))
+    with pytest.raises(ClipError, match=f"holds nobody in any of {FRAMES} frames"):
+        load_clip(path, fps=30, size=SIZE)
 
 
 def test_deeplabcuts_and_sleaps_tables_are_read(truth: Clip, tmp_path: Path) -> None:

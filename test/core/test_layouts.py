@@ -10,7 +10,7 @@ from pstmo_core.skeleton import JOINT_NAMES, PARENTS, mirror_order
 DATA = Path(__file__).parents[1] / "data"
 DETECTORS = [
     "coco17", "openpose18", "body25", "halpe26", "blazepose33", "wholebody133", "halpe136", "zed34",
-    "zed38",
+    "zed38", "body25b",
 ]  # fmt: skip
 JOINT = {name: index for index, name in enumerate(JOINT_NAMES)}
 

@@ -100,10 +100,68 @@ def tfjs(clip: Clip) -> Any:
     ]  # fmt: skip
 
 
+def coco_scores_apart(clip: Clip) -> Any:
+    """Results of scores beside the points, file names of two numbers, and things of no points."""
+    return [{"image_id": "0.jpg", "category_id": 3, "bbox": [1, 2, 3, 4], "score": 0.9}] + [
+        {"image_id": f"{f:06}_cam3.jpg", "keypoints": p, "keypoint_scores": s}
+        for f in range(len(clip)) for _, p, s in people(clip, f)
+    ]  # fmt: skip
+
+
+def coco_without_image_ids(clip: Clip) -> Any:
+    return [
+        {"file_name": f"frames/{f:06}.mp4", "category_id": 1, "keypoints": triplets(p, s)}
+        for f in range(len(clip)) for _, p, s in people(clip, f)
+    ]  # fmt: skip
+
+
+def mmpose_before_1(clip: Clip) -> Any:
+    return [[{"bbox": [1, 2, 3, 4, 0.9], "track_id": float(i),
+              "keypoints": [[*at, v] for at, v in zip(p, s, strict=True)]}
+             for i, p, s in people(clip, f)] for f in range(len(clip))]  # fmt: skip
+
+
+def ultralytics(clip: Clip) -> Any:
+    return [[{"name": "person", "class": 0, "confidence": 0.9, "track_id": i + 1,
+              "box": {"x1": 1, "y1": 2, "x2": 3, "y2": 4},
+              "keypoints": {"x": [at[0] for at in p], "y": [at[1] for at in p], "visible": s}}
+             for i, p, s in people(clip, f)] for f in range(len(clip))]  # fmt: skip
+
+
+def detectron2(clip: Clip) -> Any:
+    return [{"pred_boxes": [[1, 2, 3, 4]], "scores": [0.9, 0.8],
+             "pred_keypoints": [[[*at, v] for at, v in zip(p, s, strict=True)]
+                                for _, p, s in people(clip, f)]}
+            for f in range(len(clip))]  # fmt: skip
+
+
+def rtmlib(clip: Clip) -> Any:
+    return {"fps": 30, "width": SIZE[0], "height": SIZE[1], "frames": [
+        {"keypoints": [p for _, p, _ in people(clip, f)],
+         "scores": [s for *_, s in people(clip, f)]} for f in range(len(clip))]}  # fmt: skip
+
+
+def posenet(clip: Clip) -> Any:
+    long = [n.replace("l", "left", 1) if n[0] == "l" else n.replace("r", "right", 1)
+            if n[0] == "r" else n for n in NAMES]  # fmt: skip
+    return [[{"score": 0.9, "keypoints": [
+        {"part": n, "position": {"x": x, "y": y}, "score": v}
+        for (x, y), v, n in zip(p, s, long, strict=True)]} for _, p, s in people(clip, f)]
+        for f in range(len(clip))]  # fmt: skip
+
+
+def easy_vitpose(clip: Clip) -> Any:
+    """Points begin with y there."""
+    return {"skeleton": dict(enumerate(NAMES)), "keypoints": [
+        {str(i): [[y, x, v] for (x, y), v in zip(p, s, strict=True)]
+         for i, p, s in people(clip, f)} for f in range(len(clip))]}  # fmt: skip
+
+
 WRITERS: dict[str, Callable[[Clip], Any]] = {
     each.__name__: each
     for each in (coco_results, coco_annotations, alphapose, alphapose_cmu, mmpose, mmpose_frames,
-                 gastnet, tfjs)
+                 gastnet, tfjs, coco_scores_apart, coco_without_image_ids, mmpose_before_1,
+                 ultralytics, detectron2, rtmlib, posenet, easy_vitpose)
 }  # fmt: skip
 
 
@@ -117,6 +175,24 @@ def write_openpose(folder: Path, clip: Clip, nobody_in: int | None = None) -> No
                 v for c in order for v in ([*p[c], s[c]] if c is not None else [0, 0, 0])]}
             for _, p, s in listed]}  # fmt: skip
         (folder / f"v_{frame:012}_keypoints.json").write_text(json.dumps(content))
+
+
+def write_predictions(folder: Path, clip: Clip) -> None:
+    """Write the instances of each frame to a file of its own, as MMPose's inferencer does."""
+    for f in range(len(clip)):
+        instances = [{"keypoints": p, "keypoint_scores": s} for _, p, s in people(clip, f)]
+        (folder / f"{f:06}.json").write_text(json.dumps(instances))
+
+
+def write_yolo(folder: Path, clip: Clip, tracked: bool = False) -> None:
+    """Write Ultralytics' labels: class, box, points in shares of the image, the track's number."""
+    for f in range(len(clip)):
+        lines = [
+            [0, 0.5, 0.5, 0.2, 0.4, *triplets((np.array(p) / SIZE).tolist(), s), *[i + 1] * tracked]
+            for i, p, s in people(clip, f)
+        ]
+        text = "".join(" ".join(map(str, line)) + "\n" for line in lines)
+        (folder / f"walk2_{f + 1}.txt").write_text(text)
 
 
 def mediapipe_landmarks() -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pstmo_core.keypoints.formats.found import Found, number_in
+from pstmo_core.keypoints.formats.found import Found, frame_numbers
 
 NAME = 'AlphaPose --format cmu: {"0.jpg": {"bodies": [{"joints": [x, y, score, ..]}]}, ..}'
 _LISTS = {"bodies": "joints", "people": "pose_keypoints_2d"}
@@ -19,8 +19,9 @@ def fits(content: Any) -> bool:
 def read(content: Any) -> Found:
     """Read the images."""
     found = Found()
+    frame = frame_numbers(content, "an image's name")
     for image, entry in content.items():
-        number = number_in(image, f"image {image}")
+        number = frame[image]
         found.listed.append(number)
         for people, points in _LISTS.items():
             for index, person in enumerate(entry.get(people, ())):

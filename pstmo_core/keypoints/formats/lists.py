@@ -26,7 +26,7 @@ def read(content: Any) -> Found:
     if points.ndim == 2 and points.shape[1] == 4 * _BLAZEPOSE:  # MediaPipe's, flattened
         points = points.reshape(-1, _BLAZEPOSE, 4)[..., [0, 1, 3]]
     elif points.ndim > 1 and points.shape[-2] == _BLAZEPOSE:
-        points = points[..., :2]
+        points = points[..., [0, 1, 3] if points.shape[-1] in (4, 5) else [0, 1]]
     if points.ndim not in (3, 4) or points.shape[-1] not in (2, 3):
         raise FormatError(
             f"holds numbers of the shape {points.shape}, but must hold (frames, points, 2 or 3)"

@@ -22,15 +22,19 @@ def fits(content: Any) -> bool:
     if first is None:
         return False
     if is_list_of(first, dict):
-        return {"x", "y"} <= set(first[0]) and "name" not in first[0]
+        named = "name" in first[0] and len(first) != _POINTS
+        return {"x", "y"} <= set(first[0]) and not named
     return len(first) == _POINTS and is_list_of(first, list) and len(first[0]) in (4, 5)
 
 
 def read(content: Any) -> Found:
     """Read frames; null or an empty list is a frame in which nobody was found."""
     frames = _frames(content)
-    found = Found(layout="blazepose33", listed=list(range(len(frames))))
+    found = Found(layout="blazepose33")
+    if isinstance(content, dict):
+        found.take_facts(content)
     for number, frame in enumerate(frames):
+        found.list_frame(number, frame)
         for person, points in enumerate(_people(frame)):
             where = f"frame {number}, person {person}"
             rows = _rows(points, where)
@@ -43,9 +47,13 @@ def read(content: Any) -> Found:
 
 
 def _frames(content: Any) -> Any:
-    if isinstance(content, dict):
-        return next((content[key] for key in (*_KEYS, "frames") if key in content), None)
-    return content
+    if not isinstance(content, dict):
+        return content
+    if content and all(key.isdecimal() for key in content):  # by the frame's number
+        last = max(map(int, content))
+        if last < 10 * len(content) + 1000:
+            return [content.get(str(number)) for number in range(last + 1)]
+    return next((content[key] for key in (*_KEYS, "frames") if key in content), None)
 
 
 def _people(frame: Any) -> list[Any]:

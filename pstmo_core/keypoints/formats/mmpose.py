@@ -25,6 +25,8 @@ def read(content: Any) -> Found:
     found = Found()
     if isinstance(content, dict):
         frames = content["instance_info"]
+        if frames and "instances" not in frames[0]:  # of one image
+            frames = [{"instances": frames}]
         found.layout = _LAYOUTS.get(str((content.get("meta_info") or {}).get("dataset_name")))
     else:
         frames = content if "instances" in content[0] else [{"instances": content}]

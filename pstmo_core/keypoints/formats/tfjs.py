@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.keypoints.formats.found import FormatError, Found, is_list_of
-from pstmo_core.keypoints.layouts import LAYOUTS
+from pstmo_core.keypoints.formats.found import (
+    FormatError,
+    Found,
+    is_list_of,
+    layout_of,
+    short_name,
+    short_names,
+)
 
 NAME = 'TensorFlow.js: [{"left_eye": {"x": .., "y": .., "score": ..}, ..}, ..]'
 
@@ -36,33 +42,31 @@ def read(content: Any) -> Found:
             [{point["name"]: point for point in pose["keypoints"]} for pose in frame]
             for frame in listed
         ]
-    names = {_short(name) for frame in poses for pose in frame for name in pose}
-    fitting = [layout for layout in LAYOUTS.values() if names <= set(layout.joint_names)]
-    if not names or not fitting:
-        known = [set(layout.joint_names) for layout in LAYOUTS.values()]
-        unknown = sorted(names.difference(*known)) or sorted(names)
-        raise FormatError(f"names points of no known layout: {unknown[:5]}")
-    columns = {name: column for column, name in enumerate(fitting[0].joint_names)}
+    names = {short_name(name) for frame in poses for pose in frame for name in pose}
+    layout = layout_of(names)
+    if layout is None:
+        raise FormatError("names its points by numbers only: give lists of them instead")
+    columns = {name: column for column, name in enumerate(short_names(layout))}
     one = all(len(frame) == 1 for frame in poses)
-    found = Found(fitting[0].name, listed=list(range(len(poses))))
+    found = Found(layout, listed=list(range(len(poses))))
     for number, frame in enumerate(poses):
         for person, pose in enumerate(frame):
             points = np.full((len(columns), 3), np.nan)
             for name, point in pose.items():
-                points[columns[_short(name)]] = _point(point, number, name)
+                if short_name(name) in columns:
+                    points[columns[short_name(name)]] = _point(point, number, name)
             name = "p0" if one else None
             found.add(number, points, name=name, where=f"frame {number}, person {person}")
     return found
 
 
-def _short(name: str) -> str:
-    """left_eye -> leye, as this library names points."""
-    return name.replace("left_", "l").replace("right_", "r")
-
-
 def _point(point: Any, frame: int, name: str) -> tuple[float, float, float]:
     try:
-        return float(point["x"]), float(point["y"]), float(point.get("score", 1.0))
+        return (
+            float(point["x"]),
+            float(point["y"]),
+            float(point.get("score", point.get("visibility", 1.0))),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(
             f"frame {frame}, point {name}: is {point!r}, but must be an object with the numbers "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pstmo_core.errors import names_known, quoted
 from pstmo_core.keypoints.layouts.blazepose33 import BLAZEPOSE33
 from pstmo_core.keypoints.layouts.body25 import BODY25
+from pstmo_core.keypoints.layouts.body25b import BODY25B
 from pstmo_core.keypoints.layouts.coco17 import COCO17
 from pstmo_core.keypoints.layouts.from_file import SUFFIXES, read_layout
 from pstmo_core.keypoints.layouts.h36m17 import H36M17
@@ -22,7 +23,7 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
         COCO17, OPENPOSE18, BODY25, HALPE26, BLAZEPOSE33, WHOLEBODY133, HALPE136, ZED34, ZED38,
-        H36M17,
+        H36M17, BODY25B,
     )
 }  # fmt: skip
 #: Layouts of users' files, by their names.
