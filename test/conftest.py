@@ -30,7 +30,7 @@ SLOW = (
     "test_lift_images", "test_lift_many", "test_lift_ray", "test_live_model",
     "test_make_reference", "test_masked_model", "test_merging", "test_node_bench",
     "test_node_frames", "test_node_outputs", "test_official", "test_raised_camera",
-    "test_robustness", "test_rotation", "test_several_cameras", "test_simulation",
+    "test_robustness", "test_rotation", "test_scripts", "test_several_cameras", "test_simulation",
     "test_steadying", "test_step_graph", "test_streams", "test_tensorrt_build",
     "test_tensorrt_device",
     "test_torture", "test_training", "test_training_paths", "test_wheel", "test_whole_chain",

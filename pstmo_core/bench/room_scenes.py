@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.mocap import MocapError, load_mocap
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.room.depth_root import sample_depth
 from pstmo_core.runtime.base import Runtime
@@ -117,13 +117,21 @@ def answers_to(runtime: Runtime, scene: Scene, config: StreamConfig) -> list[Ske
 
 
 def load_clips(mocap: Path, clips: int) -> tuple[list[np.ndarray], float]:
-    """Return clips (F, 17, 3) of the test split of six seconds and more, and their frame rate."""
+    """Return clips (F, 17, 3) of the test split of six seconds and more, and their frame rate.
+
+    Raises:
+        MocapError: if the file is wrong, or has no such clip.
+    """
     data = load_mocap(mocap, "test")
     data = data.select(data.quality == "own")
     fps = data.fps / _STEP
     ends = zip(data.start, data.start + data.length, strict=True)
     motion = [data.positions[a:b:_STEP].astype(np.float64) for a, b in ends]
     motion = [clip[: round(_LONGEST * fps)] for clip in motion if len(clip) >= _SHORTEST * fps]
+    if not motion:
+        raise MocapError(
+            f"{mocap}: the test split has no clip of {_SHORTEST:g} s or more of class own"
+        )
     return motion[:: max(1, len(motion) // clips)][:clips], fps
 
 

@@ -50,6 +50,10 @@ SHORTER: tuple[tuple[str, list[str]], ...] = (
     ("pstmo train", TRAINING),
     ("pstmo experiments run", ["as shipped", *TRAINING]),
     ("pstmo calibrate", ["--windows", "100"]),
+    (
+        "pstmo bench live-cost",
+        ["--turns", "1", "--seconds", "0.01", "--people", "1", "--frames", "400"],
+    ),
 )
 #: Words that stand for something, by how the command begins, and what stands for them here.
 MEANT: tuple[tuple[str, str, list[str]], ...] = (
@@ -58,6 +62,7 @@ MEANT: tuple[tuple[str, str, list[str]], ...] = (
     ("pstmo train", "run.yaml", ["runs/lifter27_start/run.yaml"]),
     ("pstmo", "...", DATASET),
     ("pstmo lift", "*.mp4", ["walk.mp4", "run.mp4"]),
+    ("pstmo bench real", "../shared/real", ["recordings"]),
 )
 
 
@@ -83,6 +88,13 @@ def knows_its_options(shown: Shown) -> bool:
     return all(word in said for word in shown.words if word.startswith("--"))
 
 
+def runs_on_less(shown: Shown) -> bool:
+    """test_scripts.py runs the script, which explains every option that is shown."""
+    program = next(word for word in shown.words if word.startswith("scripts/"))
+    tests = (ROOT / "test" / "training" / "test_scripts.py").read_text()
+    return f'"{Path(program).stem}"' in tests and knows_its_options(shown)
+
+
 def extra_exists(shown: Shown) -> bool:
     """The extra that is installed is one of this project's."""
     extras = re.findall(r"\.\[(\w+)\]", shown.text)
@@ -99,7 +111,11 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
     ("ros2 ", "test/ros/test_document_commands.py runs it",
      exists("test/ros/test_document_commands.py")),
     ("scripts/convert_detectors/", "it needs npm, PyPI and minutes", script_is_there),
-    ("scripts/", "it sets the whole environment up", script_is_there),
+    ("scripts/demo.sh", "it sets the environment up; test/ros/test_demo_video.py runs the demo",
+     exists("test/ros/test_demo_video.py")),
+    ("scripts/avx2_only/", "test/core/test_avx2_only.py runs it",
+     exists("test/core/test_avx2_only.py")),
+    ("scripts/test", "it sets the environment up and runs these tests", script_is_there),
     ("pytest ", "it is a part of these tests", lambda shown: (ROOT / shown.words[1]).is_file()),
     ("pip install", "it asks a package registry", extra_exists),
     ("python3 -m pip install", "it asks a package registry", not_ours),
@@ -115,16 +131,13 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
      exists("test/training/test_distributed.py")),
     ("python scripts/write_parameters.py", "test/ros/test_parameter_files.py compares its result",
      exists("test/ros/test_parameter_files.py")),
-    ("python scripts/", "it measures for minutes, most on recordings", knows_its_options),
+    ("python scripts/", "test/training/test_scripts.py runs it on less", runs_on_less),
+    ("scripts/measure_", "test/training/test_scripts.py runs it on less", runs_on_less),
     ("pstmo engine build", "it needs an NVIDIA GPU", no_gpu),
     ("pstmo engine clear", "it empties the user's cache; test/core/test_engine_cache.py runs it",
      exists("test/core/test_engine_cache.py")),
-    ("pstmo bench live-cost", "it measures the shipped streaming network, for minutes",
-     lambda shown: is_complete(shown.words)),
     ("pstmo bench live", "test/core/test_wheel.py runs it on less",
      exists("test/core/test_wheel.py")),
-    ("pstmo bench real", "test/core/test_bench_real.py runs it on a recording that it makes",
-     exists("test/core/test_bench_real.py")),
 )  # fmt: skip
 
 
@@ -199,6 +212,7 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
     """Write the files that documents name: the data sets', the detectors', videos, weights."""
     import imageio.v2 as imageio
     from random_networks import trained_looking
+    from recorded_views import write_view
     from synthetic_datasets import write_3dhp_test, write_h36m
 
     from pstmo_core.model.checkpoints import save_weights
@@ -221,6 +235,8 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
     for kind in ("gt", "cpn_ft_h36m_dbb"):
         write_h36m(folder, kind, subjects)
     write_3dhp_test(folder)
+    (folder / "recordings").mkdir()
+    write_view(folder / "recordings")
     for encoding in ("person", "screen"):
         small = ModelConfig(layers=1, width=32, feedforward=32, sem_width=32, encoding=encoding)
         save_weights(trained_looking(small), folder / f"{encoding}.safetensors")

@@ -47,13 +47,13 @@ MAIN_PATHS: dict[str, tuple[list[str], str]] = {
                    "live.md"),
     "figures live": (["benchmarks/live.json", "-o", "live.png"], "wrote"),
     "bench real": (["recordings", "--look-ahead", "0"], "real.md"),
+    "bench live-cost": (["--people", "1", "--seconds", "0.01", *ONCE], "live_cost.md"),
     "engine list": (["--cache", "engines"], "no engines"),
     "engine clear": (["--cache", "engines"], ""),
 }  # fmt: skip
 #: Commands without a main path here, and why.
 NO_PATH = {
     "engine build": "it needs TensorRT (test/core/test_tensorrt_build.py)",
-    "bench live-cost": "it measures the shipped streaming network, for minutes",
     "predict": "it only says its new name (test/core/test_cli.py)",
 }
 

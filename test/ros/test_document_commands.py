@@ -1,4 +1,4 @@
-"""The commands of ROS 2 in the documents: what they launch starts, and options exist."""
+"""The commands of ROS 2 in the documents: what they start is ready, and options exist."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ LAUNCHES = [
     if each.text.startswith(OURS) and "--" not in each.text
     and not any(each.text.startswith(OURS + foreign) for foreign in FOREIGN)
 ]  # fmt: skip
+#: What a node says when it is ready that is started by itself.
+READY = {"detector_node": r"detector\]: active:", "people_merger": r"people_merger\]: merges"}
+RUNS = [each for each in COMMANDS if each.words[1] == "run" and each.words[3] in READY]
+STARTED = LAUNCHES + RUNS
 #: What stands for a camera that is not here.
 INSTEAD = {"camera:=0": "camera:=sample"}
 
@@ -83,10 +87,6 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
      exists("test/ros/test_security_policy.py")),
     ("ros2 run pstmo_ros lifter_node --ros-args --enclave", "it needs DDS with security",
      exists("config/security/policy.xml")),
-    ("ros2 run pstmo_ros detector_node", "test_node_detector.py runs the node",
-     exists("test/ros/test_node_detector.py")),
-    ("ros2 run pstmo_ros people_merger", "test_people_merger.py runs the node",
-     exists("test/ros/test_people_merger.py")),
     ("ros2 run pstmo_ros bench", "test_node_bench.py runs its measurements",
      explains_its_options),
     ("ros2 run pstmo_ros torture", "test_torture.py runs attacks", explains_its_options),
@@ -95,7 +95,7 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
 
 def reason(shown: Shown) -> tuple[str, Callable[[Shown], bool]] | None:
     for beginning, why, holds in NOT_RUN:
-        if shown.text.startswith(beginning) and shown not in LAUNCHES:
+        if shown.text.startswith(beginning) and shown not in STARTED:
             return why, holds
     return None
 
@@ -103,7 +103,7 @@ def reason(shown: Shown) -> tuple[str, Callable[[Shown], bool]] | None:
 def test_every_command_is_run_or_has_a_reason_that_holds(ros_domain: None) -> None:
     asked: dict[str, bool] = {}
     for shown in COMMANDS:
-        if shown in LAUNCHES:
+        if shown in STARTED:
             continue
         why = reason(shown)
         assert why is not None, f"name it in NOT_RUN: {shown.name}"
@@ -111,38 +111,43 @@ def test_every_command_is_run_or_has_a_reason_that_holds(ros_domain: None) -> No
         asked.setdefault(text, why[1](shown))
         assert asked[text], f"{shown.name} is not run because {why[0]}; that is not so"
         print(f"not run: {shown.name}: {why[0]}")
-    assert len(LAUNCHES) >= 7
+    assert len(LAUNCHES) >= 7 and len(RUNS) >= 3
 
 
 @pytest.mark.parametrize(
-    "part", [LAUNCHES[index::3] for index in range(3)], ids=["first", "second", "third"]
+    "part", [STARTED[index::3] for index in range(3)], ids=["first", "second", "third"]
 )
-def test_what_documents_launch_becomes_active(
+def test_what_documents_start_becomes_active(
     part: Sequence[Shown], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Each in a domain of its own, several at a time: most of the time is starting programs."""
     pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
     logs: dict[Shown, str] = {}
     threads = [
-        threading.Thread(target=lambda s=shown: logs.update({s: launched(s)})) for shown in part
+        threading.Thread(target=lambda s=shown: logs.update({s: started(s)})) for shown in part
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     for shown in part:
-        assert re.search(r"lifter\]: active:", logs[shown]), f"{shown.name}\n{logs[shown]}"
+        assert re.search(ready(shown), logs[shown]), f"{shown.name}\n{logs[shown]}"
         assert "Traceback" not in logs[shown] and "[ERROR]" not in logs[shown], logs[shown]
 
 
-def launched(shown: Shown) -> str:
-    """Launch in a domain of its own, until the lifter is active; return what was logged."""
+def ready(shown: Shown) -> str:
+    """Return the pattern of what is logged when everything that a command starts is ready."""
+    return READY.get(shown.words[3], r"lifter\]: active:")
+
+
+def started(shown: Shown) -> str:
+    """Run a command in a domain of its own, until it is ready; return what was logged."""
     with OwnDomain() as domain:
-        return launched_in(domain.number, shown)
+        return started_in(domain.number, shown)
 
 
-def launched_in(domain: int, shown: Shown, seconds: float = 120.0) -> str:
-    """Launch until the lifter is active, or the time is over; return what was logged."""
+def started_in(domain: int, shown: Shown, seconds: float = 120.0) -> str:
+    """Run a command until it is ready, or the time is over; return what was logged."""
     words = [INSTEAD.get(word, word) for word in shown.words]
     process = subprocess.Popen(
         words, cwd="/", text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -151,14 +156,16 @@ def launched_in(domain: int, shown: Shown, seconds: float = 120.0) -> str:
             "ROS_LOCALHOST_ONLY": "1", "PYTHONUNBUFFERED": "1",
         },
     )  # fmt: skip
-    late = threading.Timer(seconds, process.send_signal, [signal.SIGINT])
+    # launch passes a signal on; `ros2 run` leaves it to the terminal, which tells both.
+    stop = os.killpg if shown in RUNS else os.kill
+    late = threading.Timer(seconds, stop, [process.pid, signal.SIGINT])
     late.start()
     log = ""
     assert process.stdout is not None
     for line in process.stdout:
         log += line
-        if re.search(r"lifter\]: active:", line):
-            process.send_signal(signal.SIGINT)
+        if re.search(ready(shown), line):
+            stop(process.pid, signal.SIGINT)
             break
     late.cancel()
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 #: Programs whose calls are commands; other lines of a block are a file's content or a drawing.
 _PROGRAM = re.compile(
-    r"(pstmo|ros2|scripts/[\w/]+\.sh|python3?|pip|colcon|rosdep|torchrun|tensorboard|pytest|cd|git"
+    r"(pstmo|ros2|scripts/[\w/]+\.(?:sh|py)|python3?|pip|colcon|rosdep|torchrun|tensorboard|pytest|cd|git"
     r"|source|export)\b(?![/.\w]*`)"
 )
 _INLINE = re.compile(r"`([^`\n]+)`")
