@@ -101,8 +101,10 @@ class CameraPipeline:
 
     @property
     def doubt(self) -> str:
-        """What is wrong with floor and depth image, and what to do; empty if nothing is."""
-        told = doubt_sizes(self.stream.lifter.size_health()) if self.stream else ""
+        """What is wrong with pose, floor and depth image, and what to do; empty if nothing is."""
+        told = self._surroundings.doubt
+        if self.stream and not told:
+            told = doubt_sizes(self.stream.lifter.size_health())
         return f"{self.name}: {told}" if self.name and told else told
 
     def open(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 
 import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from pstmo_core.errors import quoted
@@ -20,10 +23,16 @@ from pstmo_ros.conversions import stamp_ns
 _ENCODINGS = {"16UC1": ("u2", 0.001), "mono16": ("u2", 0.001), "32FC1": ("f4", 1.0)}
 #: Images that are kept; older ones are late for everybody.
 _KEPT = 16
+#: Seconds without people after which depth images are not listened to.
+_IDLE = 5.0
+#: Seconds without an image, while there are people, after which that is told.
+_SILENCE = 3.0
+#: Relative difference of two images' aspect ratios above which they cannot show the same.
+_SHAPES = 0.03
 
 
 class DepthImages:
-    """Hears registered depth images while somebody is there or may come.
+    """Hears registered depth images while somebody is there: they are large.
 
     Args:
         node: hears them.
@@ -35,32 +44,99 @@ class DepthImages:
     def __init__(
         self, node: Node, topic: str, tolerance: float, tell: Callable[[str, str], object]
     ) -> None:
-        self._node, self._tell = node, tell
+        self._node, self._topic, self._tell = node, topic, tell
         self._tolerance = round(tolerance * 1e9)
         self._images: deque[tuple[int, Image]] = deque(maxlen=_KEPT)
-        self._subscription = node.create_subscription(
-            Image, topic, self._on_image, qos_profile_sensor_data
-        )
+        self._subscription: Subscription | None = None
+        self._wanted = self._heard = 0.0
+        """When somebody was there last, and an image came last or was first waited for."""
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(1.0, self._rest, clock=steady)
 
     def close(self) -> None:
         """Hear nothing any more."""
-        self._node.destroy_subscription(self._subscription)
+        self._node.destroy_timer(self._timer)
+        self._ignore()
 
-    def read(self, frame: KeypointFrame) -> np.ndarray | None:
-        """Return depths (P, 17) in metres at the keypoints of a frame, None without an image."""
-        if not frame.ids or not self._images:
+    def read(self, frame: KeypointFrame, frame_id: str) -> np.ndarray | None:
+        """Return depths (P, 17) in metres at the keypoints of a frame, None without an image.
+
+        Args:
+            frame: as the colour camera saw it.
+            frame_id: of that camera.
+        """
+        if not frame.ids:
+            return None
+        self._wanted = time.monotonic()
+        if self._subscription is None:
+            self._listen()
+        if not self._images:
+            self._look_for_silence()
             return None
         stamp, image = min(self._images, key=lambda kept: abs(kept[0] - frame.stamp))
         if abs(stamp - frame.stamp) > self._tolerance:
+            self._look_for_silence()
             self._tell(
                 "depth",
                 f"the nearest depth image is {abs(stamp - frame.stamp) / 1e9:.3f} s from the "
                 "keypoints: root positions are estimated without it (parameter depth_tolerance)",
             )
             return None
+        if not self._is_registered(image, frame, frame_id):
+            return None
         pixels, metres = _pixels(image)
         seen = np.where(frame.scores[..., None] > 0, frame.points, np.nan)
         return sample_depth(pixels, seen, (frame.width, frame.height), metres)
+
+    def _listen(self) -> None:
+        self._subscription = self._node.create_subscription(
+            Image, self._topic, self._on_image, qos_profile_sensor_data
+        )
+        self._heard = time.monotonic()
+
+    def _ignore(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+        self._subscription = None
+        self._images.clear()
+
+    def _rest(self) -> None:
+        """Hear nothing while nobody is there."""
+        if self._subscription is not None and time.monotonic() - self._wanted > _IDLE:
+            self._ignore()
+
+    def _look_for_silence(self) -> None:
+        silence = time.monotonic() - self._heard
+        if silence < _SILENCE or self._subscription is None:
+            return
+        topic = self._subscription.topic_name
+        publishers = self._node.count_publishers(topic)
+        who = f"{publishers} publish there" if publishers else "nobody publishes there"
+        self._tell(
+            "depth_silent",
+            f"no depth image on {topic} for {silence:.0f} s while people were seen, {who}: root "
+            "positions are estimated without; check the parameter depth_topic and the camera",
+        )
+
+    def _is_registered(self, image: Image, frame: KeypointFrame, frame_id: str) -> bool:
+        """Say whether a depth image can show what the colour image shows; tell if not."""
+        shape, colour = image.width / image.height, frame.width / frame.height
+        if abs(shape / colour - 1) > _SHAPES:
+            self._tell(
+                "depth_registration",
+                f"not used: a depth image of {image.width} x {image.height} pixels does not show "
+                f"what the colour image of {frame.width} x {frame.height} shows; have it "
+                "registered to the colour image (aligned)",
+            )
+            return False
+        other = image.header.frame_id
+        if other and frame_id and other != frame_id:
+            self._tell(
+                "depth_registration",
+                f"the depth image is of {quoted(other)}, keypoints are of {quoted(frame_id)}: is "
+                "it registered to the colour image (aligned)? It is used as if it were",
+            )
+        return True
 
     def _on_image(self, message: Image) -> None:
         known = _ENCODINGS.get(message.encoding)
@@ -83,6 +159,7 @@ class DepthImages:
                 f"{len(message.data)} bytes in steps of {message.step}, which is too few",
             )
             return
+        self._heard = time.monotonic()
         self._images.append((stamp_ns(message.header.stamp), message))
 
 

@@ -42,7 +42,12 @@ _MISSING = {
     "depth": "depth images are too early or too late for the keypoints: publish them with the "
     "colour images' stamps, or raise depth_tolerance",
     "depth_image": "depth images cannot be read: they must be 16UC1 or 32FC1; the log says more",
+    "depth_silent": "people are seen but no depth images come: check depth_topic and the camera",
+    "depth_registration": "depth images may not be registered to the colour image: turn alignment "
+    "on in the camera's driver; the log says more",
 }
+#: What the facts tell as a doubt.
+_DOUBTED = frozenset({"camera_pose"})
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def _lost(report: Report) -> tuple[bytes, str] | None:
 
 
 def _drops(health: Health) -> tuple[bytes, str] | None:
-    usual = _ORDINARY.union(_MISSING)
+    usual = _ORDINARY.union(_MISSING, _DOUBTED)
     recent = Counter({r: n for r, n in health.recent_drops.items() if r not in usual})
     if not recent:
         return None

@@ -23,6 +23,7 @@ class ImuGravity:
     """
 
     def __init__(self, node: Node, topic: str, transforms: Transforms) -> None:
+        self.topic = topic
         self._node, self._transforms = node, transforms
         self._filter = GravityFilter()
         self._frame_id = ""

@@ -141,7 +141,7 @@ class Stream:
         if self._prefix:
             frame = replace(frame, ids=tuple(f"{self._prefix}{name}" for name in frame.ids))
         names = tuple(map(self._returning.name_of, frame.ids))
-        frame = self._surroundings.complete(frame, self.frame_of(message), names)
+        frame = self._surroundings.complete(frame, self.frame_of(message), names, self.config)
         if unnamed:
             self._poses[frame.stamp] = frame.pose
         self.frame_id = self.frame_of(message)
@@ -165,7 +165,9 @@ class Stream:
     def _message(self, answer: SkeletonFrame) -> Skeletons3D:
         answer = self._recognised(answer)
         answer, frame_id = self._surroundings.in_target(answer, self.frame_id)
-        velocity = self._velocities.update(answer.ids, answer.stamp, answer.roots.position)
+        velocity = self._velocities.update(
+            answer.ids, answer.stamp, answer.roots.position, frame_id
+        )
         return skeletons_message(answer, frame_id, velocity)
 
     def _recognised(self, answer: SkeletonFrame) -> SkeletonFrame:

@@ -8,10 +8,14 @@ from dataclasses import replace
 from rclpy.node import Node
 
 from pstmo_core.keypoints.frame import KeypointFrame
+from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.pose_doubt import PoseDoubt
+from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.depth_images import DepthImages
 from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.frames.pose_doubts import describe_doubt
 from pstmo_ros.frames.transforms import Transforms
 from pstmo_ros.frames.waiting_room import WaitingRoom
 from pstmo_ros.imu_gravity import ImuGravity
@@ -26,6 +30,10 @@ class Surroundings:
     def __init__(self) -> None:
         self.see: Callable[[KeypointFrame], object] = _ignore
         """Is shown what the camera saw: people with ids, before the lens is undone."""
+        self.doubt = ""
+        """What is wrong with the camera's pose, and what to do; empty if nothing is."""
+        self._tell: Callable[[str, str], object] = lambda reason, sentence: None
+        self._floor_frame = ""
         self._transforms: Transforms | None = None
         self._imu: ImuGravity | None = None
         self._depth: DepthImages | None = None
@@ -54,6 +62,7 @@ class Surroundings:
         Raises:
             PstmoError: if tf2 is needed and not installed.
         """
+        self._tell, self._floor_frame = tell, own.floor_frame
         if own.depth_topic:
             self._depth = DepthImages(node, own.depth_topic, own.depth_tolerance, tell)
         if not (own.floor_frame or own.target_frame or own.imu_topic):
@@ -74,10 +83,10 @@ class Surroundings:
             if part is not None:
                 part.close()
         self._room = self._imu = self._transforms = self._depth = None
-        self.see = _ignore
+        self.see, self.doubt = _ignore, ""
 
     def complete(
-        self, frame: KeypointFrame, frame_id: str, names: tuple[str, ...]
+        self, frame: KeypointFrame, frame_id: str, names: tuple[str, ...], config: StreamConfig
     ) -> KeypointFrame:
         """Return a frame with what is known of pose and depths.
 
@@ -85,16 +94,27 @@ class Surroundings:
             frame: as the camera saw it.
             frame_id: of the camera.
             names: the ids under which its people are published.
+            config: says how the camera is rotated and how high the floor is.
         """
         self.see(replace(frame, ids=names))
         if self._depth is not None:
-            frame = replace(frame, depths=self._depth.read(frame))
-        pose = None
+            frame = replace(frame, depths=self._depth.read(frame, frame_id))
+        return replace(frame, pose=self._camera_pose(frame.stamp, frame_id, config))
+
+    def _camera_pose(self, stamp: int, frame_id: str, config: StreamConfig) -> CameraPose | None:
+        """Return what TF or else the IMU says of a camera's pose, unless it cannot be right."""
+        pose, source = None, self._floor_frame
         if self._transforms is not None:
-            pose = self._transforms.camera_pose(frame_id, frame.stamp)
+            pose = self._transforms.camera_pose(frame_id, stamp)
         if self._imu is not None and pose is None:
-            pose = self._imu.camera_pose(frame_id, frame.stamp)
-        return replace(frame, pose=pose)
+            pose, source = self._imu.camera_pose(frame_id, stamp), self._imu.topic
+        if pose is None:
+            return None
+        doubt = PoseDoubt.of(pose, config.rotation, config.floor_height)
+        self.doubt = describe_doubt(doubt, frame_id, source, config.rotation)
+        if self.doubt:
+            self._tell("camera_pose", self.doubt)
+        return None if doubt.unusable else pose
 
     def in_target(self, answer: SkeletonFrame, frame_id: str) -> tuple[SkeletonFrame, str]:
         """Return skeletons in the frame that is asked for, and the frame that they are in."""

@@ -20,8 +20,11 @@ class Velocities:
     def __init__(self, people: int = 256) -> None:
         self._people = people
         self._known: dict[str, tuple[int, np.ndarray, np.ndarray, float]] = {}
+        self._frame = ""
 
-    def update(self, ids: tuple[str, ...], stamp: int, positions: np.ndarray) -> np.ndarray:
+    def update(
+        self, ids: tuple[str, ...], stamp: int, positions: np.ndarray, frame: str = ""
+    ) -> np.ndarray:
         """Take in where people are and return their velocities.
 
         Args:
@@ -29,10 +32,14 @@ class Velocities:
             stamp: nanoseconds.
             positions: (P, 3) metres in a fixed frame, or (P, ...) of anything else that moves with
                 a person, such as joints or angles; NaN where not known.
+            frame: name of the fixed frame; in another one everybody starts without a velocity.
 
         Returns:
             As many values, a second; NaN for whom too little is known yet.
         """
+        if frame != self._frame:
+            self._known.clear()
+            self._frame = frame
         found = np.full(positions.shape, np.nan)
         for row, name in enumerate(ids):
             if np.isfinite(positions[row]).all():

@@ -49,7 +49,7 @@ class JointCloudOutput(SimpleOutput):
         del present
         rows = np.zeros((len(bodies.ids), JOINTS), ROW)
         velocities = self._velocities.update(
-            bodies.ids, stamp_ns(bodies.header.stamp), bodies.joints
+            bodies.ids, stamp_ns(bodies.header.stamp), bodies.joints, bodies.header.frame_id
         )
         for axis, name in enumerate("xyz"):
             rows[name], rows[f"v{name}"] = bodies.joints[..., axis], velocities[..., axis]

@@ -56,6 +56,13 @@ class Robot(World):
         self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
         self.spin_until(lambda: self.count_publishers("skeletons") == 1)
 
+    def start_with_depth(self, depth: Any) -> None:
+        """Start, and show somebody, for whom alone depth images are listened to."""
+        self.start()
+        self.show(-1)
+        self.spin_until(lambda: depth.get_subscription_count() == 1 and len(self.answers) == 1)
+        self.answers.clear()
+
     def show(self, row: int, view: View = VIEW) -> np.ndarray:
         """Publish what a camera sees of somebody who walks; return the true joints (17, 3)."""
         world: np.ndarray = Stage.shipped(1).joints(row / FPS)[0]
@@ -192,8 +199,7 @@ def test_a_depth_image_places_people_and_a_late_one_does_not(
 ) -> None:
     here = robot(depth_topic="depth")
     depth = here.create_publisher(Image, "depth", 10)
-    here.start()
-    here.spin_until(lambda: depth.get_subscription_count() == 1)
+    here.start_with_depth(depth)
     truth = []
     for row in range(50):
         depth.publish(depth_image(row, encoding))
@@ -252,8 +258,7 @@ def test_feet_are_held_and_hands_measured_where_that_is_asked_for(
     )
     depth = here.create_publisher(Image, "depth", 10)
     publish_static_frame(here, "map", "camera", VIEW.pose)
-    here.start()
-    here.spin_until(lambda: depth.get_subscription_count() == 1)
+    here.start_with_depth(depth)
     half = View(640, 360, 500.0, VIEW.position, VIEW.target)
     look, room, true = Look.draw(np.random.default_rng(1)), room_depths(half), []
     for row in range(70):

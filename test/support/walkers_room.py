@@ -44,18 +44,20 @@ class Room(World):
         self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
         self.spin_for(0.3)
 
-    def walk(self, frames: int) -> list[np.ndarray]:
+    def walk(self, frames: int, frame_id: str = "camera", first: int = 0) -> list[np.ndarray]:
         """Show somebody who walks and return the true joints (17, 3) in map."""
         truth = []
-        for row in range(frames):
+        heard = self.heard["skeletons"]
+        before = len(heard) - first
+        for row in range(first, first + frames):
             world = Stage.shipped(1).joints(row / FPS)[0]
             truth.append(world)
             points = VIEW.project(VIEW.to_camera(world))
-            header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
+            header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id=frame_id)
             person = Person2D(id=ID, points=floats(points.ravel()))
             self._keypoints.publish(
                 People2D(header=header, layout="h36m17", width=1280, height=720, people=[person])
             )
-            self.spin_until(lambda row=row: len(self.heard["skeletons"]) > row)
+            self.spin_until(lambda row=row: len(heard) > before + row)
         self.spin_for(0.1)
         return truth

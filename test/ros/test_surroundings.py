@@ -1,0 +1,156 @@
+"""What a robot may tell wrongly or not at all: each is one clear sentence, and people go on."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
+pytest.importorskip("tf2_ros", reason="needs tf2")
+
+from diagnostic_msgs.msg import DiagnosticArray
+from node_world import worlds
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image, Imu
+from std_msgs.msg import Header
+from walkers_room import BASE, FPS, VIEW, Room
+
+from pstmo_core.room.camera_pose import CameraPose
+from pstmo_ros import depth_images
+from pstmo_ros.conversions import time_message
+from pstmo_ros.frames.static_frame import publish_static_frame
+from pstmo_ros.msg import Skeleton3D, Skeletons3D
+
+room = worlds(Room)
+#: A camera's optical axes in those of its body (x forward, y left, z up).
+BODY = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+
+
+def sources(answers: list[Skeletons3D]) -> set[int]:
+    return {person.root_source for answer in answers for person in answer.people}
+
+
+@pytest.mark.parametrize(
+    ("pose", "sentence"),
+    [
+        (VIEW.pose.turned(BODY), "by map, camera_link looks straight up"),
+        (CameraPose(np.eye(3)[[2, 0, 1]] * [1, -1, -1], np.zeros(3)), "is 0.00 m over the floor"),
+    ],
+)
+def test_a_pose_that_cannot_be_right_is_told_and_not_used(
+    room: Callable[..., Room], pose: CameraPose, sentence: str
+) -> None:
+    here = room(target_frame="", tf_timeout=1.0)
+    said, told = here.listen_to_logs(), here.listen(DiagnosticArray, "/diagnostics")
+    publish_static_frame(here, "map", "camera_link", pose)
+    here.start()
+    here.walk(30, "camera_link")
+    assert sources(here.heard["skeletons"]) == {Skeleton3D.ROOT_ASSUMED}
+    here.spin_until(lambda: any(sentence in line for line in said))
+    assert sum(sentence in line for line in said) == 1
+    here.spin_until(lambda: any(sentence in s.message for m in told for s in m.status))
+
+
+def test_gravity_that_says_that_the_camera_hangs_upside_down_is_told(
+    room: Callable[..., Room],
+) -> None:
+    here = room(floor_frame="", target_frame="", imu_topic="imu")
+    said = here.listen_to_logs()
+    imu = here.create_publisher(Imu, "imu", qos_profile_sensor_data)
+    here.start()
+    here.spin_until(lambda: imu.get_subscription_count() == 1)
+    felt = Imu(header=Header(stamp=time_message(BASE), frame_id="camera"))
+    acceleration = felt.linear_acceleration
+    acceleration.x, acceleration.y, acceleration.z = (-9.81 * VIEW.pose.up).tolist()
+    imu.publish(felt)
+    here.spin_for(0.3)
+    here.walk(3)
+    here.spin_until(lambda: any("rotated by 180 degrees" in line for line in said))
+    assert any("by imu, images of camera" in line for line in said)
+
+
+def test_a_velocity_is_of_one_frame_only(room: Callable[..., Room]) -> None:
+    """Where TF knows nothing of a camera, results come in its own frame: no leap of metres."""
+    here = room(tf_timeout=0.02, floor_frame="", expire=5.0)
+    here.start()
+    here.walk(20)
+    here.walk(2, "elsewhere", 20)
+    here.walk(10, first=22)
+    answers = here.heard["skeletons"]
+    assert {answer.header.frame_id for answer in answers} == {"map", "elsewhere"}
+    speeds = [
+        np.linalg.norm([p.velocity.x, p.velocity.y, p.velocity.z])
+        for answer in answers
+        for p in answer.people
+    ]
+    assert np.isfinite(speeds).sum() > 10
+    assert np.nanmax(speeds) < 2.5
+
+
+# Depth images
+
+
+def image(row: int, height: int = 360, frame_id: str = "camera") -> Image:
+    """Return a depth image of a wall three metres away."""
+    pixels = np.full((height, 640), 3000, np.uint16)
+    return Image(
+        header=Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id=frame_id),
+        height=height, width=640, encoding="16UC1", step=1280, data=array("B", pixels.tobytes()),
+    )  # fmt: skip
+
+
+def test_depth_images_are_heard_while_somebody_is_there(
+    room: Callable[..., Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth_images, "_IDLE", 0.5)
+    here = room(depth_topic="depth")
+    depth = here.create_publisher(Image, "depth", qos_profile_sensor_data)
+    here.start()
+    here.spin_for(0.5)
+    assert depth.get_subscription_count() == 0
+    here.walk(2)
+    here.spin_until(lambda: depth.get_subscription_count() == 1)
+    here.spin_until(lambda: depth.get_subscription_count() == 0)
+
+
+def test_a_depth_camera_that_tells_nothing_is_told_of(
+    room: Callable[..., Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth_images, "_SILENCE", 0.2)
+    here = room(depth_topic="depth")
+    said = here.listen_to_logs()
+    here.start()
+    here.walk(5)
+    here.spin_for(0.3)
+    here.walk(5, first=5)
+    here.spin_until(lambda: any("no depth image on /depth" in line for line in said))
+    assert any("nobody publishes there" in line for line in said)
+    assert sources(here.heard["skeletons"][-1:]) == {Skeleton3D.ROOT_FLOOR}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence", "used"),
+    [
+        ({"height": 480}, "640 x 480 pixels does not show what the colour image of 1280 x", False),
+        ({"frame_id": "depth"}, "is of 'depth', keypoints are of 'camera'", True),
+    ],
+)
+def test_a_depth_image_that_is_not_registered_is_told_of(
+    room: Callable[..., Room], given: dict[str, object], sentence: str, used: bool
+) -> None:
+    here = room(depth_topic="depth", floor_frame="", expire=5.0)
+    said = here.listen_to_logs()
+    depth = here.create_publisher(Image, "depth", 10)
+    here.start()
+    here.walk(1)
+    here.spin_until(lambda: depth.get_subscription_count() == 1)
+    for row in range(1, 5):
+        depth.publish(image(row, **given))
+        here.spin_for(0.05)
+        here.walk(1, first=row)
+    here.spin_until(lambda: any(sentence in line for line in said))
+    last = sources(here.heard["skeletons"][-1:])
+    assert last == {Skeleton3D.ROOT_DEPTH if used else Skeleton3D.ROOT_ASSUMED}
