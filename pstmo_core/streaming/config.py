@@ -11,11 +11,15 @@ import numpy as np
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import MIN_SCORE
 from pstmo_core.keypoints.rotation import ROTATIONS
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.settings import check_settings, setting
 
 #: The tilt of a camera of which it is not known.
 TILT_UNKNOWN = 100.0
+#: The `joint_cutoff` that leaves the choice to the network, and what the two kinds choose, in Hz.
+BY_NETWORK, WINDOW_CUTOFF, LIVE_CUTOFF = -1.0, 2.2, 5.0
 
 
 @dataclass(frozen=True)
@@ -195,10 +199,11 @@ class StreamConfig:
         unit="Hz",
     )
     joint_cutoff: float = setting(
-        2.2,
+        BY_NETWORK,
         "Cut-off frequency of the same filter for 3D joints relative to the pelvis; 0 turns it "
-        "off.",
-        low=0.0,
+        f"off. {BY_NETWORK:g}: what suits the network, {WINDOW_CUTOFF:g} for one of windows and "
+        f"{LIVE_CUTOFF:g} for a streaming one, which is calmer by itself.",
+        low=BY_NETWORK,
         high=100.0,
         unit="Hz",
     )
@@ -226,6 +231,12 @@ class StreamConfig:
         unit="s",
     )
 
+    def joint_cutoff_of(self, network: ModelConfig | LiveConfig) -> float:
+        """Return the cut-off frequency in Hz of the filter for the joints of a network."""
+        if self.joint_cutoff != BY_NETWORK:
+            return self.joint_cutoff
+        return LIVE_CUTOFF if isinstance(network, LiveConfig) else WINDOW_CUTOFF
+
     @property
     def level(self) -> CameraPose | None:
         """How the camera stands as far as `tilt` and `mounting_height` tell."""
@@ -242,6 +253,11 @@ class StreamConfig:
             raise ConfigError(
                 f"tilt is {self.tilt}, but must be between -90 and 90 degrees, or {TILT_UNKNOWN:g} "
                 "where it is not known"
+            )
+        if BY_NETWORK < self.joint_cutoff < 0:
+            raise ConfigError(
+                f"joint_cutoff is {self.joint_cutoff} Hz, but must not be negative, or "
+                f"{BY_NETWORK:g} for what suits the network"
             )
         if self.mounting_height and self.tilt == TILT_UNKNOWN:
             raise ConfigError(

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from pstmo_core.keypoints.rotation import upright_axes
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.room.joint_depths import JointDepths
 from pstmo_core.room.leg_bending import LEGS
 from pstmo_core.skeleton import JOINTS, ROOT
@@ -24,14 +26,16 @@ class Finishing:
 
     Args:
         config: the settings.
-        sigma: whether the network says how far off joints may be.
+        network: what the network is like.
     """
 
-    def __init__(self, config: StreamConfig, sigma: bool) -> None:
-        self._calm = JointFilter(config.max_people, config.joint_cutoff, config.joint_beta)
+    def __init__(self, config: StreamConfig, network: ModelConfig | LiveConfig) -> None:
+        cutoff = config.joint_cutoff_of(network)
+        self._calm = JointFilter(config.max_people, cutoff, config.joint_beta)
         self.roots = RootEstimator(config)
         self._axes = upright_axes(config.rotation).T if config.rotation else None
-        self._sigma = sigma
+        self._sigma = network.outputs > 3
+        """Whether the network says how far off joints may be."""
         self._depths = JointDepths(config.max_people) if config.joint_depths else None
         self._left_alone = LEGS[:, 1:].ravel() if config.hold_feet else np.empty(0, np.intp)
         """Joints that held feet decide, not depth images."""

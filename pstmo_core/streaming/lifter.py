@@ -70,7 +70,7 @@ class StreamLifter:
         self.counters: Counter[str] = Counter()
         self._people = People(config.max_people)
         self.reading = _reading(_network(runtime, config), config, self._people, embeddings)
-        self._finishing = Finishing(config, runtime.config.outputs > 3)
+        self._finishing = Finishing(config, runtime.config)
         self._level = config.level
         self._newest: int | None = None
         self._focal = 0.0

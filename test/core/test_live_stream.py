@@ -23,13 +23,19 @@ from pstmo_core.model.live.config import LiveConfig  # noqa: E402
 from pstmo_core.room.camera_pose import CameraPose  # noqa: E402
 from pstmo_core.runtime import (  # noqa: E402
     LiveRuntime,
+    Runtime,
     RuntimeLoadError,
     load_runtime,
     load_window_runtime,
 )
 from pstmo_core.runtime.flipped import flipped  # noqa: E402
 from pstmo_core.runtime.live.memory import LiveMemory  # noqa: E402
-from pstmo_core.streaming.config import PLAIN, StreamConfig  # noqa: E402
+from pstmo_core.streaming.config import (  # noqa: E402
+    LIVE_CUTOFF,
+    PLAIN,
+    WINDOW_CUTOFF,
+    StreamConfig,
+)
 from pstmo_core.streaming.lift_clip import lift_clip  # noqa: E402
 from pstmo_core.streaming.lifter import StreamLifter  # noqa: E402
 from pstmo_core.streaming.saved_state import StateError, load_state, save_state  # noqa: E402
@@ -256,6 +262,17 @@ def test_with_a_look_ahead_an_answer_is_of_its_own_moment_at_any_frame_rate(
     beginning = stamps - stamps[0] < 2 / fps * NS
     assert abs(errors[~beginning]).max() < 1e-4
     assert 0 <= errors[0] < 2 / fps and abs(errors[beginning]).max() < 2 / fps
+
+
+def test_joints_are_filtered_as_suits_the_network(
+    live: LiveRuntime, shipped: Runtime, clip: Clip
+) -> None:
+    for network, cutoff in ((live, LIVE_CUTOFF), (shipped, WINDOW_CUTOFF)):
+        by_itself = lift_clip(clip, network, StreamConfig())
+        stated = lift_clip(clip, network, StreamConfig(joint_cutoff=cutoff))
+        np.testing.assert_array_equal(by_itself.joints, stated.joints)
+    with pytest.raises(ConfigError, match="joint_cutoff is -0.5 Hz, but must not be negative"):
+        StreamConfig(joint_cutoff=-0.5)
 
 
 def test_late_and_repeated_frames_are_ignored_and_counted(live: LiveRuntime, clip: Clip) -> None:
