@@ -150,6 +150,7 @@ class DepthImages:
         width = np.dtype(known[0]).itemsize * message.width
         if (
             not message.width
+            or not message.height
             or message.step < width
             or (len(message.data) < message.step * message.height)
         ):

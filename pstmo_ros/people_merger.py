@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +17,25 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from pstmo_core.errors import ConfigError
-from pstmo_core.robot.merging import Merged, Merger, Sighting
+from pstmo_core.errors import ConfigError, quoted
+from pstmo_core.robot.merging import MOST_PEOPLE, Merged, Merger, Sighting
 from pstmo_core.robot.velocity import Velocities
 from pstmo_core.settings import check_settings, setting
-from pstmo_ros.conversions import SKELETON_LAYOUT, floats, joints_of, stamp_ns
+from pstmo_core.skeleton import JOINTS
+from pstmo_ros.conversions import LONGEST_ID, SKELETON_LAYOUT, floats, joints_of, stamp_ns
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
 from pstmo_ros.run_node import run_node
 
+_PATIENCE = 2.0
+"""Seconds without a message of the frame that is used after which another one is; and by how much
+stamps of cameras may differ."""
+_FARTHEST = 1e6
+"""Metres, and square metres."""
+_SUREST = 1e-9
+"""Square metres: a covariance below is none."""
 _QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -74,7 +84,9 @@ class PeopleMerger(Node):
         self.drops = DropCounter()
         self._merger, self._velocities = Merger(), Velocities()
         self._markers = SkeletonMarkers(MarkerStyle())
-        self._frame_id = ""
+        self._frame_id, self._heard = "", float("-inf")
+        self._stamps: dict[str, tuple[float, int]] = {}
+        """Of each camera when it was heard last, seconds of this machine, and its stamp."""
         self._merged = self.create_publisher(Skeletons3D, own.merged_topic, _QOS)
         self._drawn = self.create_publisher(MarkerArray, "merged_markers", _QOS)
         for topic in own.topics:
@@ -82,25 +94,61 @@ class PeopleMerger(Node):
         self.get_logger().info(f"merges {', '.join(own.topics)} -> {self._merged.topic_name}")
 
     def _taker(self, camera: str) -> Any:
-        return lambda message: self._take(camera, message)
+        def take(message: Skeletons3D) -> None:
+            try:
+                self._take(camera, message)
+            except Exception:  # as `GuardedNode` does: further messages are served
+                self._tell("internal", f"a callback failed:\n{traceback.format_exc()}")
+
+        return take
 
     def _take(self, camera: str, message: Skeletons3D) -> None:
-        self._frame_id = self._frame_id or message.header.frame_id
-        if message.header.frame_id != self._frame_id:
+        now, frame_id = time.monotonic(), message.header.frame_id
+        if now - self._heard > _PATIENCE:
+            self._frame_id = frame_id
+        if frame_id != self._frame_id:
             self._tell(
                 "frame",
-                f"{camera} is in the frame {message.header.frame_id}, but the others are in "
-                f"{self._frame_id}: give each lifter the same target_frame, and TF to it",
+                f"{camera} is in the frame {quoted(frame_id)}, but the others are in "
+                f"{quoted(self._frame_id)}: give each lifter the same target_frame, and TF to it",
             )
             return
+        self._heard = now
         stamp = stamp_ns(message.header.stamp)
-        sightings = [_sighting(stamp, p) for p in message.people if p.root_source != p.ROOT_NONE]
-        if len(sightings) < len(message.people):
-            self._tell("no_place", f"{camera}: people without a root position are left out")
+        self._compare_clocks(camera, stamp, now)
+        sightings = self._sightings(camera, stamp, message.people)
         people = self._merger.take(camera, stamp, sightings)
         positions = np.array([p.position for p in people]).reshape(-1, 3)
         velocities = self._velocities.update(tuple(p.name for p in people), stamp, positions)
         self._publish(message.header, people, velocities)
+
+    def _compare_clocks(self, camera: str, stamp: int, now: float) -> None:
+        for other, (heard, at) in self._stamps.items():
+            apart = abs(stamp - at) / 1e9
+            if other != camera and now - heard < _PATIENCE and apart > _PATIENCE:
+                self._tell(
+                    "clocks",
+                    f"{camera} and {other} are {apart:.1f} s apart by their stamps, so nobody is "
+                    "recognised: set the clocks of the cameras' machines by one source (chrony)",
+                )
+        self._stamps[camera] = now, stamp
+
+    def _sightings(self, camera: str, stamp: int, people: Sequence[Skeleton3D]) -> list[Sighting]:
+        """Return whom of a message's people can be merged, and tell of the others."""
+        placed = [person for person in people if person.root_source != person.ROOT_NONE]
+        if len(placed) < len(people):
+            self._tell("no_place", f"{camera}: people without a root position are left out")
+        if len(placed) > MOST_PEOPLE:
+            sentence = f"{camera}: {len(placed)} people in a message, {MOST_PEOPLE} are merged"
+            self._tell("too_many_people", sentence)
+        right = [person for person in placed[:MOST_PEOPLE] if _is_whole(person)]
+        if len(right) < len(placed[:MOST_PEOPLE]):
+            self._tell(
+                "skeleton",
+                f"{camera}: people are left out whose skeleton has not {JOINTS} joints, or whose "
+                "numbers are none (NaN, infinite, or no covariance)",
+            )
+        return [_sighting(stamp, person) for person in right]
 
     def _publish(self, header: Header, people: list[Merged], velocities: np.ndarray) -> None:
         merged = Skeletons3D(
@@ -117,8 +165,18 @@ class PeopleMerger(Node):
             self._drawn.publish(self._markers.draw(merged, tuple(p.name for p in people)))
 
     def _tell(self, reason: str, sentence: str) -> None:
-        if line := self.drops.add(reason, sentence, self.get_clock().now().nanoseconds):
+        if line := self.drops.add(reason, sentence, time.monotonic_ns()):
             self.get_logger().warning(line)
+
+
+def _is_whole(skeleton: Skeleton3D) -> bool:
+    if len(skeleton.joints) != 3 * JOINTS or len(skeleton.confidence) != JOINTS:
+        return False
+    root, covariance = skeleton.root, np.reshape(skeleton.root_covariance, (3, 3))
+    values = (skeleton.joints, skeleton.confidence, (root.x, root.y, root.z), covariance)
+    if len(skeleton.id) > LONGEST_ID or not all(np.abs(v).max() < _FARTHEST for v in values):
+        return False
+    return bool(np.linalg.eigvalsh(covariance).min() > _SUREST)
 
 
 def _sighting(stamp: int, skeleton: Skeleton3D) -> Sighting:

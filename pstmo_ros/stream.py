@@ -41,6 +41,8 @@ _COUNTED = {
     "too_many_people": "there are more people than the parameter `max_people`, the others were "
     "dropped",
 }
+#: Frames that may wait for their answer: those of the longest look-ahead at 120 Hz, and more.
+_MOST_WAITING = 512
 NO_FRAME_ID = (
     "keypoints come without a frame_id, so RViz and TF cannot place the skeletons: have the source "
     "set header.frame_id, or set the parameter frame_id"
@@ -144,6 +146,8 @@ class Stream:
         frame = self._surroundings.complete(frame, self.frame_of(message), names, self.config)
         if unnamed:
             self._poses[frame.stamp] = frame.pose
+            if len(self._poses) > _MOST_WAITING:  # frames that came too late are never answered
+                del self._poses[next(iter(self._poses))]
         self.frame_id = self.frame_of(message)
         if not self.frame_id:
             self._warn_once(NO_FRAME_ID)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+#: People that are known at once, and of a camera's message: matching costs the product.
+MOST_PEOPLE = 64
 #: Seconds for which what a camera told of a person counts.
 _FRESH = 0.3
 #: Seconds for which a person whom no camera sees is expected back.
@@ -87,7 +89,7 @@ class Merger:
         people: that are kept at most; further ones are left out.
     """
 
-    def __init__(self, people: int = 64) -> None:
+    def __init__(self, people: int = MOST_PEOPLE) -> None:
         self._most = people
         self._people: list[_Person] = []
         self._given = 0

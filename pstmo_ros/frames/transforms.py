@@ -9,7 +9,7 @@ import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, printable, quoted
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.quaternions import matrix_from_quaternion
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
@@ -17,6 +17,8 @@ from pstmo_ros.frames.parameters import FrameParameters
 
 #: After so many failures in a row nothing is waited for, but once in so many, when TF speaks again.
 _HOPELESS = 5
+_LONGEST = 300
+"""Characters of TF's own words, which repeat frames' names."""
 
 
 class Transforms:
@@ -62,7 +64,7 @@ class Transforms:
             if self._failures < self._next_trial or not self._speaks_again(wanted, frame_id):
                 return True
             self._on_trial, self._next_trial = stamp, self._failures + 2 * _HOPELESS
-        time = Time(nanoseconds=stamp)
+        time = _time(stamp)
         return all(self._buffer.can_transform(frame, frame_id, time) for frame in wanted)
 
     def _speaks_again(self, wanted: list[str], frame_id: str) -> bool:
@@ -113,12 +115,18 @@ class Transforms:
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Return rotation (3, 3) and position (3,) of a frame in another at a stamp."""
         try:
-            found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
+            found = self._buffer.lookup_transform(target, source, _time(stamp))
         except self._missing as error:
             self._failures += 1
-            self._tell("tf", f"{otherwise}: TF has no {source} in {target}: {error}")
+            named = f"{quoted(source)} in {quoted(target)}"
+            self._tell("tf", f"{otherwise}: TF has no {named}: {printable(error)[:_LONGEST]}")
             return None
         self._failures, self._next_trial = 0, _HOPELESS
         turn, move = found.transform.rotation, found.transform.translation
         rotation = matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w]))
         return rotation, np.array([move.x, move.y, move.z])
+
+
+def _time(stamp: int) -> Time:
+    """Return a stamp as tf2 has it. Before 1970 it has none; 0 would mean the newest there is."""
+    return Time(nanoseconds=stamp if stamp >= 0 else 1)

@@ -37,7 +37,7 @@ from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
 WRISTS = [JOINT_NAMES.index("rwrist"), JOINT_NAMES.index("lwrist")]
 FPS = 25.0
-BASE = 1_700_000_000_000_000_000
+BASE, SECOND = 1_700_000_000_000_000_000, 1_000_000_000
 
 
 class Robot(World):
@@ -63,11 +63,14 @@ class Robot(World):
         self.spin_until(lambda: depth.get_subscription_count() == 1 and len(self.answers) == 1)
         self.answers.clear()
 
-    def show(self, row: int, view: View = VIEW) -> np.ndarray:
+    def show(
+        self, row: int, view: View = VIEW, start: int = BASE, frame_id: str = "camera"
+    ) -> np.ndarray:
         """Publish what a camera sees of somebody who walks; return the true joints (17, 3)."""
         world: np.ndarray = Stage.shipped(1).joints(row / FPS)[0]
         points = view.project(view.to_camera(world))
-        header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
+        stamp = time_message(start + round(row / FPS * 1e9))
+        header = Header(stamp=stamp, frame_id=frame_id)
         person = Person2D(id="walker", points=floats(points.ravel()))
         self._keypoints.publish(
             People2D(header=header, layout="h36m17", width=1280, height=720, people=[person])
@@ -171,6 +174,18 @@ def test_without_the_transform_the_cameras_frame_goes_on_and_it_is_said_once(
     assert here.lifter.drops.counts["tf"] == 40
 
 
+def test_stamps_before_1970_and_frames_of_any_name_are_answered_without_tf(
+    robot: Callable[..., Robot],
+) -> None:
+    here = robot(target_frame="map", floor_frame="map", tf_timeout=0.1)
+    here.start()
+    for number, (start, frame_id) in enumerate([(-SECOND, "camera"), (BASE, "\x1b[2J/" * 1000)]):
+        here.show(0, start=start, frame_id=frame_id)
+        here.spin_until(lambda number=number: len(here.answers) > number)
+        assert here.answers[-1].people and here.answers[-1].header.frame_id == frame_id
+    assert here.lifter.drops.counts["tf"] and not here.lifter.drops.counts["internal"]
+
+
 def depth_image(row: int, encoding: str) -> Image:
     """Return what a depth camera sees of who walks: half the resolution, holes, a wall behind."""
     world: np.ndarray = Stage.shipped(1).joints(row / FPS)[0]
@@ -212,10 +227,13 @@ def test_a_depth_image_places_people_and_a_late_one_does_not(
     here.show(60)
     here.spin_until(lambda: len(here.answers) == 51)
     assert here.lifter.drops.counts["depth"] >= 1
-    wrong = depth_image(61, encoding)
-    wrong.encoding = "rgb8"
-    depth.publish(wrong)
-    here.spin_until(lambda: here.lifter.drops.counts["depth_image"] == 1)
+    cut = {"encoding": "rgb8", "height": 0, "width": 0, "step": 1, "data": []}
+    for told, (field, value) in enumerate(cut.items(), 1):
+        wrong = depth_image(61, encoding)
+        setattr(wrong, field, value)
+        depth.publish(wrong)
+        here.spin_until(lambda told=told: here.lifter.drops.counts["depth_image"] == told)
+    assert not here.lifter.drops.counts["internal"]
 
 
 def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(

@@ -13,7 +13,8 @@ from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_ros.conversions import floats, keypoints_message
+from pstmo_ros import stream as stream_module
+from pstmo_ros.conversions import floats, keypoints_message, time_message
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.msg import People2D, Skeleton3D, Skeletons3D
 from pstmo_ros.stream import Stream
@@ -48,6 +49,19 @@ def stream(runtime: Runtime, told: list[str]) -> Stream:
 
 def frame(clip: Clip, index: int) -> People2D:
     return keypoints_message(clip, index, int(clip.stamps[index]), "camera")
+
+
+def test_nothing_is_kept_of_people_without_ids_whose_time_runs_backwards(
+    stream: Stream, clip: Clip
+) -> None:
+    message = frame(clip, 0)
+    for person in message.people:
+        person.id = ""
+    latest = 1_700_000_000 * SECOND
+    for row in range(3 * stream_module._MOST_WAITING):
+        message.header.stamp = time_message(latest - row * 100_000)
+        stream.take(message, "", now=row)
+    assert len(stream._poses) <= stream_module._MOST_WAITING
 
 
 def test_one_message_is_one_inference_for_all_people(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
 from pstmo_core.errors import ConfigError
+from pstmo_ros import people_merger
 from pstmo_ros.conversions import floats, time_message
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.people_merger import PeopleMerger
@@ -47,12 +49,16 @@ class Lifters(Node):
             assert time.monotonic() < deadline, "it did not happen in time"
             self._spinner.spin_once(timeout_sec=0.05)
 
-    def say(self, camera: str, stamp: float, x: float, frame_id: str = "map") -> None:
+    def say(
+        self, camera: str, stamp: float, x: float, frame_id: str = "map", **fields: Any
+    ) -> None:
         skeleton = Skeleton3D(
             id="p1", joints=floats(np.zeros(51)), confidence=floats(np.ones(17)), observed=1.0,
             root=Point(x=x, y=2.0, z=1.0), root_source=Skeleton3D.ROOT_FLOOR,
             root_covariance=(0.01 * np.eye(3)).ravel(),
         )  # fmt: skip
+        for name, value in fields.items():
+            setattr(skeleton, name, value)
         unplaced = Skeleton3D(id="p2", root=Point(x=float("nan")))
         header = Header(stamp=time_message(round(stamp * 1e9)), frame_id=frame_id)
         message = Skeletons3D(header=header, people=[skeleton, unplaced])
@@ -88,6 +94,49 @@ def test_a_camera_in_another_frame_is_left_out_and_told(lifters: Lifters) -> Non
     lifters.say("two", 100.0, 1.0, frame_id="camera2")
     lifters.spin_until(lambda: lifters.merger.drops.counts["frame"] == 1)
     assert len(lifters.merged) <= 1
+
+
+NAN = float("nan")
+HOSTILE: dict[str, dict[str, Any]] = {
+    "no joints": {"joints": []},
+    "joints of another layout": {"joints": [0.0] * 75},
+    "joints that are no numbers": {"joints": [NAN] * 51},
+    "no confidence": {"confidence": []},
+    "a root that is no number": {"root": Point(x=NAN)},
+    "a root beyond the moon": {"root": Point(x=1e300)},
+    "no covariance": {"root_covariance": np.zeros(9)},
+    "a covariance that is no number": {"root_covariance": np.full(9, NAN)},
+    "a negative covariance": {"root_covariance": -np.eye(3).ravel()},
+    "an endless id": {"id": "\x1b[2J" * 100_000},
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_skeleton_that_cannot_be_merged_is_left_out_and_told(what: str, lifters: Lifters) -> None:
+    lifters.say("one", 100.0, 1.0, **HOSTILE[what])
+    lifters.spin_until(lambda: lifters.merger.drops.counts["skeleton"] == 1)
+    lifters.say("two", 100.1, 1.0)
+    lifters.spin_until(lambda: any(message.people for message in lifters.merged))
+    (person,) = lifters.merged[-1].people
+    assert person.root.x == pytest.approx(1.0) and not lifters.merger.drops.counts["internal"]
+
+
+def test_one_wrong_frame_at_the_beginning_does_not_silence_the_others(
+    lifters: Lifters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_merger, "_PATIENCE", 0.1)
+    lifters.say("one", 100.0, 1.0, frame_id="nowhere")
+    lifters.spin_until(lambda: len(lifters.merged) == 1)
+    time.sleep(0.2)
+    lifters.say("one", 100.3, 1.0)
+    lifters.spin_until(lambda: len(lifters.merged) == 2)
+    assert lifters.merged[-1].header.frame_id == "map"
+
+
+def test_cameras_whose_clocks_differ_are_told_of(lifters: Lifters) -> None:
+    lifters.say("one", 100.0, 1.0)
+    lifters.say("two", 3700.0, 1.0)
+    lifters.spin_until(lambda: lifters.merger.drops.counts["clocks"] == 1)
 
 
 def test_one_topic_alone_is_refused(ros: None) -> None:
