@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from pstmo_core.streaming.live import Lifter
     from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
-# Imported without it, ONNX Runtime's wheels (1.31) make an id of the device in ~/.cache/Microsoft
-# and report to Microsoft. Who wants that sets the variable to 0.
+# Without this, ONNX Runtime's wheels (1.31) write a device id to ~/.cache/Microsoft and report to
+# Microsoft. To allow that, set the variable to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-#: The version of library and ROS package; pyproject.toml reads it, package.xml repeats it.
+#: The version of the library and of the ROS package; pyproject.toml reads it from here.
 __version__ = "0.1.0"
 
 __all__ = [

@@ -8,7 +8,7 @@
        |
     tokens    (B, F, width)
        |
-      TEM     a Transformer: the frames of the window learn of one another
+      TEM     a Transformer: each frame attends to all frames of the window
        |
     tokens    (B, F, width) ----------------> head_all       all frames' poses (B, F, 17, C)
        |
@@ -16,10 +16,9 @@
        |
     token     (B, width) -------------------> head_target    the target's pose (B, 17, C)
 
-C is 3 (x, y, z), and 4 where the network says how sure it is. Stage I trains SEM and TEM on masked
-windows (`masked`). Live, a frame passes SEM once, however many windows it is part of (`step`). What
-makes training on CPUs fast is not here but in pstmo_core.training.fast_on_cpu, which is installed
-when a training starts.
+C is 3 (x, y, z), or 4 if the network also estimates its error. Stage I trains SEM and TEM on masked
+windows (`masked`). In live use each frame passes through SEM once, however many windows it is part
+of (`step`). Code that only makes training on CPUs faster is in pstmo_core.training.fast_on_cpu.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ class PoseHead(nn.Module):
 
 
 class UnseenJoints(nn.Module):
-    """The embedding e_S of a joint that is not seen (paper, equation 4), at training and after.
+    """The embedding e_S of joints that are not seen (paper, equation 4).
 
-    Stage I masks joints to learn from; what a detector does not see is masked by the world.
+    Stage I hides joints on purpose; in use, the joints that a detector misses are hidden ones, too.
     """
 
     def __init__(self, channels: int) -> None:
@@ -72,7 +71,7 @@ class STMO(nn.Module):
 
     Both outputs lie in the camera's optical frame (x right, y down, z forward); under the encoding
     `view`, in that of the camera turned to the person. Each joint has C numbers: x, y, z, and with
-    `config.sigma` the log of the error in metres that is to be expected of it.
+    `config.sigma` the log of its expected error in metres.
     """
 
     def __init__(self, config: ModelConfig) -> None:

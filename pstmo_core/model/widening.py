@@ -1,7 +1,8 @@
-"""A network that starts as a narrower one that is trained: its weights in a corner of the new ones.
+"""Starts a wide network from the weights of a narrower, trained one.
 
-What the new units give is not used at first, so that the network begins close to where the other
-one ended. It is not quite the same: LayerNorm takes its statistics over the new units, too.
+The narrow network's weights fill a corner of the new ones. At first nothing uses the output of the
+new units, so that training begins close to where the narrow network's ended; not exactly there,
+because LayerNorm takes its statistics over the new units, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a camera sees of a body: how far joints lie behind its surface, and which it hides."""
+"""The surface of a body: how far joints lie behind it, and which joints it hides."""
 
 from __future__ import annotations
 

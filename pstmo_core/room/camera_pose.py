@@ -1,4 +1,4 @@
-"""How a camera stands in a room: what tells it where up is, and how high it is over the floor."""
+"""The pose of a camera in a room: which way is up, and how high it is above the floor."""
 
 from __future__ import annotations
 

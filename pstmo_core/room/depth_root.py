@@ -1,9 +1,9 @@
-"""A depth image tells how far away people are: what it shows at their joints.
+"""How far away people are, from the depth image at their joints.
 
-Joints lie behind the clothes that the camera sees; those of the trunk by a hand's breadth or two,
-depending on the side from which it is seen. Limbs are thin, and beside them the background is seen:
-they count where they agree with the trunk. Each joint is asked in a patch rather than a pixel, for
-depth images have holes and pixels that fly between near and far.
+Joints lie behind the surface that the camera sees; the middle of the trunk by 11 to 17 cm,
+depending on the side from which it is seen. Limbs are thin, and a reading may hit the background
+beside them: their joints count only where they agree with the trunk. Each joint is read in a patch
+instead of a pixel, because depth images have holes and false pixels between near and far.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The floor tells how far away people are: rays of ankles that stand on it meet a known plane.
+"""How far away people are, from the floor: rays of ankles that stand on it meet a known plane.
 
-A camera of known height and tilt sees an ankle along a ray. If the foot stands, the ankle's joint
-lies in a plane a few centimetres over the floor, and where the ray meets that plane the ankle is.
-So a lifted skeleton, which is known up to its size, gets its size, whoever the person is.
+A camera of known height and tilt sees an ankle along a ray. If the foot stands, the ankle lies in a
+plane a few centimetres above the floor, where the ray meets this plane. This gives the lifted
+skeleton, which is known up to its size, its true size.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The direction of gravity, from an accelerometer while it is not accelerated."""
+"""The direction of gravity, from an accelerometer at rest or in steady motion."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Feet on the floor held where they stand: neither sliding over it nor sinking into it.
 
-What a foot is moved by to stay is shared: the body follows, slowly and not far, since most of it is
-an error of the body's distance; legs bend for the rest. Across its ray, where the image tells more
-than a foothold does, a foot is moved little. A foot that leaves the floor gives what it was moved
-by back within a step, so that nothing jumps and nothing lags behind.
+The correction that keeps a foot in place is shared. Most of it is an error of the body's distance,
+so the whole body follows, slowly and not far; the legs bend for the rest. A foot is moved mainly
+along its ray, because across the ray the image is more accurate than the foothold. When a foot
+leaves the floor, its correction fades within a step, so that nothing jumps and nothing lags.
 """
 
 from __future__ import annotations

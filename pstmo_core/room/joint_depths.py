@@ -1,12 +1,12 @@
 """Joints moved along their rays to where a depth image shows them.
 
-A lifted joint is seen well across its ray and guessed along it; a depth image knows just that, of
-the joints that it really shows. Whether it shows a joint is told by the skeleton: what lies much
-farther is the background beside a thin limb, what lies much nearer is something before it, and a
-joint behind another part of the body is hidden.
+A lifted joint is well known across its viewing ray, but its depth along the ray is an estimate. A
+depth image measures this depth for the joints that it really shows. The skeleton tells which these
+are: a reading that is much farther is the background beside a thin limb, one that is much nearer is
+an object in front, and a joint behind another part of the body is hidden.
 
-How far off a joint is along its ray is followed by a filter: what a depth image told holds on for a
-moment and fades, so that nothing jumps when it shows the joint no more.
+A filter follows each joint's error along its ray. After the last reading the correction fades, so
+that nothing jumps when the depth image no longer shows the joint.
 """
 
 from __future__ import annotations

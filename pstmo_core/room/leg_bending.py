@@ -1,4 +1,4 @@
-"""Legs bent so that their ankles are elsewhere and their bones as long as before."""
+"""Bends legs so that their ankles move to given positions while bones keep their lengths."""
 
 from __future__ import annotations
 

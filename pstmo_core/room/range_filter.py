@@ -1,9 +1,9 @@
-"""How far away people are, steady over time: jitter of keypoints and poses taken off the distance.
+"""Filters people's distances over time, against the jitter of keypoints and poses.
 
-Where a person appears says the direction within a centimetre, but how large it appears says the
-distance only within some: at 5 m one pixel of 200 is 2.5 cm. So it is the distance alone that is
-filtered, of everybody by a Kalman filter for its logarithm and its rate. Nothing lags in the
-image, and a camera that turns disturbs nothing.
+Where a person appears in the image gives the direction within a centimetre, but how large the
+person appears gives the distance only within several: at 5 m, one pixel of 200 is 2.5 cm. So only
+the distance is filtered, by one Kalman filter per person for its logarithm and rate of change. In
+the image nothing lags, and turns of the camera have no effect.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""How large, and so how far away, everybody is: from floor, depth image, a stated or usual height.
+"""People's sizes, and so their distances, fused from floor, depth image, stated or usual height.
 
-A lifted skeleton that lies on its keypoints' rays is right up to its size. Each source tells the
-size in its own way and with its own variance; a filter for each person keeps the height that they
-agree on, also while no source speaks. What comes out changes slowly, so nobody jumps when a source
-comes or goes.
+A lifted skeleton that lies on its keypoints' rays is known up to its size. Each source measures the
+size with a variance of its own; one filter per person combines them and keeps the height while no
+source is available. The result changes slowly, so nobody jumps when a source appears or disappears.
 """
 
 from __future__ import annotations

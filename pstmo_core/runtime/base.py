@@ -1,12 +1,12 @@
-"""What every backend offers, and the names by which they all find their way in an ONNX file.
+"""The interface of all backends, and the names of inputs, outputs and metadata in an ONNX file.
 
 A backend is a module of this package with a function
 
     load(path: Path, threads: int, precision: str) -> Runtime
 
-which raises `BackendUnavailable` where it cannot run on this machine, or not that file or precision
-(`auto` then takes the next backend and keeps the reason), and `RuntimeLoadError` where the file
-itself is at fault. The caller's side, with what the node and the command pass on, is
+which raises `BackendUnavailable` if it cannot run on this machine, or not that file or precision
+(`auto` then takes the next backend and keeps the reason), and `RuntimeLoadError` if the file itself
+is at fault. Nodes and commands call
 
     load_runtime(path=None, threads=1, backend="auto", precision="fp32") -> Runtime
 
@@ -35,7 +35,7 @@ LIVE_KEY = "pstmo_live_config"
 STEP_INPUTS = ("fresh", "kept", "index", "place", "source", "frame")
 STEP_OUTPUTS = ("target_pose", "frame_pose", "embeddings")
 #: Those of the window graph: (B, F, rows, channels) to (B, F, 17, C) and (B, 17, C). One file holds
-#: both graphs on the same weights; a backend takes its part by `onnx_graph.keep_outputs`.
+#: both graphs on the same weights; `onnx_graph.keep_outputs` extracts the one that a backend needs.
 WINDOW_INPUTS = ("frames",)
 WINDOW_OUTPUTS = ("all_frames", "target")
 
@@ -70,16 +70,16 @@ class LoadedNetwork(ABC):
 class Runtime(LoadedNetwork):
     """A loaded network that lifts windows step by step, from embeddings that the caller keeps.
 
-    SEM looks at one frame alone (paper, section 3.3.1), so what it makes of a frame is computed
-    once and kept; a step runs TEM and MOFA on windows gathered from such rows. What a row holds is
-    the backend's affair: rows serve the runtime that made them, and no other.
+    SEM looks at one frame alone (paper, section 3.3.1), so its embedding of a frame is computed
+    once and kept as a row; a step runs TEM and MOFA on windows gathered from such rows. The content
+    of a row depends on the backend: rows can be used only by the runtime that made them.
     """
 
     config: ModelConfig
     row_width: int
     """W, the length of a kept row."""
     batch: int = 8
-    """Windows in one call from which on further ones come no cheaper."""
+    """Number of windows in a call beyond which larger calls are not faster per window."""
 
     @abstractmethod
     def step(
@@ -89,8 +89,8 @@ class Runtime(LoadedNetwork):
 
         Args:
             fresh: (R, rows, channels) float32, frames as `config.encoding` says; R may be 0.
-            kept: (K, W) float32, rows of earlier calls; K may be 0, or all that a stream keeps:
-                rows that no window takes cost nothing.
+            kept: (K, W) float32, rows of earlier calls; K may be 0. Rows that no window uses cost
+                nothing.
             index: (B, F) int64, the windows: which row of `kept` followed by `fresh` stands at
                 each moment. B is at least 1.
             frame: None for the pose of the target (centre) frame by MOFA, else the index of the

@@ -1,4 +1,4 @@
-"""Tells which kind of network a file holds, before anything of it is loaded."""
+"""Tells which kind of network a file holds, before loading it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Taking a part out of an ONNX file, without the package onnx.
+"""Extracts one of the graphs in an ONNX file, without the package onnx.
 
 One file of `pstmo export` holds several graphs on the same weights. ONNX Runtime and TensorRT
-compute all outputs of a file, so the nodes that a backend has no use for are taken out before it
-sees them. A file is a protocol buffer: fields of a number, a kind and a content; everything that is
-not looked at here is passed on as it is.
+compute all outputs of a file, so the nodes that a backend does not need are removed first. A file
+is a protocol buffer, a sequence of fields that each have a number, a type and a content; fields
+that do not matter here are copied unchanged.
 """
 
 from __future__ import annotations

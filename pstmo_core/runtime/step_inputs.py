@@ -1,4 +1,4 @@
-"""What `Runtime.step` is given, as the step graph takes it, and windows gathered beforehand."""
+"""Rearranges the arguments of `Runtime.step` for the step graph, or gathers their windows."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ def step_inputs(
 ) -> dict[str, np.ndarray]:
     """Return the inputs of the step graph by name: those of `Runtime.step`, rearranged.
 
-    `index` (B, F) is then of kept rows alone; the M places of windows that a new frame takes are
-    `place` (M,), counted through all windows, and `source` (M,) says which of the new frames it is.
-    So the graph gathers the windows from `kept` in place and then writes the few new rows, where
-    to append these to `kept` would copy it all. `frame` is (1,), and left out if it is None.
+    In the result, `index` (B, F) refers to kept rows only. `place` (M,) lists the positions in the
+    windows (counted through all of them) at which new frames stand, and `source` (M,) which of the
+    new frames these are. So the graph gathers windows from `kept` and then writes the few new rows
+    into them; appending the new rows to `kept` would copy all of it. `frame` is (1,), and left out
+    if it is None.
     """
     if not len(kept):  # nothing can be gathered from nothing
         kept, index = np.zeros((1, kept.shape[1]), np.float32), index + 1
@@ -32,8 +33,8 @@ def in_order(kept: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Gather the rows that windows take, for backends that cannot index `kept`.
 
     Returns:
-        A row for each place of the windows (B F, W), of any content where a new frame belongs; and
-        the index (B, F) of `Runtime.step` into these.
+        A row for each moment of the windows (B F, W), of any content where a new frame belongs;
+        and the index (B, F) of `Runtime.step` into these.
     """
     if not len(kept):
         return kept, index

@@ -1,4 +1,4 @@
-"""The torch backend: fp32 and bf16 on a CPU, for those who have torch and no better backend."""
+"""The torch backend: fp32 and bf16 on a CPU, for machines with torch and no better backend."""
 
 from __future__ import annotations
 

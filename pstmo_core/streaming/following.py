@@ -1,7 +1,7 @@
 """Filters the newest keypoints of each person in a stream that is read frame by frame.
 
-What `StreamBuffer` and `Steadier` do where frames may come late and are read again; here only the
-newest frame counts, so that a row for each person is enough.
+It does for streaming networks what `StreamBuffer` and `Steadier` do for windows. There, frames may
+come late and are read again; here only the newest frame counts, so one row per person is enough.
 """
 
 from __future__ import annotations

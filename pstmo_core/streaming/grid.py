@@ -1,8 +1,8 @@
 """TDS as a grid in time: a window of evenly spaced moments, whatever the camera's frame rate.
 
-The paper samples every s-th frame of a 50 fps video (section 3.3.2). What the network learned is
-the time between its frames, so the window is laid over time stamps instead: any frame rate, and a
-stream with holes, gives it what it was trained on.
+The paper samples every s-th frame of a 50 fps video (section 3.3.2). The network has learned how
+much time lies between its frames, so here the window is laid over time stamps: at any frame rate,
+and in a stream with gaps, it gets frames as far apart as in training.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ MOST_AT_ONCE = 64
 class StreamLifter:
     """Lifts a stream of keypoint frames, any number of people, in the order of their stamps.
 
-    Each frame is answered once, as soon as a frame as late as its look-ahead has come, with the
-    skeletons of the people in it. What happens to faults:
+    Each frame is answered once, with the skeletons of the people in it, as soon as the stream has
+    come as far after it as the look-ahead asks. What happens to faults:
 
     - a frame that is late by at most `reorder` is sorted in, and answered unless a later one was
       answered already; a streaming network ignores every late frame;
@@ -45,9 +45,8 @@ class StreamLifter:
       are answered, everybody is forgotten and the stream restarts;
     - a person not seen for `expire` is forgotten; one who comes back starts with an empty history;
     - when the focal length becomes known (a calibration has come), or is no longer known, the
-      stream restarts as after a reset. It does not when a known one changes (autofocus, zoom): the
-      network needs viewing rays only, so keypoints are moved to where the first focal length would
-      see them.
+      stream restarts as after a reset. When a known one changes (autofocus, zoom), the stream
+      continues: keypoints are moved to where a camera of the first focal length would see them.
 
     Frames of a calibrated camera (`KeypointFrame.focal`) also give root positions.
 
@@ -96,7 +95,7 @@ class StreamLifter:
         The computation is that of one `push` per frame, in fewer and larger matrix products, so
         results may differ by rounding (below 1e-5 m).
         """
-        assert len(frames) <= MOST_AT_ONCE, "places of the buffer would be taken twice"
+        assert len(frames) <= MOST_AT_ONCE, "slots of the buffer would be taken twice"
         answers: list[SkeletonFrame] = []
         due: list[Due] = []
         for frame in frames:
@@ -209,7 +208,7 @@ class StreamLifter:
 
 
 def _network(runtime: AnyRuntime, config: StreamConfig) -> AnyRuntime:
-    """Return the network as a stream uses it: both ways, if it is to flip."""
+    """Return the network as a stream uses it: with flip averaging, if that is set."""
     return flipped(runtime) if config.flip else runtime
 
 

@@ -1,9 +1,9 @@
 """Recognises people who come back after they were out of sight, by root position and build.
 
-A tracker follows people in the image and forgets them soon; who comes back gets a new id there.
-Here people are known in the room: somebody new, near where somebody else was last seen, of the same
-height if floor or depth tell it and of the same build, gets the old id back. In doubt it is nobody
-known: a new id does less harm than a wrong one.
+A tracker follows people in the image and soon forgets those who leave; on return they get new ids.
+Here people are recognised in the room: a newcomer gets the id of a person who was last seen nearby
+and has the same build, and the same height if floor or depth image tell it. In doubt the newcomer
+gets a new id, which does less harm than a wrong one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The root position: where the pelvis is before the camera, from a skeleton and its keypoints.
+"""The root position: where the pelvis is in the camera's frame, from a skeleton and its keypoints.
 
 A skeleton relative to the pelvis, in metres, is shifted until its joints lie on the viewing rays of
 their keypoints. The shift is the least-squares solution of two linear equations a joint; a few

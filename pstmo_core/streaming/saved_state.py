@@ -1,8 +1,8 @@
 """Saves the state of a stream to a file, so that it continues bit-exactly elsewhere.
 
-What is found in the parts of a `StreamLifter` is written: arrays as they are, the rest as JSON.
-Nothing of a file is run, and none of it decides on sizes: it is read into a stream of the same
-network and settings, part by part, and what does not fit there is refused.
+The parts of a `StreamLifter` are written one by one: arrays as they are, everything else as JSON.
+Loading executes nothing and takes no sizes from the file: it fills a stream of the same network and
+settings part by part, and refuses what does not fit there.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Filters keypoints before lifting: undoes swaps, drops outliers, reduces jitter.
 
-Every joint of everybody is followed from frame to frame (`pstmo_core.streaming.one_euro`). What is
-known after a frame is kept with it, so that a frame that comes late is followed from the frame
-before it, and the later ones again from there: the result depends on the frames, not on the order
-of their coming.
+Every joint of everybody is followed from frame to frame (`pstmo_core.streaming.one_euro`). The
+filter's state after each frame is kept with it. When a frame comes late, filtering resumes from the
+frame before it and repeats the later ones, so the result does not depend on the order of arrival.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Steps of STMO-Live: the network's memory of each person, and the frames to be read.
 
-Steps are numbered. Those of the frames of one call are made together; where several frames of a
-person are read at once, in as few and large products as their order allows.
+Steps are numbered. The steps of all frames in a call are computed together, and several frames of a
+person in as few and as large matrix products as their order allows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Detects that a detector mixed up left and right, from how the limbs moved before."""
+"""Finds out whether a detector mixed up left and right, from how the limbs moved before."""
 
 from __future__ import annotations
 

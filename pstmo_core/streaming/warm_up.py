@@ -1,4 +1,4 @@
-"""Imports and first runs that would delay the first frames of a stream, done beforehand."""
+"""Does in advance the imports and first runs that would delay a stream's first frames."""
 
 from __future__ import annotations
 

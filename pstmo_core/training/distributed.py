@@ -1,9 +1,9 @@
-"""Training in several processes: who they are, and what they tell one another.
+"""Training in several processes, and how they communicate.
 
-`torchrun` starts them. Each works through its part of every batch; gradients are averaged by
-torch's DistributedDataParallel. That this is exact against one process needs two things more: the
-statistics of BatchNorm are those of the whole batch (here), and a loss is a mean over the whole
-batch (`pstmo_core.training.engine`).
+`torchrun` starts them. Each computes its part of every batch, and torch's DistributedDataParallel
+averages the gradients. Two more things make the result equal to that of a single process: BatchNorm
+takes its statistics over the whole batch (here), and the loss is a mean over the whole batch
+(`pstmo_core.training.engine`).
 """
 
 from __future__ import annotations

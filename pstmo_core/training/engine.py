@@ -47,7 +47,7 @@ class Trainer:
 
         Args:
             config: the run's.
-            processes: those that train together, see `join_processes`; None: this one alone.
+            processes: the processes that train together, see `join_processes`; None: this one only.
 
         Raises:
             PstmoError: if the settings do not fit one another or the data.
@@ -78,12 +78,12 @@ class Trainer:
         return self.state.model
 
     def run(self) -> None:
-        """Train to the last step, from the last checkpoint where there is one.
+        """Train until the last step, starting from the last checkpoint if there is one.
 
         Raises:
             NonFiniteLossError: if the loss stops being a number.
-            ConfigError: if the folder holds a run of other settings.
-            KeyboardInterrupt: after SIGINT or SIGTERM; the step was ended and the state saved.
+            ConfigError: if the folder holds a run with other settings.
+            KeyboardInterrupt: after SIGINT or SIGTERM; the step was finished and the state saved.
         """
         self._go_on()
         steps = self.plan.steps
@@ -114,7 +114,7 @@ class Trainer:
         return bar, stack.enter_context(journal)
 
     def draw(self) -> list[Batch]:
-        """Return this process's micro-batches of the step that is to be taken."""
+        """Return this process's micro-batches of the next step."""
         count = self.plan.batch
         return [
             self.source.draw(self.state.step, count, self._micro_batch(index).part)
@@ -131,7 +131,7 @@ class Trainer:
             The loss, the mean over all micro-batches of all processes.
 
         Raises:
-            NonFiniteLossError: in all processes, if it is no number; no step was taken.
+            NonFiniteLossError: in all processes, if it is NaN or infinite; no step was taken.
         """
         config, state = self.plan, self.state
         for group in state.optimiser.param_groups:
@@ -152,8 +152,8 @@ class Trainer:
     def _add_gradients(self, batches: tuple[Batch, ...]) -> Tensor:
         """Add up gradients of the mean over the whole batch; return this process's part of it.
 
-        Each micro-batch is weighed by its share of what the mean counts. Gradients are averaged
-        over the processes with the last one, so its share is taken times their number.
+        Each micro-batch is weighted by its share of the terms in the mean. DistributedDataParallel
+        averages gradients over the processes, so each share is multiplied by their number.
         """
         processes, scaler = self.processes, self.state.scaler
         weights = torch.stack([self.stage.weight(batch) for batch in batches])
@@ -186,8 +186,8 @@ class Trainer:
     def _micro_batch(self, index: int) -> MicroBatch:
         """Say which windows a micro-batch holds.
 
-        They lie a stride apart, so that each part is a fair sample of a batch that was drawn in
-        sections, as `SamplerConfig.join_share` makes the sampler do.
+        Each takes windows at regular intervals over the batch, so that it is a fair sample even of
+        a batch that the sampler drew in sections (`SamplerConfig.join_share`).
         """
         processes, accumulate = self.processes, self.plan.accumulate
         part = slice(processes.rank + processes.count * index, None, processes.count * accumulate)
@@ -209,7 +209,7 @@ class Trainer:
             run_folder.require_same(self.config)
             self.state.load(self._last)
             if self.processes.first:
-                _log.info("going on from step %d of %s", self.state.step, self._last)
+                _log.info("resuming from step %d of %s", self.state.step, self._last)
         if not self.processes.agree(self.state.step):  # they have all read it now
             raise ConfigError(
                 f"the processes find different checkpoints in {self.folder}: name a folder that "
@@ -239,18 +239,18 @@ class Trainer:
         write_history(self.folder, self.state.history)
 
     def _stop(self) -> None:
-        """End an interrupted run so that it can go on."""
+        """End an interrupted run so that it can be resumed."""
         if self.processes.first:
             self.state.save(self._last)
             _log.info(
-                "stopped after step %d, saved in %s: the same command goes on from there",
+                "stopped after step %d, saved in %s: repeat the command to resume",
                 self.state.step,
                 self._last,
             )
         raise KeyboardInterrupt
 
     def _refuse(self, batches: tuple[Batch, ...], own: Tensor, loss: float) -> None:
-        """Save the batch of a loss that is no number, in the process that it came up in."""
+        """Save the batch whose loss is NaN or infinite, in the process where it occurred."""
         name = f"non_finite_batch_{self.state.step}"
         name += f"_rank{self.processes.rank}" if self.processes.count > 1 else ""
         path = self.folder / f"{name}.pt"

@@ -1,4 +1,4 @@
-"""The network's layers as they train faster on CPUs; installed when a training starts there.
+"""Faster versions of the network's layers for training on CPUs, installed when training starts.
 
 `install` turns the layers of a network, as `pstmo_core.model` writes them, into subclasses of
 themselves that compute the same in another way. Weights, state dicts, evaluation and other devices

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run trains: the step in progress is ended first."""
+"""Ctrl-C and SIGTERM during training: the step in progress is finished first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run writes down while it trains: TensorBoard's events and the history of evaluations."""
+"""The records of a training run: TensorBoard events and the history of evaluations."""
 
 from __future__ import annotations
 

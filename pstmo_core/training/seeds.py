@@ -1,7 +1,7 @@
 """Seeds of everything random in a run, mixed from what it belongs to.
 
-Nothing random has a state that goes from step to step, so a run that stopped goes on exactly, and
-any number of processes sees the same batches.
+No random state is carried from step to step. So interrupted runs resume bit-exactly, and any number
+of processes sees the same batches.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a stage of the paper is to the training loop: a network, a loss, a judgement."""
+"""The interface between a stage of the paper and the training loop: network, loss, evaluation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What must be kept to go on with a run exactly where it stopped.
+"""The state from which an interrupted run resumes bit-exactly.
 
-No state of a random generator is among it: see `pstmo_core.training.seeds`.
+It contains no random state, see `pstmo_core.training.seeds`.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def test_two_processes_that_were_killed_and_resumed_end_in_the_same_weights(
     assert torch.load(last, weights_only=True)["step"] == 5
     ended = torchrun("-m", "pstmo_core.cli", "train", f"{run.output}.yaml")
     assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("going on from step 5") == 1  # one process speaks for both
+    assert ended.stderr.count("resuming from step 5") == 1  # one process speaks for both
     resumed = torch.load(last, weights_only=True)
     expected = torch.load(Path(through.output) / "last.pt", weights_only=True)
     assert resumed["step"] == 12

@@ -131,7 +131,7 @@ def test_a_signal_ends_the_step_saves_the_state_and_says_how_to_go_on(
         said = process.stderr.read()
     assert process.returncode == 130
     assert "Traceback" not in said
-    assert "same command goes on" in said
+    assert "repeat the command to resume" in said
     step = torch.load(Path(run.output) / "last.pt", weights_only=True)["step"]
     assert step > 0 and f"stopped after step {step}" in said
 

@@ -1,10 +1,9 @@
 """The two ways in which a frame learns of a person's past, at equal numbers of weights.
 
-Both take queries, keys and values from the tokens of the frames. `KeptAttention` keeps keys and
-values of the last frames and attends to them; how much depends on content and on age.
-`Recurrence` keeps sums of keys times values that decay with time, exp(-rate dt), which is attention
-without softmax in the order of time: exact for frames at any times, and its state does not grow
-with what it remembers.
+Both compute queries, keys and values from the tokens of the frames. `KeptAttention` keeps keys and
+values of the last frames and attends to them by content and age. `Recurrence` keeps sums of keys
+times values that decay with time, exp(-rate dt): causal attention without softmax. It is exact for
+frames at any times, and its state does not grow with the time that it remembers.
 """
 
 from __future__ import annotations

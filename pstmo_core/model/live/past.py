@@ -1,4 +1,4 @@
-"""What a streaming network knows of when its frames came, and which of them it keeps.
+"""When a streaming network's frames came, and which of them it keeps.
 
 A person's past is a ring of `kept` frames at least `spacing` seconds apart. It begins empty; a
 frame that is kept pushes out the oldest. The network sees time as ages in seconds: how long before

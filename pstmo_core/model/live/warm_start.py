@@ -3,9 +3,10 @@
 From a window network it takes what both have in common.
 
 SEM, the embedding of unseen joints, the layers of TEM and the all-frames head are the window
-network's. Heads of keys and values that share one here are averaged. Layers that TEM does not have
-begin with little effect. Training makes tokens large, beside which the layer that reads the poses
-would say nothing for thousands of steps: it begins as loud as they are.
+network's. Where several attention heads share keys and values here, the window network's are
+averaged. Layers that TEM does not have begin with little effect. Trained tokens are large, and a
+freshly initialised layer that reads poses from them would be drowned out for thousands of steps, so
+its output is scaled up to their size.
 """
 
 from __future__ import annotations
@@ -69,11 +70,11 @@ def warm_start(live: STMOLive, window: STMO) -> None:
             name = name.replace("feedforward.3", "feedforward.2")  # there is no dropout here
             layer.get_parameter(name).copy_(value)
     assert live.head.norm.running_var is not None
-    _loud_as(live.moments, live.head.norm.running_var.mean().sqrt())
+    _scale_to(live.moments, live.head.norm.running_var.mean().sqrt())
 
 
-def _loud_as(moments: Moments, deviation: Tensor) -> None:
-    """Let the layer that reads poses speak as loud as the tokens that it is added to."""
+def _scale_to(moments: Moments, deviation: Tensor) -> None:
+    """Scale the output of the layer that reads poses to the size of the tokens it is added to."""
     moments.moment.mul_(deviation)
     for linear in (moments.attention.out, moments.feedforward[-1]):
         assert isinstance(linear, nn.Linear)

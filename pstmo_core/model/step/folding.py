@@ -1,4 +1,4 @@
-"""Parts of the network for inference: norms with fixed statistics inside the linear maps."""
+"""Parts of the network for inference, with norms of fixed statistics folded into linear maps."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """STMO rearranged for inference: windows are gathered from rows that SEM made of single frames.
 
-The arithmetic is that of `STMO` in evaluation mode; what that computes twice or in vain is gone:
+It computes what `STMO` computes in evaluation mode, without the redundant parts:
 
-- SEM runs on new frames only, and a row that is kept also holds the query, key and value of the
-  first attention (see `_FirstProjection`), the one thing behind SEM that need not know the window;
-- BatchNorm is part of the linear map beside it, the attention's scale part of its query;
-- the strided convolution is one matrix product on the frames that it reaches, and where a stride
-  skips frames, attention and feed-forward block run for the others only;
+- SEM runs on new frames only, and a kept row also holds the query, key and value of the first
+  attention (see `_FirstProjection`): nothing after that is independent of the window;
+- BatchNorm is folded into the adjacent linear map, the attention's scale into the query;
+- the strided convolution is one matrix product on the frames that it reaches, and attention and
+  feed-forward block run only for the frames that a stride does not skip;
 - a frame's pose by the all-frames head needs one query in the last layer of TEM, and no MOFA.
 
 It is what `pstmo export` writes as the step graph, and what the torch backend runs.

@@ -14,7 +14,7 @@ from pstmo_core.skeleton import JOINTS
 
 #: The graphs of a file, on the same weights, and how many frames of each person they take at once.
 GRAPHS = {"step": 1, "run": 32}
-#: Reading the weights from memory takes about as long as computing so many frames.
+#: Reading the weights from memory takes about as long as computing this many frames.
 _WEIGHTS = 7
 
 
@@ -45,8 +45,8 @@ class LiveRuntime(LoadedNetwork):
             memory: what is known of people.
             rows: (R,) whose frames they are; each once.
             heads: which of `config.look_aheads` are wanted; others cost nothing.
-            keep: False forgets the frames again: each is lifted by what is known before all of
-                them, with `dt` from then on.
+            keep: False forgets the frames again: each is lifted as if it came alone after those
+                in memory, `dt` seconds after the last of them.
 
         Returns:
             Poses (R, F, len(heads), 17, 4): x, y, z in metres relative to the pelvis, in the frame

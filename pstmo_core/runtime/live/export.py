@@ -1,7 +1,7 @@
-"""Writing a network STMO-Live as ONNX: a frame of each person at once, or several.
+"""Writes a network STMO-Live as ONNX: a graph for one frame of each person, and one for several.
 
-Both graphs compute on the same weights in one file. The poses of each look-ahead are an output of
-their own, so that a runtime computes those alone that are wanted.
+Both graphs use the same weights in one file. The poses of each look-ahead are an output of their
+own, so that a runtime computes only those that are wanted.
 """
 
 from __future__ import annotations

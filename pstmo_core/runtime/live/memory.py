@@ -1,8 +1,8 @@
-"""What a network STMO-Live keeps of people: keys and values of kept frames, each in its place.
+"""The memory of a network STMO-Live: keys and values of each person's kept frames.
 
-A person has N places, filled one after the other and then again from the first. A frame is kept if
-the last one that was is `spacing` seconds old, so that a fast camera does not shorten what is
-remembered. Nothing is moved: the network finds its frames by their ages. The rules are those of
+Each person has a ring of N slots. A frame is kept only if it is at least `spacing` seconds newer
+than the last one that was kept, so that a fast camera does not shorten the time that is remembered.
+Nothing is moved: the network finds its frames by their ages. The rules are those of
 `pstmo_core.model.live.past`.
 """
 

@@ -1,4 +1,4 @@
-"""Reading an ONNX file of a network STMO-Live."""
+"""Reads an ONNX file of a network STMO-Live."""
 
 from __future__ import annotations
 

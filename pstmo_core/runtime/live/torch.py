@@ -1,4 +1,4 @@
-"""The torch backend of STMO-Live, for those who have torch and no better backend."""
+"""The torch backend of STMO-Live, for machines with torch and no better backend."""
 
 from __future__ import annotations
 

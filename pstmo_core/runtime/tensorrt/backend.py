@@ -1,9 +1,10 @@
 """The TensorRT backend: an engine of the window graph on an NVIDIA GPU.
 
-The window graph and not the step graph: on a GPU, SEM on all frames of a window costs less than
-bringing their kept rows there (a frame has 34 or 54 numbers, a row four times the network's width),
-and one dynamic size is left, the number of windows, each of whose values can have a CUDA graph. So
-the rows that a caller keeps for this backend are the encoded frames themselves.
+It is the window graph rather than the step graph, for two reasons. On a GPU, running SEM on all
+frames of a window costs less than transferring their kept rows (a frame has 34 or 54 numbers, a row
+four times the network's width). And only one size is dynamic, the number of windows, so that each
+of its values can have a CUDA graph. The rows that a caller keeps for this backend are therefore the
+encoded frames themselves.
 """
 
 from __future__ import annotations

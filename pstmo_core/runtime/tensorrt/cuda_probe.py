@@ -1,7 +1,7 @@
 """Is a CUDA device there? Asked of the driver alone, before anything heavy is touched.
 
-Without a device, TensorRT hands out objects round a null pointer, and the next call on one of them
-ends the process. So nobody makes a TensorRT object before `probe_cuda` has returned.
+Without a device, TensorRT returns objects that wrap a null pointer, and the next call on one of
+them ends the process. So no TensorRT object is created before `probe_cuda` has returned.
 """
 
 from __future__ import annotations
