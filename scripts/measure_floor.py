@@ -99,8 +99,8 @@ def main(
         "class `own`, lifted live by the shipped network, the first\n"
         f"{SETTLED:g} s left out. Cameras are 0.6 to 2.2 m high; keypoints are off by 1 % of a "
         "person's height; depth\nimages are rendered. The largest step is how far a position "
-        "jumped between two frames, the person's own\nmovement taken off. A covariance that is "
-        "right has 95 % of the errors in its 95 % region. By\n"
+        "jumped between two frames, beyond the\nperson's own movement. A correct covariance has "
+        "95 % of the errors in its 95 % region. By\n"
         f"`scripts/measure_floor.py --clips {clips}`.\n\n"
     )
     write_text(output, text + "\n".join(lines) + "\n")

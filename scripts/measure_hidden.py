@@ -125,10 +125,11 @@ def main(
     """Measure and write the tables."""
     lines = [
         "# Legs or all below the chest out of view\n",
-        "Errors of shoulders, elbows and wrists, which are seen all the time, in mm, look-ahead 0, "
-        "the network that ships; and of the hips, shoulders aligned. Where hips are not seen, an "
-        "error with their middle aligned is mostly the guess where they are: read the column with "
-        "the shoulders aligned. Measured by:\n",
+        "Errors of the shipped network in mm, look-ahead 0: of shoulders, elbows and wrists, which "
+        "are always seen, with the middle of the hips or of the shoulders aligned, and of the hips "
+        "with the shoulders aligned. The position of hidden hips is an estimate, and aligning by "
+        "them adds its error to all joints: then read the columns with the shoulders aligned. "
+        "Measured by:\n",
         f"    python scripts/measure_hidden.py --mocap {mocap.name}"
         + (" --real ../shared/real" if real else ""),
     ]

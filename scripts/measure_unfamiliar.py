@@ -43,12 +43,13 @@ _MIRRORED = [_AT[("l" if name[0] == "r" else "r") + name[1:]] for name in JUDGED
 _LEG = 0.82
 """Metres to which legs are scaled."""
 _A_SECOND = 6
-_TEXT = """# Poses that nobody of the training showed
+_TEXT = """# Unfamiliar poses
 
-MPJPE and P-MPJPE in mm of the shipped network by how far a pose is from the nearest one of the
-training motion: mean distance of twelve joints, middle of the hips aligned, legs scaled to one
-length, turned about the vertical, mirrored or not. Look-ahead 0, keypoints without errors, nothing
-made steady. Measured by scripts/measure_unfamiliar.py, whose first lines show how.
+MPJPE and P-MPJPE of the shipped network in mm, by the distance of a pose from the nearest pose of
+the training motion. This distance is the mean over twelve joints, with the middle of the hips
+aligned and legs scaled to one length, for the best rotation about the vertical and the better of
+the pose and its mirror image. Look-ahead 0, keypoints without errors, no filters. Measured by
+scripts/measure_unfamiliar.py, whose first lines show how.
 
 | poses of | nearest training pose | share | MPJPE | P-MPJPE |
 |---|---|---|---|---|

@@ -25,11 +25,11 @@ def markdown(rows: Sequence[Row], command: str, network: str, changed: str = "")
         "hips aligned. MPJPE, after the best scale (N-) and after Procrustes (P-), in mm; jitter: "
         "mean second difference, mm a frame; acceleration error: over 1/30 s, m/s²; lag: by how "
         "much the answer's motion is behind the reference's, ms; knee and elbow angle error, "
-        "degrees. Swaps: frames in which the keypoints have left and right of the "
-        "arms or of the legs exchanged; followed: frames in which the answer has; unanswered: "
-        "frames without all twelve joints; within 2.5 sigma: joints as near to the reference as "
-        "nine of ten are to be. `reference, projected` are keypoints without any error: what "
-        "remains is the network's own.",
+        "degrees. Swaps: frames in whose keypoints left and right arms or legs are exchanged; "
+        "followed: frames in whose skeletons they are exchanged, too; unanswered: frames without "
+        "all twelve joints; within 2.5 sigma: the share of joints that are within 2.5 times their "
+        "sigma of the reference, which should be 90 %. `reference, projected` are keypoints "
+        "without error: the remaining error is the network's.",
         f"Network `{network}`. {changed}Measured by:",
         f"    {command}",
     ]

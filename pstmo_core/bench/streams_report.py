@@ -67,8 +67,9 @@ def markdown(rows: Rows, cost: dict[str, Cost], command: str, scenes: int, secon
     """Return the report."""
     parts = [
         "# Poses of streams",
-        f"{scenes} people of the test splits for {seconds:g} s each, before virtual cameras, their "
-        "keypoints with a detector's errors, through the streaming core, nothing made steady. "
+        f"{scenes} people of the test splits, {seconds:g} s each, seen by virtual cameras. Their "
+        "keypoints have simulated detector errors and pass through the streaming core without "
+        "filters. "
         "Frames come at 25 Hz with a jitter of a tenth of the period unless the table says "
         "otherwise. Errors in mm with pelvises aligned: MPJPE, after the best scale (N-), after "
         "Procrustes (P-); acceleration error in m/s² and jitter (mean second difference of the "

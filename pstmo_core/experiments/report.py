@@ -25,17 +25,17 @@ this project by
 
     pstmo experiments complexity -o docs/benchmarks/complexity.md
 
-*Parameters* and *MACs* are all that there are: positional embeddings and the all-frames head
-included, and of MACs (multiply-accumulates) those of all linear layers, convolutions and of the
-products inside attention. Both anchors of MOFA cost the same.
+*Parameters* and *MACs* count everything: parameters with positional embeddings and the all-frames
+head; MACs (multiply-accumulates) of all linear layers and convolutions and of the products inside
+attention. Both anchors of MOFA cost the same.
 
-*As the paper counts* are the numbers that its figures are cut or rounded from. They are what the
-counter `thop` finds in the authors' code: parameters without positional embeddings; MACs without
-the products inside attention (a seventh of all MACs at 243 frames) and without LayerNorm, but with
-two operations a value for BatchNorm and one for LeakyReLU and the bias of a convolution. Where
-there is MOFA the all-frames head counts, where there is none it does not. Tables 3 to 6 double
-these MACs and call them FLOPs; Table 7 lists them as they are. Its 741.4 is half of 1482.8, not of
-the 1482 of the other tables: a slip for 741.1, it seems, as the 1350 of Table 4 for 1351.
+*As the paper counts* are the numbers from which the paper's were rounded or truncated. They are
+what the counter `thop` finds in the authors' code: parameters without positional embeddings; MACs
+without the products inside attention (a seventh of all MACs at 243 frames) and without LayerNorm,
+but with two operations per value for BatchNorm and one for LeakyReLU and for the bias of a
+convolution. The all-frames head is counted in networks with MOFA only. Tables 3 to 6 double these
+MACs and call them FLOPs; Table 7 lists the MACs themselves. Its 741.4 is half of 1482.8, not of the
+1482 of the other tables: probably a slip for 741.1, as the 1350 of Table 4 is for 1351.
 """
 
 

@@ -14,7 +14,7 @@ from pstmo_core.errors import ConfigError
 MOST_BYTES = 1 << 16
 #: Lists and mappings inside each other; a run's settings have three levels.
 MOST_LEVELS = 32
-#: Repetitions by name (`*name`): ten lists of ten of them make ten thousand million.
+#: Repetitions by name (`*name`): ten lists of ten of them make ten billion.
 MOST_ALIASES = 64
 
 

@@ -44,7 +44,7 @@ class AllOutputs:
     ) -> None:
         if own.publish_hri and camera:
             raise ConfigError(
-                "publish_hri cannot be had for several cameras of one node: give each camera a "
+                "publish_hri does not work with several cameras in one node: give each camera a "
                 "lifter of its own, or leave publish_hri off"
             )
         if own.publish_hri and own.publish_tf == "off":
