@@ -1,7 +1,8 @@
 """A camera's calibration from a file, or from a focal length.
 
 Read are the files of ROS's camera_calibration and its drivers, what `ros2 topic echo` prints of a
-CameraInfo, and OpenCV's FileStorage; YAML or JSON, told apart by their keys.
+CameraInfo, OpenCV's FileStorage, and other programs' (`calibration_dialects`); YAML, JSON or XML,
+told apart by their keys.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from pstmo_core.camera import Camera, CameraError, camera_from_info
+from pstmo_core.lift.calibration_dialects import from_xml, in_usual_words
 
 #: Bytes of a calibration file; those of cameras have two or three thousand.
 LARGEST_FILE = 1 << 20
@@ -24,13 +26,13 @@ _HEIGHT = ("image_height", "height", "image_Height", "imageHeight")
 _MATRIX = ("camera_matrix", "k", "K", "Camera_Matrix", "cameraMatrix", "intrinsic_matrix", "M1")
 _DISTORTION = (
     "distortion_coefficients", "d", "D", "Distortion_Coefficients", "distCoeffs", "dist_coeffs",
-    "dist_coeff", "D1",
+    "dist_coeff", "D1", "distortion", "coeffs",
 )  # fmt: skip
 _PROJECTION = ("projection_matrix", "p", "P", "P1")
 _SIZE = ("image_size", "imageSize")
 _NEEDED = (
     "a calibration has image_width, image_height and camera_matrix (camera_calibration, OpenCV), "
-    "or width, height and k (ros2 topic echo)"
+    "or width, height and k (ros2 topic echo), or fx, fy, cx and cy"
 )
 _FISHEYE = {"fisheye": "equidistant", "kannala_brandt": "equidistant", "radtan": "plumb_bob"}
 
@@ -51,7 +53,7 @@ def load_camera_info(path: Path | str, rectified: bool = False) -> Camera:
         CameraError: if the file is missing, broken, or no such calibration.
     """
     try:
-        return camera_from_info(_info(_read(Path(path))), rectified)
+        return camera_from_info(_info(in_usual_words(_read(Path(path)))), rectified)
     except OSError as error:
         raise CameraError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
@@ -75,13 +77,14 @@ def _read(path: Path) -> dict[str, Any]:
     if path.stat().st_size > LARGEST_FILE:
         raise CameraError(f"has {path.stat().st_size} bytes; {_NEEDED}")
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8-sig")
+        if text.lstrip().startswith("<"):
+            return from_xml(text)
         if text.startswith("%YAML:"):  # OpenCV's first line, which YAML does not know
             text = text.partition("\n")[2]
         content = next(yaml.load_all(text, Loader), None)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        hint = "; OpenCV's XML is not read, save it as YAML" if path.suffix == ".xml" else ""
-        raise CameraError(f"is not a YAML file{hint}") from error
+        raise CameraError(f"is not a YAML, JSON or XML file; {_NEEDED}") from error
     if not isinstance(content, dict):
         raise CameraError(f"is not a calibration; {_NEEDED}")
     return content

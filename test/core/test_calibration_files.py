@@ -67,7 +67,55 @@ def test_every_form_gives_the_same_camera(form: str, tmp_path: Path) -> None:
     assert same(load_camera_info(path, rectified=True), rectified)
 
 
-@pytest.mark.parametrize("suffix", ["yaml", "json"])
+KALIBR = f"""cam0:
+  camera_model: pinhole
+  intrinsics: [640.0, 645.0, 650.0, 355.0]
+  distortion_model: radtan
+  distortion_coeffs: {D[:4]}
+  resolution: [1280, 720]
+  rostopic: /cam0/image_raw
+"""
+ORB_SLAM = f"""%YAML:1.0
+Camera.type: "PinHole"
+Camera.fx: 640.0
+Camera.fy: 645.0
+Camera.cx: 650.0
+Camera.cy: 355.0
+Camera.k1: {D[0]}
+Camera.k2: {D[1]}
+Camera.p1: 0.0
+Camera.p2: 0.0
+Camera.width: 1280
+Camera.height: 720
+"""
+REALSENSE = f"""{{"width": 1280, "height": 720, "fx": 640.0, "fy": 645.0, "ppx": 650.0,
+"ppy": 355.0, "model": "distortion.brown_conrady", "coeffs": {D}}}"""
+
+
+@pytest.mark.parametrize("text", [KALIBR, ORB_SLAM, REALSENSE], ids=["kalibr", "orb", "realsense"])
+def test_calibrations_of_other_programs_are_the_same_camera(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "camera.yaml"
+    path.write_text(text)
+    camera = load_camera_info(path)
+    assert (camera.width, camera.height) == (1280, 720)
+    assert (camera.focal, camera.centre) == ((640.0, 645.0), (650.0, 355.0))
+    assert (*camera.distortion, 0.0)[:5] == tuple(D) and camera.model == "plumb_bob"
+
+
+def test_fisheye_lenses_of_kalibr_and_what_is_not_known_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "camchain.yaml"
+    path.write_text(KALIBR.replace("radtan", "equidistant"))
+    assert load_camera_info(path).model == "equidistant"
+    path.write_text(KALIBR + KALIBR.replace("cam0", "cam1"))
+    with pytest.raises(CameraError, match="describes 2 cameras .cam0, cam1.: keep the one"):
+        load_camera_info(path)
+    for before, after in (("pinhole", "omni"), ("radtan", "fov")):
+        path.write_text(KALIBR.replace(before, after))
+        with pytest.raises(CameraError, match=f"model {after}, but only .* known: calibrate with"):
+            load_camera_info(path)
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json", "xml"])
 @pytest.mark.parametrize("count", [5, 8])
 def test_what_opencv_writes_is_read(suffix: str, count: int, tmp_path: Path) -> None:
     cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
@@ -98,12 +146,14 @@ def test_what_opencv_writes_is_read(suffix: str, count: int, tmp_path: Path) -> 
         (OST.replace("640.0", "wide", 1), "could not convert"),
         (OST.replace("640.0", "0.0", 1), "not calibrated"),
         (OST.replace("plumb_bob", "mirror"), "the distortion model is 'mirror'"),
-        ("a: [1, 2", "is not a YAML file"),
-        ("a: &a [1]\nb: *c\n", "is not a YAML file"),
+        ("a: [1, 2", "is not a YAML, JSON or XML file"),
+        ("a: &a [1]\nb: *c\n", "is not a YAML, JSON or XML file"),
         (OST.replace(f"data: {K}", "data: &a [*a]"), "recursion"),
         ("#" * 2_000_000, "2000000 bytes"),
+        ("<opencv_storage><k>1</opencv_storage>", "is not valid XML"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "XML with declarations of its own"),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_what_is_wrong_is_said_with_the_files_name(text: str, why: str, tmp_path: Path) -> None:
     path = tmp_path / "camera.yaml"
