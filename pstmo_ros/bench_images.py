@@ -129,7 +129,7 @@ def _video(path: Path, scenario: ImageScenario) -> Path:
 
 def _refiner(detector: str) -> str:
     """Return which network refines people, of what a detector says of itself."""
-    network = re.search(r"refined by ([^:,]+)", detector)
+    network = re.search(r"refined by ([^:]+)", detector)
     return network[1] if network else ""
 
 

@@ -32,7 +32,9 @@ from pstmo_core.streaming.config import StreamConfig
 
 #: What is measured: name -> kind and options. One thread, so that CPU time is the time it takes.
 SETTINGS: dict[str, tuple[str, dict]] = {
-    "movenet, thunder (default)": ("movenet", {"pose_model": "thunder"}),
+    "movenet, thunder-twice (default)": ("movenet", {"pose_model": "thunder-twice"}),
+    "movenet, thunder": ("movenet", {"pose_model": "thunder"}),
+    "movenet, lightning-twice": ("movenet", {"pose_model": "lightning-twice"}),
     "movenet, lightning": ("movenet", {"pose_model": "lightning"}),
     "movenet, refine false, 256": ("movenet", {"refine": False, "input_size": 256}),
     "movenet, refine false, 384": ("movenet", {"refine": False, "input_size": 384}),
@@ -147,9 +149,8 @@ def main(
         "are in percent of the height from shoulders to ankles. 3D is the shipped network's at "
         "look-ahead 0 with the default filters. How high hips lie is judged by the reference's, "
         "which are BlazePose's: detectors differ in what they call hips, and joints are measured "
-        "from there. Thunder is "
-        "the default for recordings, and live where the machine is fast enough. CPU time is "
-        "of one thread, decoding not counted. "
+        "from there. Recordings get thunder-twice by default, live images the best of the first "
+        "four for which the machine has the time. CPU time is of one thread, decoding not counted. "
         f"Machine: {describe_machine()}.\n\n{table(_HEADER, rows)}\n\n"
         "Measured by `python scripts/measure_detectors.py RECORDINGS VIDEOS`, whose "
         "help says where these come from. Rendered people instead of real ones: "

@@ -29,7 +29,9 @@ from pstmo_core.simulation.view import View
 #: What is measured: name -> kind and options.
 SETTINGS: dict[str, tuple[str, dict]] = {
     "simulation (default there)": ("simulation", {}),
-    "movenet, thunder (default elsewhere)": ("movenet", {"pose_model": "thunder"}),
+    "movenet, thunder-twice (default elsewhere)": ("movenet", {"pose_model": "thunder-twice"}),
+    "movenet, thunder": ("movenet", {"pose_model": "thunder"}),
+    "movenet, lightning-twice": ("movenet", {"pose_model": "lightning-twice"}),
     "movenet, lightning": ("movenet", {"pose_model": "lightning"}),
     "movenet, refine false": ("movenet", {"refine": False}),
     "blazepose": ("blazepose", {}),

@@ -16,10 +16,16 @@ import numpy as np
 from pstmo_core.detection.base import Detections
 from pstmo_core.detection.multipose import SIZES, Found, Multipose
 from pstmo_core.detection.options import AUTO, DetectorOptions
-from pstmo_core.detection.refiner import least_seconds, named_refiner, refiner_in_time
+from pstmo_core.detection.refiner import (
+    Refiner,
+    Refiners,
+    least_seconds,
+    named_refiners,
+    refiners_in_time,
+)
 from pstmo_core.detection.same_person import SAME, likeness, without_repeats
 from pstmo_core.detection.search_plan import SearchPlan, View
-from pstmo_core.detection.single_pose import SEEN, SinglePose, squares_round, steadied
+from pstmo_core.detection.single_pose import SEEN, squares_round, steadied
 
 #: How sure multipose must be of a person: it gives people 0.3 to 0.8, and other things below 0.1.
 PERSON_SCORE = 0.2
@@ -83,8 +89,7 @@ class MovenetDetector:
     def __init__(self, options: DetectorOptions, clock: Callable[[], float] | None = None) -> None:
         threads = options.detector_threads
         self._multipose = Multipose(threads)
-        self._single: SinglePose | None = None
-        self._name = ""
+        self._refiners: Refiners | None = None
         self._least = options.person_score or PERSON_SCORE
         self._most = options.detected_people
         self._plan = SearchPlan(
@@ -98,34 +103,35 @@ class MovenetDetector:
             self._plan.largest = _largest_in_time(search_seconds)
         if options.refine:
             if clock is not None and options.pose_model in AUTO:
-                refiner = refiner_in_time(options, clock, search_seconds)
+                self._refiners = refiners_in_time(options, clock, search_seconds)
             else:
-                refiner = named_refiner(options.pose_model, threads)
-            self._single, self._name = refiner.network, refiner.name
+                self._refiners = named_refiners(options.pose_model, threads)
         self._people = _People.nobody()
 
     def reset(self) -> None:
         """See `Detector.reset`."""
         self._people = _People.nobody()
         self._plan.restart()
+        if self._refiners is not None:
+            self._refiners.restart()
 
     def detect(self, image: np.ndarray) -> Detections:
         """See `Detector.detect`; people are given in the order in which they came."""
         view = self._plan.next(image.shape[:2], self._people.points)
         if view.new_camera:
             self._people = _People.nobody()
-        if self._single is None:
+        if self._refiners is None:
             found = self._search(image, view)
             kept = without_repeats(found.points, found.scores, found.sure)
             self._people = _People.nobody().and_new(found.points[kept], found.scores[kept])
         else:
-            self._follow(image, view, self._single)
+            self._follow(image, view, self._refiners.choose(len(self._people)))
         self._people = self._people.of(np.arange(min(len(self._people), self._most)))
         return Detections(self._people.points, self._people.scores)
 
     def describe(self) -> str:
         """See `Detector.describe`."""
-        refined = "" if self._single is None else f", refined by {self._name}"
+        refined = "" if self._refiners is None else f", refined by {self._refiners.describe()}"
         return f"MoveNet multipose on ONNX Runtime, {_FOR}{refined}"
 
     def _search_seconds(self, clock: Callable[[], float]) -> float:
@@ -133,22 +139,22 @@ class MovenetDetector:
         image = np.zeros((_TRIAL * 3 // 4, _TRIAL, 3), np.uint8)
         return least_seconds(lambda: self._multipose.search(image, _TRIAL, self._least), clock)
 
-    def _follow(self, image: np.ndarray, view: View, single: SinglePose) -> None:
+    def _follow(self, image: np.ndarray, view: View, refiner: Refiner) -> None:
         before = len(self._people)
-        people = self._looked_at_again(image, single)
+        people = self._looked_at_again(image, refiner)
         if view.due or not before or len(people) < before:
             found = self._search(image, view)
-            people = self._reconciled(image, view, people, found, single)
+            people = self._reconciled(image, view, people, found, refiner)
         self._people = people
 
-    def _looked_at_again(self, image: np.ndarray, single: SinglePose) -> _People:
+    def _looked_at_again(self, image: np.ndarray, refiner: Refiner) -> _People:
         """Return those of the image before who are found in this one."""
         squares, enough = squares_round(self._people.points, self._people.scores)
         if not enough.any():
             return _People.nobody()
         before = self._people.of(enough)
         squares = steadied(before.squares, squares[enough])
-        people = _People(*single.detect(image, squares), squares, before.missed)
+        people = _People(*refiner.detect(image, squares), squares, before.missed)
         people = people.of(people.scores.mean(-1) >= SEEN)
         return people.of(without_repeats(people.points, people.scores))
 
@@ -160,7 +166,7 @@ class MovenetDetector:
         return Found(found.points + offset, found.scores, found.sure)
 
     def _reconciled(
-        self, image: np.ndarray, view: View, people: _People, found: Found, single: SinglePose
+        self, image: np.ndarray, view: View, people: _People, found: Found, refiner: Refiner
     ) -> _People:
         """Return those who are followed, less those who are not there, and those who are new."""
         alike = likeness(people.points, people.scores, found.points, found.scores) >= SAME
@@ -173,7 +179,7 @@ class MovenetDetector:
         new &= enough
         if not new.any():
             return people
-        points, scores = single.detect(image, squares[new])
+        points, scores = refiner.detect(image, squares[new])
         seen = Detections(found.points[new], found.scores[new])
         # In a crowd the closer look may have found a neighbour.
         right = np.diag(likeness(points, scores, seen.points, seen.scores)) >= _CONFIRMED

@@ -16,9 +16,9 @@ KINDS = ("movenet", "blazepose", "rtm", "mediapipe", "onnx", "simulation")
 DEFAULT_KIND = "movenet"
 #: How a top-down network of kind onnx learns where people are.
 PEOPLE_FROM = ("image", "previous", "search")
-#: What movenet refines people with, by the names that `pose_model` knows: the fast one, and the
-#: accurate one that recordings get unless a user says otherwise.
-REFINERS = ("lightning", "thunder")
+#: What movenet refines people with, by the names that `pose_model` knows, from the fastest to the
+#: most accurate, which recordings get unless a user says otherwise.
+REFINERS = ("lightning", "lightning-twice", "thunder", "thunder-twice")
 #: Values of `pose_model` that leave the choice to the detector.
 AUTO = ("", "auto")
 
@@ -32,11 +32,12 @@ class DetectorOptions:
     """
 
     pose_model: str = setting(
-        "", "The pose network. For movenet lightning or thunder, which come with the package: "
-        "thunder is more accurate, but an image takes about twice as long. auto, or empty: thunder "
-        "for recordings, and in a node where the machine is fast enough for 15 images/s of two "
-        "people, else lightning; BlazePose full for blazepose. Or the path of another network: an "
-        "ONNX file, for mediapipe a .task file.",
+        "", "The pose network. For movenet lightning, lightning-twice, thunder or thunder-twice, "
+        "which come with the package: each is more accurate than the one before and takes longer, "
+        "for a person about 1, 2, 3 and 6 times as long. Those with twice look at each person "
+        "again, in a mirror. auto, or empty: thunder-twice for recordings, and in a node the best "
+        "with which 15 images/s of the people in view are possible; BlazePose full for blazepose. "
+        "Or the path of another network: an ONNX file, for mediapipe a .task file.",
     )  # fmt: skip
     person_model: str = setting(
         "", "Path of the ONNX file that finds people: for rtm YOLOX or RTMDet, for onnx with "

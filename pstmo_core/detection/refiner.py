@@ -1,12 +1,13 @@
-"""The network that looks at each person again: MoveNet lightning or thunder, or a file of a user.
+"""Who looks at each person again: MoveNet lightning or thunder, or a network from a user's file.
 
-Thunder is more accurate and slower. It is the default for recordings; a live detector takes it
-where the machine is fast enough, which is measured once, when the detector is loaded.
+Thunder is more accurate and slower; each can look twice. Recordings get thunder that looks twice.
+Live images get what the machine can do in time for as many people as there are: what each takes is
+measured once, when the detector is loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,63 +18,129 @@ from pstmo_core.detection.network_file import WEIGHTS
 from pstmo_core.detection.options import AUTO, REFINERS, DetectorOptions
 from pstmo_core.detection.single_pose import SinglePose
 
-LIGHTNING, THUNDER = REFINERS
-_FILES = {name: WEIGHTS / f"movenet_{name}.onnx" for name in REFINERS}
-#: Images a second that thunder must leave, the share of the time that is the detector's (the rest
-#: is for decoding, lifting and whatever else runs), and how many people may be in the images.
-_LEAST_RATE, _SHARE, _PEOPLE = 15.0, 0.75, 2
+_TWICE = "-twice"
+_FILES = {name: WEIGHTS / f"movenet_{name.removesuffix(_TWICE)}.onnx" for name in REFINERS}
+#: Images a second that must be left, and the share of the time that is the detector's: the rest is
+#: for decoding, lifting and whatever else runs.
+_LEAST_RATE, _SHARE = 15.0, 0.75
+#: Images after which fewer people are believed to be fewer.
+_CALM = 15
 #: Side of the image that is timed, pixels; what it shows does not change the time.
 _TRIAL = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Refiner:
-    """A network for one person, and what a user is told of it."""
+    """A network for one person and how it is used."""
 
     network: SinglePose
     name: str
-    """Which it is, and why, if it was chosen here."""
+    twice: bool = False
+    """Whether it looks at each person twice."""
+    seconds: float = 0.0
+    """What a person takes here, where that was measured."""
+
+    def detect(self, image: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `SinglePose.detect`."""
+        return self.network.detect(image, squares, self.twice)
 
 
-def named_refiner(pose_model: str, threads: int) -> Refiner:
-    """Load the network of a name, `auto` and nothing being the more accurate, or of a file.
+class Refiners:
+    """Refiners of which one is chosen by the number of people, the most accurate first.
+
+    Args:
+        choices: each, and for how many people it is in time; the last serves any number.
+        why: what a user is told of the choice.
+    """
+
+    def __init__(self, choices: Sequence[tuple[Refiner, int]], why: str = "") -> None:
+        self._choices, self._why = choices, why
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget how many people there were."""
+        self._people, self._fewer_for = 0, 0
+
+    def choose(self, people: int) -> Refiner:
+        """Return the refiner for an image of some people.
+
+        Two networks place joints differently, so someone who is seen now and then changes nothing.
+        """
+        self._fewer_for = 0 if people >= self._people else self._fewer_for + 1
+        if people > self._people or self._fewer_for > _CALM:
+            self._people, self._fewer_for = people, 0
+        fast = (refiner for refiner, most in self._choices if most >= self._people)
+        return next(fast, self._choices[-1][0])
+
+    def describe(self) -> str:
+        """Say which there are, for how many people, and why."""
+        if len(self._choices) == 1:
+            return f"MoveNet {self._choices[0][0].name}{self._why}"
+        *others, last = self._choices
+        said = [f"{refiner.name} for {_people(most)}" for refiner, most in others]
+        return f"MoveNet {', '.join([*said, f'{last[0].name} for more'])}{self._why}"
+
+
+def named_refiners(pose_model: str, threads: int) -> Refiners:
+    """Load the network of a name, `auto` and nothing being the most accurate, or of a file.
 
     Raises:
         DetectorError: if there is no such file, or it holds another network.
     """
-    name = THUNDER if pose_model in AUTO else pose_model
-    if name in _FILES:
-        return Refiner(SinglePose(_FILES[name], threads), f"MoveNet {name}")
-    path = Path(name)
+    name = REFINERS[-1] if pose_model in AUTO else pose_model
+    path = _FILES.get(name, Path(name))
     if not path.is_file():
         raise DetectorError(
             f"{name}: no such file; pose_model of the detector movenet is auto, "
             f"{', '.join(REFINERS)} or the path of an ONNX file"
         )
-    return Refiner(SinglePose(path, threads), path.name)
+    name = name if name in _FILES else path.name
+    refiner = Refiner(SinglePose(path, threads), name, name.endswith(_TWICE) and name in REFINERS)
+    return Refiners([(refiner, 0)])
 
 
-def refiner_in_time(
+def refiners_in_time(
     options: DetectorOptions, clock: Callable[[], float], search_seconds: float
-) -> Refiner:
-    """Load thunder if this machine is fast enough for live images of two people, else lightning.
+) -> Refiners:
+    """Load the refiners that this machine has the time for.
 
     Args:
         options: those of the detector.
         clock: returns seconds.
         search_seconds: what a search for people takes here.
     """
-    people = min(_PEOPLE, options.detected_people)
-    thunder = named_refiner(THUNDER, options.detector_threads)
-    took = people * _seconds(thunder.network, clock) + search_seconds / options.search_every
-    most = _SHARE / _LEAST_RATE
-    whom = "two people" if people > 1 else "one person"
-    if took <= most:
-        why = f"an image of {whom} takes {took * 1e3:.0f} ms here"
-        return Refiner(thunder.network, f"{thunder.name}: {why}")
-    lightning = named_refiner(LIGHTNING, options.detector_threads)
-    why = f"would take {took * 1e3:.0f} ms an image of {whom} here, more than {most * 1e3:.0f} ms"
-    return Refiner(lightning.network, f"{lightning.name}, as {thunder.name} {why}")
+    left = _SHARE / _LEAST_RATE - search_seconds / options.search_every
+    every = options.detected_people
+    choices: list[tuple[Refiner, int]] = []
+    times = []
+    for refiner in _measured(options.detector_threads, clock):
+        most = min(max(int(left / max(refiner.seconds, 1e-6)), 0), every)
+        times.append(f"{refiner.name} {refiner.seconds * 1e3:.0f} ms")
+        if most > (choices[-1][1] if choices else 0) or refiner.name == REFINERS[0]:
+            choices.append((refiner, most))
+        if most == every:
+            break
+    return Refiners(choices, f": a person takes {', '.join(times)} here")
+
+
+def _measured(threads: int, clock: Callable[[], float]) -> list[Refiner]:
+    """Load all refiners, the most accurate first, and take their time."""
+    files = dict.fromkeys(_FILES.values())
+    networks = {file: SinglePose(file, threads) for file in files}
+    times = {file: _seconds(network, clock) for file, network in networks.items()}
+    return [
+        Refiner(
+            networks[file],
+            name,
+            twice=name.endswith(_TWICE),
+            seconds=times[file] * (2 if name.endswith(_TWICE) else 1),
+        )
+        for name, file in reversed(_FILES.items())
+    ]
+
+
+def _people(count: int) -> str:
+    return "one person" if count == 1 else f"up to {count} people"
 
 
 def least_seconds(action: Callable[[], object], clock: Callable[[], float]) -> float:

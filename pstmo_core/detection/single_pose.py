@@ -19,12 +19,20 @@ SEEN = 0.2
 _FEWEST = 4
 #: How much larger than the keypoints' box a square is.
 _MARGIN = 1.25
+#: How much larger the square of the second look is.
+_WIDER = 1.15
+#: The points of a person in a mirror.
+_MIRRORED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 #: How far a person's square may be from the best one, in sides, before it is moved there.
 _SLACK = 0.05
 
 
 class SinglePose:
     """Finds the keypoints of the one person in the middle of a square.
+
+    Args:
+        path: the network.
+        threads: of its inference.
 
     Raises:
         DetectorError: if the file is missing or holds another network.
@@ -46,34 +54,75 @@ class SinglePose:
             )
         self._side = int(shape[1])
 
-    def detect(self, image: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def detect(
+        self, image: np.ndarray, squares: np.ndarray, twice: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the keypoints of people.
 
         Args:
             image: (H, W, 3) uint8 BGR.
             squares: (P, 3): x and y of the middle, and the side, pixels.
+            twice: whether to look again, in a mirror and from a little farther away, and to answer
+                with the mean: that takes twice the time, and points tremble less.
 
         Returns:
             Points (P, 17, 2) in pixels of the image, and scores (P, 17) from 0 to 1, float32.
         """
         found = np.empty((len(squares), 17, 3), np.float32)
         for one, square in zip(found, squares, strict=True):
-            crop = self._crop(image, square)
-            (answer,) = self._session.run(None, {self._input.name: crop})
-            one[:] = answer.reshape(17, 3)
-        corners = squares[:, :2] - squares[:, 2:] / 2
-        points = found[..., [1, 0]] * squares[:, None, 2:] + corners[:, None]
-        return points.astype(np.float32), found[..., 2].copy()
+            one[:] = self._look(image, square)
+            if twice:
+                wider = square * (1, 1, _WIDER)
+                one[:] = _mean(one, self._look(image, wider, mirrored=True))
+        return found[..., :2].copy(), found[..., 2].copy()
 
-    def _crop(self, image: np.ndarray, square: np.ndarray) -> np.ndarray:
-        """Cut a square out, as the network takes it; beyond the image's edges it is black."""
-        x, y, side = square
-        pixel = side / self._side  # of the crop, in pixels of the image; centres lie at + 0.5
-        left, top = (middle - side / 2 + pixel / 2 - 0.5 for middle in (x, y))
-        to_image = np.array([[pixel, 0, left], [0, pixel, top]], np.float32)
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        crop = cv2.warpAffine(image, to_image, (self._side, self._side), flags=how)
-        return crop[None, ..., ::-1].astype(np.int32)
+    def _look(self, image: np.ndarray, square: np.ndarray, mirrored: bool = False) -> np.ndarray:
+        """Return (17, 3): x and y in pixels of the image, and scores."""
+        crop = square_crop(image, square, self._side)
+        if mirrored:
+            crop = crop[:, ::-1]
+        tensor = crop[None, ..., ::-1].astype(np.int32)
+        found = self._session.run(None, {self._input.name: tensor})[0].reshape(17, 3)
+        if mirrored:
+            found = found[_MIRRORED] * (1, -1, 1) + (0, 1, 0)
+        corner = square[:2] - square[2] / 2
+        return np.column_stack([found[:, [1, 0]] * square[2] + corner, found[:, 2]])
+
+
+def _mean(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the mean (17, 3) of two answers, points weighted by their scores' squares."""
+    weights = np.stack([first[:, 2:], second[:, 2:]]) ** 2 + 1e-6
+    points = np.stack([first[:, :2], second[:, :2]])
+    mean = (points * weights).sum(0) / weights.sum(0)
+    return np.column_stack([mean, (first[:, 2] + second[:, 2]) / 2])
+
+
+def square_crop(image: np.ndarray, square: np.ndarray, side: int) -> np.ndarray:
+    """Return a square of an image (H, W, 3) at a size of side x side; black beyond its edges.
+
+    Where the square is much larger than that, pixels are averaged first: of the few that a plain
+    interpolation would look at, the keypoints tremble.
+    """
+    x, y, length = square
+    pixel = length / side  # of the crop, in pixels of the image; centres lie at + 0.5
+    left, top = x - length / 2, y - length / 2
+    averaged = max(1, round(pixel))
+    # One more on each side, as pixels are interpolated.
+    begin = np.maximum(np.floor([left, top]).astype(int) - averaged, 0)
+    wanted = np.ceil([left + length, top + length]).astype(int) + 2 * averaged
+    end = np.minimum(wanted, image.shape[1::-1])
+    size = (end - begin) // averaged
+    if (size < 1).any():
+        return np.zeros((side, side, 3), np.uint8)
+    end = begin + size * averaged
+    part = image[begin[1] : end[1], begin[0] : end[0]]
+    if averaged > 1:
+        part = cv2.resize(part, size.tolist(), interpolation=cv2.INTER_AREA)
+    step = pixel / averaged
+    shift = (np.array([left, top]) + pixel / 2 - begin) / averaged - 0.5
+    to_part = np.array([[step, 0, shift[0]], [0, step, shift[1]]], np.float32)
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(part, to_part, (side, side), flags=how)
 
 
 def squares_round(points: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -107,17 +107,17 @@ def test_a_video_is_looked_at_with_thunder_unless_lightning_is_named_and_a_camer
     lift = ("lift", video, "-o", tmp_path / "out.npz")
     code, out, err = pstmo(*lift)
     assert code == 0, err
-    assert "people: 2" in out and out.strip().endswith("refined by MoveNet thunder")
+    assert "people: 2" in out and out.strip().endswith("refined by MoveNet thunder-twice")
     lightning = ("--detector-option", "pose_model=lightning")
     assert pstmo(*lift, *lightning)[1].strip().endswith("refined by MoveNet lightning")
     auto = ("--detector-option", "pose_model=auto")
-    assert pstmo(*lift, *auto)[1].strip().endswith("refined by MoveNet thunder")
+    assert pstmo(*lift, *auto)[1].strip().endswith("refined by MoveNet thunder-twice")
     assert "was done already" in pstmo(*lift)[1]
     code, _, err = pstmo(*lift, "--detector-option", "pose_model=thundre")
     assert code == 2 and "thundre: no such file; pose_model of the detector movenet is auto" in err
     monkeypatch.setattr(jobs, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
     live = jobs._detector(LiftSettings(detector_options=DetectorOptions(search_every=6)), live=True)
-    assert "refined by MoveNet lightning, as MoveNet thunder would take" in live.describe()
+    assert "refined by MoveNet lightning: a person takes thunder-twice 2000 ms" in live.describe()
 
 
 def test_a_folder_of_images_is_a_video(

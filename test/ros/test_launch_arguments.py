@@ -64,7 +64,11 @@ def test_names_that_tables_share_mean_the_same() -> None:
         ("people", "0", "people:=0"),
         ("log_level", "loud", "log_level:=loud must be one of debug"),
         ("camera", "absent.mp4", "there is no such video"),
-        ("pose_model", "thundre", "check the path, or give auto, lightning or thunder"),
+        (
+            "pose_model",
+            "thundre",
+            "check the path, or give auto, lightning, lightning-twice, thunder or thunder-twice",
+        ),
         ("calibration", "absent.yaml", "calibration:=absent.yaml names no file"),
     ],
 )
