@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pstmo_core.detection.pose_network import OUTPUTS
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import LAYOUTS
-from pstmo_core.keypoints.rotation import ROTATIONS
+from pstmo_core.room.upright_axes import ROTATIONS
 from pstmo_core.settings import check_settings, setting
 
 KINDS = ("movenet", "blazepose", "rtm", "mediapipe", "onnx", "simulation")

@@ -7,15 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pstmo_core.keypoints.frame import KeypointFrame
-
-#: Degrees clockwise by which an image has to be turned to be upright.
-ROTATIONS = (0, 90, 180, 270)
-
-
-def upright_axes(rotation: int) -> np.ndarray:
-    """Return (3, 3), the camera's optical frame to that of a camera that is mounted upright."""
-    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[rotation // 90]
-    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float64)
+from pstmo_core.room.upright_axes import upright_axes
 
 
 def upright_frame(frame: KeypointFrame, rotation: int) -> KeypointFrame:
@@ -41,7 +33,7 @@ def points_of_turned_image(points: np.ndarray, size: tuple[int, int], rotation: 
     Args:
         points: pixels of the upright image.
         size: width and height of the image as the camera took it.
-        rotation: one of `ROTATIONS`.
+        rotation: one of `upright_axes.ROTATIONS`.
     """
     taken = _middle(size)
     middle = taken if rotation % 180 == 0 else taken[::-1]

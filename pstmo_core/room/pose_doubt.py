@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstmo_core.keypoints.rotation import ROTATIONS, upright_axes
 from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.upright_axes import ROTATIONS, upright_axes
 
 #: A camera whose axis rises by more than this (a sine) sees no floor and hardly any people.
 _STEEP = 0.8

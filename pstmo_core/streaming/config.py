@@ -10,10 +10,10 @@ import numpy as np
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import MIN_SCORE
-from pstmo_core.keypoints.rotation import ROTATIONS
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.upright_axes import ROTATIONS
 from pstmo_core.settings import check_settings, setting
 
 #: The tilt of a camera of which it is not known.

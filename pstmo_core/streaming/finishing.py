@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pstmo_core.keypoints.rotation import upright_axes
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.room.joint_depths import JointDepths
 from pstmo_core.room.leg_bending import LEGS
+from pstmo_core.room.upright_axes import upright_axes
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.joint_filter import JointFilter

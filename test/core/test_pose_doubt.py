@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pstmo_core.keypoints.rotation import ROTATIONS, upright_axes
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.pose_doubt import PoseDoubt
+from pstmo_core.room.upright_axes import ROTATIONS, upright_axes
 
 NOTHING = PoseDoubt()
 #: Optical axes in those of a camera's body (x forward, y left, z up).

@@ -12,12 +12,8 @@ from pstmo_core.detection.base import Detections
 from pstmo_core.detection.turned import TurnedDetector
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
-from pstmo_core.keypoints.rotation import (
-    ROTATIONS,
-    points_of_turned_image,
-    upright_axes,
-    upright_image,
-)
+from pstmo_core.keypoints.rotation import points_of_turned_image, upright_image
+from pstmo_core.room.upright_axes import ROTATIONS, upright_axes
 from pstmo_core.runtime import Runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
