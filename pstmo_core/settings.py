@@ -8,7 +8,8 @@ a row of the reference, so that a sentence or a range is written once.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pstmo_core.errors import ConfigError, names_known, quoted
@@ -19,8 +20,8 @@ KINDS: dict[type, str] = {
     int: "a whole number",
     float: "a number",
     str: "a text",
-    tuple: "a list",
 }
+_COUNTS = {2: "two", 3: "three", 4: "four"}
 
 
 def setting(
@@ -37,7 +38,8 @@ def setting(
     """Declare a field of a dataclass that is a setting.
 
     Args:
-        default: its default; its type is the type of the setting.
+        default: its default; its type is the type of the setting. A tuple's settings are as many
+            numbers, each of which must be in the range.
         description: what it means, in a sentence or two.
         low: least value, allowed itself.
         high: greatest value, allowed itself.
@@ -121,6 +123,8 @@ def rule(field: dataclasses.Field[Any], kinds: dict[type, str] = KINDS) -> str:
     meta = field.metadata
     if meta["choices"]:
         return "one of " + ", ".join(map(repr, meta["choices"]))
+    if isinstance(field.default, tuple):
+        return f"{_COUNTS[len(field.default)]} numbers{limits(field)}"
     return kinds.get(type(field.default), "a value") + limits(field)
 
 
@@ -151,6 +155,18 @@ def is_allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
         return value in meta["choices"]
     if type(default) is int and (not isinstance(value, int) or isinstance(value, bool)):
         return False
+    if isinstance(default, tuple):
+        fits = isinstance(value, (tuple, list)) and len(value) == len(default)
+        return fits and all(_is_finite(each) and _is_within(each, meta) for each in value)
+    return _is_within(value, meta)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _is_within(value: Any, meta: Mapping[str, Any]) -> bool:
+    """Say whether a value is in the range of a setting."""
     low, high, below = meta["low"], meta["high"], meta["below"]
     if low is None and high is None and below is None:
         return True

@@ -20,7 +20,6 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pstmo_core.drawing.colours import joint_colours
-from pstmo_core.errors import ConfigError
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import EDGES, JOINTS
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
@@ -53,8 +52,9 @@ class MarkerStyle:
     )
     marker_root: tuple[float, ...] = setting(
         (0.0, 0.0, 3.0),
-        "Where the pelvis of the first person is drawn, x, y, z in metres in the camera's optical "
+        "Where the pelvis of the first person is drawn, x, y, z in the camera's optical "
         "frame, as long as the root position is not known.",
+        unit="metres",
     )
     marker_spacing: float = setting(
         1.0,
@@ -65,11 +65,6 @@ class MarkerStyle:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if len(self.marker_root) != 3 or not np.isfinite(self.marker_root).all():
-            raise ConfigError(
-                f"marker_root is {list(self.marker_root)}, but must be three numbers in metres, "
-                "for example [0.0, 0.0, 3.0]"
-            )
 
 
 def _colour_table() -> tuple[list[tuple[int, int]], np.ndarray]:

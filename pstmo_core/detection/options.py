@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 
 from pstmo_core.detection.pose_network import OUTPUTS
-from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.room.upright_axes import ROTATIONS
 from pstmo_core.settings import check_settings, setting
@@ -82,13 +81,13 @@ class DetectorOptions:
         "Subtracted by onnx from red, green and blue, 0 to 255, for the pose network.",
     )
     pose_deviation: tuple[float, float, float] = setting(
-        (58.395, 57.12, 57.375), "Divides the result of that subtraction."
+        (58.395, 57.12, 57.375), "Divides the result of that subtraction.", low=0.001
     )
     person_mean: tuple[float, float, float] = setting(
         (123.675, 116.28, 103.53), "As pose_mean, for person_model; RTMDet's by default."
     )
     person_deviation: tuple[float, float, float] = setting(
-        (58.395, 57.12, 57.375), "As pose_deviation, for person_model."
+        (58.395, 57.12, 57.375), "As pose_deviation, for person_model.", low=0.001
     )
     person_bgr: bool = setting(
         True, "Whether person_model takes blue, green, red; false: red, green, blue."
@@ -109,11 +108,6 @@ class DetectorOptions:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        for name in ("pose_mean", "pose_deviation", "person_mean", "person_deviation"):
-            if len(getattr(self, name)) != 3:
-                raise ConfigError(f"{name} is {getattr(self, name)}, but must be three numbers")
-        if min(*self.pose_deviation, *self.person_deviation) <= 0:
-            raise ConfigError("pose_deviation and person_deviation must be above 0")
 
     def for_recordings(self, kind: str) -> DetectorOptions:
         """Return them with the name of the network that a kind of detector chooses by itself."""

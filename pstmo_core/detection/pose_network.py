@@ -14,7 +14,7 @@ import numpy as np
 from pstmo_core.detection.base import DetectorError
 from pstmo_core.detection.crops import crop_maps, undo_maps, warp_crops
 from pstmo_core.detection.network_file import open_session
-from pstmo_core.errors import ConfigError
+from pstmo_core.settings import check_settings, setting
 
 OUTPUTS = ("simcc", "heatmap")
 
@@ -30,25 +30,18 @@ class PoseFile:
     path: str
     layout: str = "coco17"
     """Layout of its points."""
-    output: str = "simcc"
-    """`simcc` or `heatmap`."""
+    output: str = setting("simcc", "What the network gives for each point.", choices=OUTPUTS)
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     """Subtracted from RGB values from 0 to 255; the default is RTMPose's."""
-    deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
-    """Divides them then."""
-    padding: float = 1.25
-    """How much larger than a person's box a crop is."""
+    deviation: tuple[float, float, float] = setting(
+        (58.395, 57.12, 57.375), "Divides them then.", low=0.001
+    )
+    padding: float = setting(1.25, "How much larger than a person's box a crop is.", low=1.0)
     logits: bool = False
     """Whether SimCC values still need a softmax to be probabilities."""
 
     def __post_init__(self) -> None:
-        if self.output not in OUTPUTS:
-            raise ConfigError(f"output is {self.output!r}, but must be one of {OUTPUTS}")
-        if min(self.deviation) <= 0 or self.padding < 1:
-            raise ConfigError(
-                f"deviation is {self.deviation} and padding {self.padding}, but they must be "
-                "above 0 and at least 1"
-            )
+        check_settings(self)
 
 
 class PoseNetwork:

@@ -110,5 +110,5 @@ def test_a_file_that_is_no_pose_network_is_refused_with_a_sentence(tmp_path: Pat
 def test_a_wrong_description_is_refused() -> None:
     with pytest.raises(ConfigError, match="output is 'boxes'"):
         PoseFile("x.onnx", output="boxes")
-    with pytest.raises(ConfigError, match="padding 0.5"):
+    with pytest.raises(ConfigError, match="padding is 0.5"):
         PoseFile("x.onnx", padding=0.5)

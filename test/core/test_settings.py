@@ -19,6 +19,7 @@ class Oven:
     mode: str = setting("fan", "What moves the air.", choices=("fan", "none"))
     share: float = setting(0.0, "Share of steam.", low=0.0, below=1.0)
     timer: int | None = setting(None, "Minutes, if it ends by itself.", low=1)
+    racks: tuple[float, float] = setting((10.0, 20.0), "How high they are.", low=0.0, unit="cm")
     other: str = "not a setting"
 
     def __post_init__(self) -> None:
@@ -43,6 +44,10 @@ def test_defaults_and_both_ends_of_a_range_are_allowed() -> None:
         ({"mode": "grill"}, "one of 'fan', 'none'"),
         ({"share": 1.0}, "a number from 0.0 to below 1.0"),
         ({"timer": 0}, "timer is 0"),
+        ({"racks": (1.0,)}, "two numbers of 0.0 cm or more"),
+        ({"racks": (1.0, -1.0)}, "two numbers of 0.0 cm or more"),
+        ({"racks": (1.0, float("inf"))}, "two numbers of 0.0 cm or more"),
+        ({"racks": 5.0}, "two numbers of 0.0 cm or more"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_with_what_would_be_right(

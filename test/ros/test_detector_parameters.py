@@ -104,7 +104,7 @@ def test_a_detector_can_be_changed_only_while_unconfigured(world: Callable[..., 
         ("image_topic", "my images", "a topic's name"),
         ("people_from", "nowhere", "previous"),
         ("person_score", 2.0, "between 0.0 and 1.0"),
-        ("pose_deviation", [1.0, 0.0, 1.0], "above 0"),
+        ("pose_deviation", [1.0, 0.0, 1.0], "three numbers of 0.001 or more"),
         ("pose_mean", [1.0], "three numbers"),
     ],
 )
