@@ -110,7 +110,8 @@ class Returning:
         if not new and 0 <= answer.stamp - self._looked < _SHORT * 1e9:
             return replace(answer, ids=self._unique(answer.ids)), []
         self._looked = answer.stamp
-        self._drop_the_old(answer.stamp)
+        self._drop_the_old(answer.stamp)  # perhaps names of this frame's people, too
+        new = [row for row, name in enumerate(answer.ids) if name not in self._names]
         seen = self._looks(answer, pose)
         away = self._away(answer)
         found = self._match([seen[row] for row in new], away)

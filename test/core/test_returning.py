@@ -99,6 +99,14 @@ def test_nobody_is_remembered_for_longer_than_asked(shipped: Runtime) -> None:
         assert (ids[-1][2] == ids[30][2]) is known
 
 
+def test_time_that_jumps_back_while_somebody_is_seen_forgets_names_only(shipped: Runtime) -> None:
+    _, answers = watch(shipped, [0], [], 1.0)
+    returning = Returning(10.0)
+    for stamp in (100, 2**31, -(2**31), 0, 2**31 - 1):
+        answer, _ = returning.recognise(replace(answers[-1], stamp=stamp * 10**9))
+        assert answer.ids == answers[-1].ids
+
+
 def test_who_bears_their_own_name_keeps_it_when_two_claim_it(shipped: Runtime) -> None:
     _, answers = watch(shipped, [2], [], 2.0)
     returning, one = Returning(10.0), answers[-1]

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from pstmo_core.runtime import shipped_model
 from pstmo_ros.msg import People2D
 from pstmo_ros.torture.peer import Peer
 from pstmo_ros.torture.stand import Stand
@@ -33,11 +34,14 @@ def replayed(peer: Peer, messages: list[People2D], speed: float) -> list[str]:
 
 
 @pytest.mark.parametrize("look_ahead", [0, 5])
+@pytest.mark.parametrize("network", ["stmo_27.onnx", "stmo_live.onnx"])
 def test_a_recording_gives_the_same_bits_twice_at_any_speed_and_under_load(
-    ros: None, look_ahead: int
+    ros: None, network: str, look_ahead: int
 ) -> None:
+    model = str(shipped_model().with_name(network))
     with Stand(seconds=60.0) as stand:
-        _, peer = stand.lifter(parameters={**KEEP_ALL, "look_ahead": str(look_ahead)})
+        parameters = {**KEEP_ALL, "look_ahead": str(look_ahead), "model": model}
+        _, peer = stand.lifter(parameters=parameters)
         peer.frame(0)
         messages = [peer.frame(10**18 + index * INTERVAL) for index in range(FRAMES)]
         first = replayed(peer, messages, speed=1.0)
