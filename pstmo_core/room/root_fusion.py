@@ -15,8 +15,9 @@ import numpy as np
 from pstmo_core.room.size_health import AgreementFilter, SizeHealth
 from pstmo_core.room.size_reading import SizeReading
 
-#: Deviation of adults' stature over its mean, women and men together: what an assumed size costs.
-STATURE_SPREAD = 0.057
+#: What an assumed size costs: the deviation of adults' stature over its mean, women and men
+#: together (0.057), and that of lifted skeletons' size from the mean (0.035).
+STATURE_SPREAD = 0.067
 #: The same where the height is given: what lifting and posture leave of it.
 KNOWN_SPREAD = 0.025
 #: Deviation, frame by frame, of a lifted skeleton's size from the person's.

@@ -25,7 +25,7 @@ _NOISE_FLOOR = 0.002
 #: Residuals up to this many deviations have full weight, larger ones a square less.
 _TRUSTED = 1.5
 #: A skeleton's joints err together. The covariance is that of this many independent ones.
-_INDEPENDENT_JOINTS = 8.0
+_INDEPENDENT_JOINTS = 7.0
 _NEAREST = 0.2
 
 _INDEX = {name: row for row, name in enumerate(JOINT_NAMES)}
@@ -34,7 +34,7 @@ _LEGS = [_INDEX[name] for name in ("rknee", "rankle", "lknee", "lankle")]
 _TRUNK = [_INDEX[name] for name in ("spine", "thorax", "neck_nose", "head")]
 #: Height over the sum of those bones' lengths: median of the training split's class `own`, whose
 #: heights follow from their legs as those of the bodies that training draws (`data.bodies`).
-_HEIGHT_OVER_BONES = 1.08
+HEIGHT_OVER_BONES = 1.08
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,15 @@ class Roots:
 
 def stature(joints: np.ndarray) -> np.ndarray:
     """Return the height (P,) in metres of the people with these skeletons (P, 17, 3)."""
+    legs, trunk = bone_sums(joints)
+    height: np.ndarray = HEIGHT_OVER_BONES * (legs + trunk)
+    return height
+
+
+def bone_sums(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lengths (P,) of a leg, and of trunk and head, of skeletons (P, 17, 3)."""
     bones = np.linalg.norm(joints - joints[:, np.maximum(PARENTS, 0)], axis=-1)
-    return _HEIGHT_OVER_BONES * (bones[:, _LEGS].sum(-1) / 2 + bones[:, _TRUNK].sum(-1))
+    return bones[:, _LEGS].sum(-1) / 2, bones[:, _TRUNK].sum(-1)
 
 
 def scale_to(joints: np.ndarray, height: float) -> np.ndarray:

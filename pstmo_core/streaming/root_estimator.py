@@ -15,7 +15,8 @@ from pstmo_core.room.root_fusion import RootFusion, RootSource
 from pstmo_core.room.size_health import SizeHealth
 from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_core.streaming.root import Roots, scale_to, solve_roots, stature
+from pstmo_core.streaming.root import Roots, scale_to, solve_roots
+from pstmo_core.streaming.statures import Statures
 
 #: Heights are remembered of this many times `max_people` people.
 _REMEMBERED = 4
@@ -36,6 +37,7 @@ class RootEstimator:
         self._depth = DepthReader()
         self._count = _REMEMBERED * config.max_people
         self._rows: dict[str, int] = {}
+        self._statures = Statures(self._count)
         self._feet = StandingFeet(self._count)
         self._fusion = RootFusion(self._count, config.height)
         self._ranges = RangeFilter(self._count)
@@ -77,7 +79,8 @@ class RootEstimator:
         depth = SizeReading.nothing(len(ids))
         if depths is not None:
             depth = self._depth.read_sizes(bodies, depths)
-        sizes = self._fusion.fuse(rows, stamp, stature(joints), roots.distance, floor, depth)
+        tall = self._statures.measure(rows, joints, weights > 0)
+        sizes = self._fusion.fuse(rows, stamp, tall, roots.distance, floor, depth)
         larger = np.asarray(joints * sizes.scale[:, None, None], joints.dtype)
         distance, jitter = self._ranges.follow(
             rows, stamp, roots.distance * sizes.scale, roots.jitter, sizes.moved
@@ -124,6 +127,7 @@ class RootEstimator:
                 row = len(self._rows)
                 if row >= self._count:
                     row = self._rows.pop(next(iter(self._rows)))
+                self._statures.forget(row)
                 self._feet.forget(row)
                 self._fusion.forget(row)
                 self._ranges.forget(row)

@@ -19,7 +19,9 @@ from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
+from pstmo_core.streaming.root import stature
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+from pstmo_core.streaming.statures import Statures
 
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
 POSE = VIEW.pose
@@ -164,6 +166,23 @@ def test_a_camera_mounted_turned_places_by_the_floor_alike(
 
 def reading(growth: float, white: float = 1e-3, known: bool = True) -> SizeReading:
     return SizeReading(np.array([growth]), np.array([white]), np.array([1e-4]), np.array([known]))
+
+
+def test_hidden_legs_count_as_long_as_they_were() -> None:
+    statures, rows = Statures(4), np.array([1, 2])
+    lifted = np.stack([Stage.shipped(1).joints(0.0)[0]] * 2)
+    seen = np.ones((2, 17), bool)
+    tall = statures.measure(rows, lifted, seen)
+    np.testing.assert_allclose(tall, stature(lifted))
+    shorter = lifted.copy()
+    for side in ((1, 2, 3), (4, 5, 6)):  # hip, knee, ankle
+        shorter[:, side] = lifted[:, side[:1]] + 0.8 * (lifted[:, side] - lifted[:, side[:1]])
+    seen[:, [2, 3, 5, 6]] = False
+    assert (stature(shorter) < 0.95 * tall).all()
+    np.testing.assert_allclose(statures.measure(rows, shorter, seen), tall)
+    statures.forget(2)
+    kept, usual = statures.measure(rows, shorter, seen)
+    assert kept == pytest.approx(tall[0]) and usual == pytest.approx(tall[1], rel=0.05)
 
 
 def test_one_wild_reading_moves_a_learned_height_little_and_a_row_can_be_forgotten() -> None:
