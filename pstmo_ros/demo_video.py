@@ -86,9 +86,11 @@ def _commands(source: str, in_step: bool) -> list[list[str]]:
     """Return what runs camera, detector and lifter: `ros2 launch` where it is installed."""
     waits = {"wait_for_keypoints": in_step, "wait_for_subscribers": LISTENERS}
     # Nobody hurries the detector in a video: on a slow machine too it sees people well.
-    sees = {"input_size": SIZES[-1]} if in_step else {}
+    sees = {"input_size": SIZES[-1], "pose_model": "thunder"} if in_step else {}
     if launch_is_there():
-        given = [f"camera:={source}", *(f"{k}:={json.dumps(v)}" for k, v in (waits | sees).items())]
+        told = (waits | sees).items()
+        words = (f"{k}:={v if isinstance(v, str) else json.dumps(v)}" for k, v in told)
+        given = [f"camera:={source}", *words]
         commands = [["ros2", "launch", "pstmo_ros", "lifter.launch.py", *given]]
     else:
         own = {"source": source, **waits}
