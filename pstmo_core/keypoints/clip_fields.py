@@ -16,6 +16,7 @@ from pstmo_core.keypoints.sightings import Sightings
 
 #: int64 nanoseconds hold 292 years: what is beyond was not given in seconds.
 LARGEST_STAMP = 9.2e9
+_LARGEST_SIDE = 1_000_000  # pixels
 
 
 def clip_of(fields: Mapping[str, np.ndarray]) -> Clip:
@@ -153,8 +154,11 @@ def _count(name: str, fields: Mapping[str, np.ndarray]) -> int:
     if name not in fields:
         raise ClipError(f"does not say the image's {name}: give the image size (width and height)")
     value = _scalar(name, fields)
-    if not (0 < value < 1e6 and value == int(value)):
-        raise ClipError(f"{name} is {value:g}, but must be a whole number of pixels above 0")
+    if not (0 < value < _LARGEST_SIDE and value == int(value)):
+        raise ClipError(
+            f"{name} is {value:g}, but must be a whole number of pixels above 0 and below "
+            f"{_LARGEST_SIDE}"
+        )
     return int(value)
 
 

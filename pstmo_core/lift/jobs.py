@@ -26,7 +26,7 @@ from pstmo_core.lift.crowd import people_at_once
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
 from pstmo_core.lift.ledger import Ledger
 from pstmo_core.lift.opening import Progress, open_source
-from pstmo_core.lift.plan import OVERLAY, Job
+from pstmo_core.lift.plan import OVERLAY, Job, LiftError
 from pstmo_core.lift.recording import Recording
 from pstmo_core.lift.settings import MOST_PEOPLE, LiftSettings
 from pstmo_core.lift.skeleton_bags import write_bag
@@ -103,6 +103,9 @@ def _lift(
         recording, runtime, settings, lambda x: progress(begun + (1 - begun) * x)
     )
     paths = write_outputs(job, ledger, recording, lifted, runtime, settings, images)
+    if not paths:  # an animation has no frame without a person
+        why = "; ".join(_losses(lifted, settings))
+        raise LiftError(f"{job.shown}: {why}; so there is nothing to write as BVH")
     if images is not None and images.live and ledger.keypoints.exists():
         paths.append(ledger.keypoints)
     ledger.note_outputs(settings, paths)

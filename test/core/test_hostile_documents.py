@@ -31,6 +31,7 @@ DOCUMENTS = {
     "COCO, deep": f'[{{"image_id":1,"category_id":1,"keypoints":{NEST},"score":1}}]',
     "COCO, large": f'[{{"image_id":{DIGITS},"category_id":1,"keypoints":[{POINTS}],"score":1}}]',
     "a list, large": f"[[[{DIGITS}, 1], [1, 2]]]",
+    "a table with an endless column": "frame," + "x" * 1_000_000,
 }
 ALIASES = "\n".join(
     ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
@@ -94,6 +95,15 @@ def test_a_hostile_document_is_refused_in_a_sentence(
     with pytest.raises(PstmoError) as error:
         reader(path)
     assert len(str(error.value)) < 1000
+
+
+def test_an_array_that_claims_terabytes_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    head = "{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000, 17, 3)}"
+    (tmp_path / "file.npy").write_bytes(
+        b"\x93NUMPY\x01\x00\x76\x00" + head.ljust(117).encode() + b"\n"
+    )
+    with pytest.raises(PstmoError, match="is a truncated array"):
+        clip(tmp_path / "file.npy")
 
 
 def test_what_is_quoted_is_short_whatever_it_holds() -> None:

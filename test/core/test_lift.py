@@ -276,6 +276,8 @@ def test_what_was_not_lifted_and_what_rests_on_little_is_said(
     save_clip(few, tmp_path / "few.npz")
     code, out, _ = pstmo("lift", tmp_path / "few.npz", "-o", tmp_path / "out.npz")
     assert code == 0 and "nobody was lifted" in out and "fewer than 6 joints" in out
+    code, _, err = pstmo("lift", tmp_path / "few.npz", "-o", tmp_path / "out.bvh")
+    assert code == 2 and "nobody was lifted" in err and "nothing to write as BVH" in err
     for factor, sentence in ((30, "frames are 1 s apart"), (0.001, "frames lie within 0.012 s")):
         stamps = (clip.stamps * factor).astype(np.int64)
         save_clip(dataclasses.replace(clip, stamps=stamps), tmp_path / "odd.npz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zlib
 from pathlib import Path
@@ -48,6 +49,7 @@ _FOREIGN = {
 #: stack, and whole numbers of more digits than Python reads are no JSON here.
 _BROKEN = (
     KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError,
+    csv.Error,
 )  # fmt: skip
 
 
@@ -150,7 +152,13 @@ def _decoded(data: bytes) -> str:
 def _read_array(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
+            # NumPy takes the memory that the head claims before it looks for the content.
+            if bounded.claimed_bytes(file) > path.stat().st_size:
+                raise FormatError("is a truncated array: copy or save it again")
+            file.seek(0)
             return np.load(file, allow_pickle=False)
+    except FormatError:
+        raise
     except (ValueError, EOFError) as error:
         raise FormatError(f"is no plain array ({error}): save it again, or as npz") from error
 
@@ -166,7 +174,8 @@ def _read_json(data: bytes) -> Found:
             ) from error
     module = next((each for each in _JSON if _fits(each, content)), None)
     if module is None:
-        raise FormatError(f"is JSON of no known format. Read are {'; '.join(NAMES)}. {PAGE}")
+        known = "; ".join(name.partition(":")[0] for name in NAMES)
+        raise FormatError(f"is JSON of no known format. Read are {known}. {PAGE}")
     return _guarded(module, module.read, content)
 
 

@@ -18,6 +18,8 @@ MOST_BYTES = 4 << 30
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, MemoryError,
 )  # fmt: skip
+_LONGEST = 200
+"""Characters of a library's words that are repeated."""
 _ZIP = b"PK\x03\x04"
 
 
@@ -51,10 +53,12 @@ def read_plain_npz(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.nda
     except NpzError:
         raise
     except _DAMAGED as error:
-        raise NpzError(f"is truncated or damaged ({error}): copy or record it again") from error
+        why = str(error)[:_LONGEST]
+        raise NpzError(f"is truncated or damaged ({why}): copy or record it again") from error
     except ValueError as error:
+        why = str(error)[:_LONGEST]  # NumPy's repeat the head
         raise NpzError(
-            f"holds something other than plain arrays ({error}): save it without"
+            f"holds something other than plain arrays ({why}): save it without"
         ) from error
 
 
@@ -67,7 +71,8 @@ def require_size(file: IO[bytes], most_bytes: int) -> None:
     total = 0
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
-            total += max(entry.file_size, _claimed(archive, entry))
+            with archive.open(entry) as opened:
+                total += max(entry.file_size, claimed_bytes(opened))
             if total > most_bytes:
                 raise NpzError(
                     f"holds {total / 1e9:.1f} GB of arrays or more, but at most "
@@ -76,15 +81,14 @@ def require_size(file: IO[bytes], most_bytes: int) -> None:
     file.seek(0)
 
 
-def _claimed(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    """Return the bytes that an array's head claims; 0 where there is no such head."""
-    with archive.open(entry) as opened:
-        try:
-            version = np.lib.format.read_magic(opened)
-            if version == (1, 0):
-                shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
-            else:
-                shape, _, dtype = np.lib.format.read_array_header_2_0(opened)
-        except ValueError:
-            return 0
+def claimed_bytes(opened: IO[bytes]) -> int:
+    """Return the bytes that an array's head (npy) claims; 0 where there is no such head."""
+    try:
+        version = np.lib.format.read_magic(opened)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
+        else:
+            shape, _, dtype = np.lib.format.read_array_header_2_0(opened)
+    except ValueError:
+        return 0
     return int(dtype.itemsize * np.prod(np.array(shape, dtype=object)))
