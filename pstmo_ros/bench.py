@@ -52,6 +52,10 @@ def main(args: Sequence[str] | None = None) -> int:
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         return 130
+    except RuntimeError:
+        if rclpy.ok():  # else rclpy's RCLError: a signal came while something was published
+            raise
+        return 130
     finally:
         rclpy.try_shutdown()
     return 0

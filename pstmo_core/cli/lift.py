@@ -96,9 +96,9 @@ def _lift(
     jobs: list[Job], settings: LiftSettings, force: bool, workers: int, ray: str
 ) -> list[Result]:
     results: list[Result] = []
-    unit = "file" if len(jobs) > 1 else ""
-    bar_format = "{l_bar}{bar}| {n:.1f}/{total_fmt} {unit} [{elapsed}<{remaining}]"
-    with tqdm(total=len(jobs), unit=unit, delay=1, bar_format=bar_format) as bar:
+    files = " {n:.1f}/{total_fmt} files" if len(jobs) > 1 else ""
+    bar_format = f"{{l_bar}}{{bar}}|{files} [{{elapsed}}<{{remaining}}]"
+    with tqdm(total=len(jobs), delay=1, bar_format=bar_format) as bar:
 
         def finished(result: Result) -> None:
             if len(jobs) > 1:

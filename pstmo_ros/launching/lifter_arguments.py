@@ -6,6 +6,7 @@ from typing import Any
 
 from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, LogInfo
+from launch.logging import get_logger
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
@@ -81,7 +82,8 @@ def check(context: LaunchContext) -> list[Any]:
     """
     given = context.launch_configurations
     declared = {action.name for action in arguments()}
-    hints = launch_arguments.suggest(given, declared)
+    for misspelt in launch_arguments.suggest(given, declared):
+        get_logger("lifter.launch.py").warning(misspelt)
     launch_arguments.check(given)
     for name in ("params_file", "detector_params_file"):
         launch_arguments.check_file(name, get(context, name))
@@ -93,8 +95,9 @@ def check(context: LaunchContext) -> list[Any]:
         sources, get(context, "image"), get(context, "input"), get(context, "cameras")
     )
     if is_rectified(context) and not get(context, "rectified"):
-        hints.append(f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)")
-    return [LogInfo(msg=hint) for hint in hints]
+        told = f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)"
+        return [LogInfo(msg=told)]
+    return []
 
 
 def config_file(name: str) -> PathJoinSubstitution:

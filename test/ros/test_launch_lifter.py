@@ -56,10 +56,15 @@ def test_what_is_launched_answers_in_time_and_rightly(ros_domain: None, name: st
     print(next(line for line in ended.stdout.splitlines() if "measured:" in line))
 
 
-def test_a_wrong_value_is_refused_before_anything_starts(ros_domain: None) -> None:
+def test_a_wrong_value_is_refused_and_a_misspelt_name_told_before_anything_starts(
+    ros_domain: None,
+) -> None:
     pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
-    ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", "height:=abc")
+    ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", "height:=abc", "focl:=900.0")
     assert ended.returncode == 1
+    assert "[WARNING] [lifter.launch.py]: there is no argument focl: did you mean focal?" in (
+        ended.stdout
+    )
     assert "height:=abc cannot be: it must be a number between 0.0 and 2.5" in ended.stdout
     assert "process started" not in ended.stdout
 

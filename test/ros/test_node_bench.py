@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -86,6 +87,20 @@ def test_ctrl_c_ends_the_benchmark_and_its_nodes(ros_domain: None, tmp_path: Pat
     assert process.returncode == 130
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sigterm_ends_the_measurement_in_one_process(ros_domain: None, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pstmo_ros.bench", "--only", "overhead", "-o", str(tmp_path)]
+    process = subprocess.Popen(command, cwd="/", stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    said = b""
+    while not re.search(rb"overhead: [1-9]\d*frame", said):
+        said += process.stderr.read1()
+    process.terminate()
+    said += process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert b"Traceback" not in said
     assert not list(tmp_path.iterdir())
 
 

@@ -37,9 +37,9 @@ def probe_cuda(index: int = 0) -> CudaDevice:
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError as error:
-        raise BackendUnavailable(
-            f"CUDA: {DRIVER} cannot be loaded, so this machine has no NVIDIA driver ({error})"
-        ) from error
+        absent = "No such file" in str(error)
+        reason = f"{DRIVER} is absent" if absent else f"{DRIVER} cannot be loaded: {error}"
+        raise BackendUnavailable(f"no NVIDIA driver ({reason})") from error
     _ask(driver, "cuInit", 0)
     count, version, device = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
     _ask(driver, "cuDeviceGetCount", ctypes.byref(count))
