@@ -35,7 +35,8 @@ def node_command(module: str, parameters: Mapping[str, object]) -> list[str]:
 def running(commands: list[list[str]], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Run commands, what they say going to a file, and end them."""
     started: list[subprocess.Popen[bytes]] = []
-    with log.open("wb") as file:
+    log.unlink(missing_ok=True)  # of a link, the link and not what it leads to
+    with log.open("xb") as file:
         try:
             # Not from the repository: python -m would import the source tree's pstmo_ros there,
             # which has no messages. In a session of its own, Ctrl-C reaches each through _end.

@@ -15,6 +15,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
+from pstmo_core.atomic_files import OutputError, check_output
 from pstmo_core.drawing.clip_video import render_clip
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
@@ -24,6 +25,10 @@ from pstmo_ros.demo_progress import Progress
 from pstmo_ros.demo_recorder import DemoRecorder
 from pstmo_ros.demo_run import DemoRun
 
+_LOG = "nodes.log"
+_WRITTEN = (
+    _LOG, "recording.npz", "clip.mp4", "clip.png", "keypoints.npz", "people.mp4", "people.webp",
+)  # fmt: skip
 LISTENERS = 2
 """The lifter and the recorder: the player waits for both."""
 
@@ -34,6 +39,7 @@ def main(args: Sequence[str] | None = None) -> int:
     folder = options.output.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_folder(folder, [options.clip, *([options.video] if options.video else [])])
         if source := options.video or options.camera:
             from pstmo_ros.demo_video import demonstrate
 
@@ -75,10 +81,26 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
+def _check_folder(folder: Path, inputs: list[Path | str]) -> None:
+    """Check that nothing is replaced but what an earlier demonstration left.
+
+    Raises:
+        OutputError: if it would be.
+    """
+    for name in _WRITTEN:
+        check_output(folder / name, inputs)
+    there = [name for name in _WRITTEN if (folder / name).exists()]
+    if there and _LOG not in there:
+        raise OutputError(
+            f"{folder}: holds {', '.join(there)}, which no demonstration left; name another folder "
+            "by -o"
+        )
+
+
 def _demonstrate_clip(path: Path, folder: Path) -> list[Path]:
     """Play a clip to the lifter, print the figures and draw the skeletons."""
     clip = load_clip(path)
-    recording = _run(path.resolve(), clip, folder / "nodes.log")
+    recording = _run(path.resolve(), clip, folder / _LOG)
     recording.save(folder / "recording.npz")
     joints = _report(recording, clip)
     if joints is None:

@@ -27,6 +27,8 @@ from pstmo_ros.run_node import run_node
 _SECOND = 1_000_000_000
 _PATIENCE = 0.1
 """Longest time in seconds that the player sleeps without a look at the clock."""
+_LONGEST_PAUSE = 600 * _SECOND
+"""Nanoseconds between frames that are waited for; a clock that is set jumps by decades."""
 _FAREWELL = 0.3
 """Seconds that the last message has to leave before the process ends."""
 #: How the camera of the shipped sample stood (scripts/make_sample.py).
@@ -134,10 +136,13 @@ def play_times(stamps: np.ndarray, rate: float) -> np.ndarray:
     """Return when frames are due, nanoseconds after the first (F + 1,); the last is the end.
 
     The end lies one usual frame interval after the last frame. At rate 1 the recorded intervals
-    are kept exactly.
+    are kept exactly, but for those of a clock that was set meanwhile: of more than `_LONGEST_PAUSE`
+    one usual interval is left.
     """
-    offsets = stamps - stamps[0]
-    interval = max(int(np.median(np.diff(stamps))), 0) if len(stamps) > 1 else _SECOND
+    steps = np.diff(stamps)
+    interval = max(int(np.median(steps)), 0) if len(stamps) > 1 else _SECOND
+    steps = np.where(np.abs(steps) > _LONGEST_PAUSE, interval, steps)
+    offsets = np.concatenate([[0], np.cumsum(steps)])
     times = np.append(offsets, offsets[-1] + interval)
     return times if rate == 1.0 else np.rint(times / rate).astype(np.int64)
 

@@ -48,3 +48,18 @@ def test_people_of_a_real_video_stand_upright_and_every_image_is_answered(
     assert np.nanmin(up) > 1.2, "metres from ankle to head"
     assert (output / "people.webp").read_bytes()[8:12] == b"WEBP"
     assert (output / "people.mp4").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "keypoints.npz", "recording.npz", "clip.png"])
+def test_a_folder_with_files_of_these_names_is_left_alone(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, link = tmp_path / name, tmp_path / "nodes.log"
+    mine.write_text("mine")
+    assert main(["-o", str(tmp_path)]) == 1
+    assert f"holds {name}, which no demonstration left" in capsys.readouterr().err
+    link.symlink_to(mine)
+    kind = "--video" if name.endswith(".mp4") else "--clip"
+    assert main([kind, str(mine), "-o", str(tmp_path)]) == 1
+    assert "would replace an input" in capsys.readouterr().err
+    assert mine.read_text() == "mine"

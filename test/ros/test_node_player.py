@@ -53,6 +53,11 @@ def test_at_rate_2_everything_takes_half_the_time() -> None:
     assert play_times(stamps, 2.0).tolist() == [0, 20_000_000, 40_000_000, 60_000_000]
 
 
+def test_a_clock_that_was_set_during_the_recording_is_not_waited_for() -> None:
+    stamps = np.array([0, 1_700_000_000, 1_700_000_001, 5, 6, 7], np.int64) * 1_000_000_000
+    assert play_times(stamps, 1.0)[-1] == 6_000_000_000
+
+
 def test_one_frame_is_a_clip_too() -> None:
     assert play_times(np.array([7], np.int64), 1.0).tolist() == [0, 1_000_000_000]
 
