@@ -8,6 +8,7 @@ who was followed is lost or two have become one.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from pstmo_core.detection.refiner import (
     named_refiners,
     refiners_in_time,
 )
-from pstmo_core.detection.same_person import SAME, likeness, without_repeats
+from pstmo_core.detection.same_person import SAME, likeness, one_to_one, without_repeats
 from pstmo_core.detection.search_plan import SearchPlan, View
 from pstmo_core.detection.single_pose import SEEN, squares_round, steadied
 
@@ -31,6 +32,10 @@ from pstmo_core.detection.single_pose import SEEN, squares_round, steadied
 PERSON_SCORE = 0.2
 #: Likeness, to what multipose found, from which on the closer look is believed.
 _CONFIRMED = 0.3
+#: Likeness up to which two whom multipose tells apart are two: one may stand before the other.
+_CLOSE = 0.75
+#: Images after two became one in which the other is searched for.
+_REUNION = 10
 #: Searches in a row that a person who is followed may be missing from.
 _PATIENCE = 3
 #: Longest side of a person, in pixels of the search, from which on it should find the person.
@@ -107,9 +112,11 @@ class MovenetDetector:
             else:
                 self._refiners = named_refiners(options.pose_model, threads)
         self._people = _People.nobody()
+        self._apart_for = _REUNION
 
     def reset(self) -> None:
         """See `Detector.reset`."""
+        self._apart_for = _REUNION
         self._people = _People.nobody()
         self._plan.restart()
         if self._refiners is not None:
@@ -142,7 +149,10 @@ class MovenetDetector:
     def _follow(self, image: np.ndarray, view: View, refiner: Refiner) -> None:
         before = len(self._people)
         people = self._looked_at_again(image, refiner)
-        if view.due or not before or len(people) < before:
+        apart, self._apart_for = self._apart_for, self._apart_for + 1
+        if apart < _REUNION:  # whom the closer look cannot tell apart, multipose may
+            view = dataclasses.replace(view, part=(0, 0, *image.shape[:2]))
+        if view.due or not before or len(people) < before or apart < _REUNION:
             found = self._search(image, view)
             people = self._reconciled(image, view, people, found, refiner)
         self._people = people
@@ -156,7 +166,10 @@ class MovenetDetector:
         squares = steadied(before.squares, squares[enough])
         people = _People(*refiner.detect(image, squares), squares, before.missed)
         people = people.of(people.scores.mean(-1) >= SEEN)
-        return people.of(without_repeats(people.points, people.scores))
+        once = without_repeats(people.points, people.scores)
+        if not once.all():
+            self._apart_for = 0
+        return people.of(once)
 
     def _search(self, image: np.ndarray, view: View) -> Found:
         """Return whom multipose finds in the part of the image whose turn it is."""
@@ -169,12 +182,15 @@ class MovenetDetector:
         self, image: np.ndarray, view: View, people: _People, found: Found, refiner: Refiner
     ) -> _People:
         """Return those who are followed, less those who are not there, and those who are new."""
-        alike = likeness(people.points, people.scores, found.points, found.scores) >= SAME
+        several = without_repeats(found.points, found.scores, found.sure, _CLOSE)
+        found = Found(found.points[several], found.scores[several], found.sure[several])
+        alike = likeness(people.points, people.scores, found.points, found.scores)
         people.missed = np.where(
-            alike.any(1), 0, people.missed + view.should_show(people.points, _VISIBLE)
+            (alike >= SAME).any(1), 0, people.missed + view.should_show(people.points, _VISIBLE)
         )
-        people = people.of(people.missed < _PATIENCE)
-        new = ~alike.any(0)
+        new = ~one_to_one(alike).any(0)
+        staying = people.missed < _PATIENCE
+        people = people.of(staying)
         squares, enough = squares_round(found.points, found.scores)
         new &= enough
         if not new.any():
@@ -183,11 +199,12 @@ class MovenetDetector:
         seen = Detections(found.points[new], found.scores[new])
         # In a crowd the closer look may have found a neighbour.
         right = np.diag(likeness(points, scores, seen.points, seen.scores)) >= _CONFIRMED
+        right &= ~(likeness(points, scores, people.points, people.scores) >= SAME).any(1)
         points = np.where(right[:, None, None], points, seen.points)
         scores = np.where(right[:, None], scores, seen.scores)
         people = people.and_new(points, scores)
         first_come = np.arange(len(people), 0, -1)
-        return people.of(without_repeats(people.points, people.scores, first_come))
+        return people.of(without_repeats(people.points, people.scores, first_come, _CLOSE))
 
 
 def _largest_in_time(search_seconds: float) -> int:

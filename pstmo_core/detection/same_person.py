@@ -34,7 +34,10 @@ def _size(points: np.ndarray) -> np.ndarray:
 
 
 def without_repeats(
-    points: np.ndarray, scores: np.ndarray, sure: np.ndarray | None = None
+    points: np.ndarray,
+    scores: np.ndarray,
+    sure: np.ndarray | None = None,
+    same: float = SAME,
 ) -> np.ndarray:
     """Return (P,) who is left if of repeated people only the surest stays.
 
@@ -42,10 +45,23 @@ def without_repeats(
         points: (P, J, 2) pixels.
         scores: (P, J).
         sure: (P,); by default the mean score.
+        same: likeness from which on two are one.
     """
-    alike = likeness(points, scores, points, scores) >= SAME
+    alike = likeness(points, scores, points, scores) >= same
     sure = scores.mean(-1) if sure is None else sure
     left = np.zeros(len(points), bool)
     for person in np.argsort(-sure, kind="stable"):
         left[person] = not (alike[person] & left).any()
     return left
+
+
+def one_to_one(alike: np.ndarray) -> np.ndarray:
+    """Return (P, Q) who of P is who of Q, the most alike first: of (P, Q) likenesses, each once."""
+    left, matched = alike.copy(), np.zeros(alike.shape, bool)
+    for _ in range(min(alike.shape)):
+        person, other = np.unravel_index(left.argmax(), left.shape)
+        if left[person, other] < SAME:
+            break
+        matched[person, other] = True
+        left[person], left[:, other] = -1, -1
+    return matched

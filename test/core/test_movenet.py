@@ -12,10 +12,12 @@ import pytest
 cv2 = pytest.importorskip("cv2", reason="images need OpenCV")
 
 from pstmo_core.detection import DetectorError, DetectorOptions, load_detector  # noqa: E402
+from pstmo_core.detection.movenet import MovenetDetector  # noqa: E402
+from pstmo_core.detection.multipose import Found  # noqa: E402
 from pstmo_core.detection.network_file import WEIGHTS  # noqa: E402
 from pstmo_core.detection.options import REFINERS  # noqa: E402
 from pstmo_core.detection.refiner import Refiner, Refiners  # noqa: E402
-from pstmo_core.detection.same_person import likeness, without_repeats  # noqa: E402
+from pstmo_core.detection.same_person import likeness, one_to_one, without_repeats  # noqa: E402
 from pstmo_core.detection.search_plan import SearchPlan, tile_parts  # noqa: E402
 from pstmo_core.detection.single_pose import (  # noqa: E402
     SinglePose,
@@ -102,6 +104,41 @@ def test_someone_far_off_is_found_in_a_tile_and_followed(park: list[np.ndarray])
     first = next(n for n, one in enumerate(found[0]) if len(one.points))
     assert all(len(one.points) == 1 for one in found[0][first:])
     assert inside(found[0][-1].points[0], (1330, 700, 1410, 835))
+
+
+def test_whom_the_closer_look_takes_for_the_one_in_front_is_kept_as_multipose_sees_him() -> None:
+    """She stands before him; whoever is looked for there, the closer look finds her."""
+    her = np.linspace((300.0, 100.0), (340.0, 300.0), 17, dtype=np.float32)
+    him = np.linspace((330.0, 80.0), (420.0, 330.0), 17, dtype=np.float32)
+    sure = np.full(17, 0.6, np.float32)
+    searches = []
+
+    class Both:
+        """Multipose that tells them apart."""
+
+        def search(self, part: np.ndarray, size: int, least: float) -> Found:
+            searches.append(part.shape)
+            return Found(np.stack([her, him]), np.stack([sure, sure]), np.full(2, 0.5, np.float32))
+
+    class OnlyHer:
+        """The closer look."""
+
+        def choose(self, people: int) -> OnlyHer:
+            return self
+
+        def detect(self, image: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            count = len(squares)
+            return np.stack([her] * count), np.stack([sure] * count)
+
+    detector = MovenetDetector(DetectorOptions(search_every=1000, search_tiles=1))
+    detector._multipose, detector._refiners = Both(), OnlyHer()  # type: ignore[assignment]
+    image = np.zeros((480, 640, 3), np.uint8)
+    for _ in range(4):
+        found = detector.detect(image)
+        np.testing.assert_array_equal(found.points, np.stack([her, him]))
+    assert len(searches) == 4, "while they cannot be told apart, each image is searched"
+    matched = one_to_one(np.array([[0.9, 0.6], [0.2, 0.1]]))
+    np.testing.assert_array_equal(matched, [[True, False], [False, False]])
 
 
 def test_who_has_left_is_given_up_and_found_on_return(park: list[np.ndarray]) -> None:
