@@ -10,9 +10,10 @@ from launch import LaunchContext
 from launch.actions import LogInfo
 from launch_ros.actions import Node
 
+from pstmo_ros.launching.cameras import image_topic
 from pstmo_ros.launching.context import get, is_true
 
-RVIZ_TOPICS = ("skeleton_markers", "capsules", "uncertainty")
+RVIZ_TOPICS = ("skeleton_markers", "capsules", "uncertainty", "image_raw")
 """What the configurations of RViz show."""
 _NO_RVIZ = (
     "rviz:=true was asked for, but rviz2 is not on PATH: install it (apt install "
@@ -51,6 +52,7 @@ def rviz_options(context: LaunchContext) -> tuple[list[Any], list[Any]]:
     topics = {topic: topic for topic in RVIZ_TOPICS}
     if markers := get(context, "markers_topic"):
         topics["skeleton_markers"] = markers
+    topics["image_raw"] = image_topic(context) or "image_raw"
     namespace = get(context, "namespace").strip("/")
     names = {
         topic: name if name.startswith("/") else f"/{namespace}/{name}".replace("//", "/")

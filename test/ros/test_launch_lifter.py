@@ -268,7 +268,7 @@ def test_rviz_shows_the_markers_in_the_players_frame_with_the_right_qos() -> Non
     topics = {d["Name"]: d.get("Topic") for d in manager["Displays"]}
     assert topics["Skeletons"]["Value"] == "/" + LifterParameters.markers_topic
     assert topics["Skeletons"]["Reliability Policy"] == "Reliable"
-    assert {"Floor", "TF", "Capsules", "Uncertainty"} <= set(topics)
+    assert {"Floor", "TF", "Capsules", "Uncertainty", "Image"} <= set(topics)
 
 
 def test_rviz_shows_the_floor_of_the_room_that_tf_tells_of() -> None:
@@ -290,6 +290,7 @@ def test_rviz_shows_the_floor_of_the_room_that_tf_tells_of() -> None:
         ({"floor_frame": "base", "fixed_frame": "odom"}, "lifter.rviz", "odom", None),
         ({"frame_id": "eye", "markers_topic": "people"}, "lifter.rviz", "eye", "/people"),
         ({"namespace": "a", "markers_topic": "/people"}, "lifter.rviz", None, "/people"),
+        ({"image": "/camera/image_raw"}, "lifter.rviz", None, None),
     ],
 )
 def test_rviz_follows_the_namespace_and_the_fixed_frame(
@@ -309,6 +310,7 @@ def test_rviz_follows_the_namespace_and_the_fixed_frame(
     assert (options[3] if "-f" in options else None) == frame
     topics = dict(remappings)
     assert topics.get("/skeleton_markers") == markers
+    assert topics.get("/image_raw", "/image_raw").endswith(given.get("image", "image_raw"))
     shown = yaml.safe_load((ROOT / "config" / config).read_text())["Visualization Manager"]
     subscribed = {d["Topic"]["Value"] for d in shown["Displays"] if "Topic" in d}
     assert subscribed == {f"/{topic}" for topic in RVIZ_TOPICS}
