@@ -18,6 +18,7 @@ from pstmo_core.camera import (
     calibration_digest,
     camera_from_info,
 )
+from pstmo_core.errors import ConfigError
 from pstmo_core.runtime import AnyRuntime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
@@ -65,6 +66,8 @@ class CameraPipeline:
         self._camera: Camera | None = None
         self._size: tuple[int, int] | None = None
         """Of the camera's images, as it tells with its calibration."""
+        self._frame_id = ""
+        """The same."""
         self._surroundings = Surroundings()
         self._outputs: AllOutputs | None = None
         self._told: Skeletons3D | None = None
@@ -120,6 +123,11 @@ class CameraPipeline:
             PstmoError: if something is asked for that is not installed or does not fit together.
         """
         own, node = self._own, self._node
+        if inputs.input == "hri" and outputs.publish_hri:
+            raise ConfigError(
+                "input is hri and publish_hri is true: this node would hear itself on "
+                "/humans/bodies; turn one of them off"
+            )
         frames = replace(
             frames,
             depth_topic=self.topic(frames.depth_topic),
@@ -135,7 +143,9 @@ class CameraPipeline:
         self._outputs = AllOutputs(node, outputs, self.name, frames.target_frame)
         self._surroundings.see = self._outputs.see
         topic = self.topic(own.keypoints_topic)
-        self.keypoints = listen(node, topic, own, inputs, lambda: self._size, hear)
+        self.keypoints = listen(
+            node, topic, own, inputs, lambda: self._size, lambda: self._frame_id, hear
+        )
         self._camera_info = node.create_subscription(
             CameraInfo,
             self.topic(own.camera_info_topic),
@@ -214,6 +224,7 @@ class CameraPipeline:
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         """Take over a calibration; cameras send the same one with every image."""
+        self._frame_id = message.header.frame_id
         digest = calibration_digest(message)
         if digest == self._heard_of_camera:
             return

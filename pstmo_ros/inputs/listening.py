@@ -13,7 +13,7 @@ from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.inputs.people import Reader, Size, UnusableInput, in_pixels, people_message
 from pstmo_ros.inputs.vision import vision_reader
 from pstmo_ros.inputs.yolo import yolo_reader
-from pstmo_ros.inputs.zed import read_zed
+from pstmo_ros.inputs.zed import zed_reader
 from pstmo_ros.keypoint_subscription import KeypointSubscription
 from pstmo_ros.lifecycle import GuardedNode
 from pstmo_ros.lifter_parameters import LifterParameters
@@ -44,6 +44,7 @@ def listen(
     own: LifterParameters,
     given: InputParameters,
     size: Callable[[], Size | None],
+    frame: Callable[[], str],
     callback: Callable[[People2D, int, int], None],
 ) -> Keypoints:
     """Listen to keypoints.
@@ -54,6 +55,7 @@ def listen(
         own: parameters of the node.
         given: what they come as.
         size: returns the size of the camera's images, None while it is not known.
+        frame: returns the frame of the camera's images, empty while it is not known.
         callback: as of `KeypointSubscription`.
 
     Raises:
@@ -93,7 +95,8 @@ def listen(
         kind = messages_of("yolo_msgs", _ASKED, _YOLO_ROS).DetectionArray
         return subscribe(kind, converted(yolo_reader(own.layout_name)))
     if given.input == "zed":
-        return subscribe(messages_of("zed_msgs", _ASKED).ObjectsStamped, converted(read_zed))
+        kind = messages_of("zed_msgs", _ASKED).ObjectsStamped
+        return subscribe(kind, converted(zed_reader(frame)))
     if given.input == "vision":
         kind = messages_of("vision_msgs", _ASKED).Detection2DArray
         return subscribe(kind, converted(vision_reader(own.layout_name)))

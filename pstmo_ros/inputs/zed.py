@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from std_msgs.msg import Header
 
 from pstmo_core.keypoints.layouts import get_layout
-from pstmo_ros.inputs.people import UnusableInput
+from pstmo_ros.inputs.people import Reader, UnusableInput
 
 #: Layouts by `body_format`.
 _LAYOUTS = {0: "openpose18", 1: "zed34", 2: "zed38"}
 
 
-def read_zed(message: Any) -> tuple[Header, str, list[tuple[str, np.ndarray, np.ndarray]]]:
-    """Return the bodies of a message, in pixels of the camera's full image.
+def zed_reader(optical: Callable[[], str]) -> Reader:
+    """Return a reader of bodies.
+
+    Their header names the camera's body frame (x forward), for the 3D points that are not read
+    here. What is seen in the image belongs to the optical frame.
+
+    Args:
+        optical: returns the optical frame of the images, empty while it is not known.
+    """
+
+    def read(message: Any) -> tuple[Header, str, list[tuple[str, np.ndarray, np.ndarray]]]:
+        name, people = _bodies(message)
+        frame = message.header.frame_id
+        if frame.endswith("_camera_frame"):
+            frame = optical() or f"{frame}_optical"
+        return Header(stamp=message.header.stamp, frame_id=frame), name, people
+
+    return read
+
+
+def _bodies(message: Any) -> tuple[str, list[tuple[str, np.ndarray, np.ndarray]]]:
+    """Return the layout and the bodies of a message, in pixels of the camera's full image.
 
     Raises:
         UnusableInput: if the bodies' format is not known.
@@ -41,4 +62,4 @@ def read_zed(message: Any) -> tuple[Header, str, list[tuple[str, np.ndarray, np.
             percents = np.nan_to_num(np.asarray(sure, np.float32)[:joints])
             scores = np.asarray(scores * np.clip(percents / 100, 0, 1), np.float32)
         people.append((f"z{body.label_id}", points, scores))
-    return message.header, name, people
+    return name, people

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rclpy.node import Node
@@ -55,6 +56,11 @@ class AllOutputs:
         self._node, self._camera, self._frame = node, camera, frame
         self._publishers: list[Any] = []
         self._outputs: list[Output] = []
+        self._for_all: list[Output] = []
+        """Those whose names every node shares: frames on TF and topics below /humans."""
+        namespace = node.get_namespace().strip("/").replace("/", "_")
+        self._prefix = f"{namespace}_" if namespace else ""
+        """Of ids there, so that the people of two lifters stay apart."""
         try:
             self._make(own)
         except PstmoError:
@@ -64,7 +70,7 @@ class AllOutputs:
     def _make(self, own: OutputParameters) -> None:
         publish = self._publish
         if own.publish_tf != "off":
-            self._outputs.append(FrameOutput(publish, own.publish_tf == "links"))
+            self._for_all.append(FrameOutput(publish, own.publish_tf == "links"))
         if own.publish_poses:
             self._outputs.append(PoseOutput(publish, own.poses_of == "joints"))
         if own.publish_joints:
@@ -83,7 +89,7 @@ class AllOutputs:
         if own.publish_uncertainty:
             self._outputs.append(UncertaintyOutput(publish))
         if own.publish_hri:
-            self._outputs.append(HriOutput(publish, self._withdraw))
+            self._for_all.append(HriOutput(publish, self._withdraw))
 
     def _publish(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         if self._camera and not topic.startswith("/"):
@@ -99,19 +105,29 @@ class AllOutputs:
         """Take note of what the camera saw, before it is lifted."""
         for output in self._outputs:
             output.see(frame)
+        named = replace(frame, ids=self._names(frame.ids))
+        for output in self._for_all:
+            output.see(named)
 
     def tell(self, message: Skeletons3D, present: tuple[str, ...]) -> None:
         """Publish the people of a message; `present` are the ids of all who have not left."""
-        if not self._outputs:
+        if not self._outputs and not self._for_all:
             return
         bodies, names = Bodies.of(message), tuple(map(safe_name, present))
         for output in self._outputs:
             output.tell(bodies, names)
+        named = replace(bodies, ids=self._names(bodies.ids))
+        for output in self._for_all:
+            output.tell(named, self._names(names))
+
+    def _names(self, ids: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the ids of people under which every node knows them."""
+        return tuple(f"{self._prefix}{name}" for name in ids) if self._prefix else ids
 
     def close(self) -> None:
         """Say that nobody is there any more, and nothing after that."""
-        for output in self._outputs:
+        for output in (*self._outputs, *self._for_all):
             output.close()
-        self._outputs = []
+        self._outputs, self._for_all = [], []
         for publisher in list(self._publishers):
             self._withdraw(publisher)

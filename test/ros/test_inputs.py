@@ -30,7 +30,7 @@ from pstmo_ros.conversions import camera_info_message, floats, joints_of, stamp_
 from pstmo_ros.inputs.people import UnusableInput, people_message
 from pstmo_ros.inputs.vision import vision_reader
 from pstmo_ros.inputs.yolo import yolo_reader
-from pstmo_ros.inputs.zed import read_zed
+from pstmo_ros.inputs.zed import zed_reader
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.msg import People2D, Person2D, Skeletons3D
 
@@ -81,6 +81,7 @@ def test_zeds_bodies_have_the_layout_of_their_format(number: int, layout: str) -
         skeleton_2d=Message(keypoints=keypoints), skeleton_keypoint_confidence=[80.0] * 70,
     )  # fmt: skip
     nobody = Message(skeleton_available=False, body_format=7)
+    read_zed = zed_reader(lambda: "")
     found = people_message(read_zed, Message(header=HEADER, objects=[body, nobody]), SIZE, False)
     (person,) = found.people
     assert (found.layout, person.id, len(person.scores)) == (layout, "z3", len(names))
@@ -92,6 +93,14 @@ def test_zeds_bodies_have_the_layout_of_their_format(number: int, layout: str) -
     body.body_format = 3
     with pytest.raises(UnusableInput, match=r"formats \[3\].*BODY_38"):
         read_zed(Message(header=HEADER, objects=[body]))
+
+
+def test_what_zed_sees_belongs_to_the_optical_frame_whatever_its_header_says() -> None:
+    header = Header(frame_id="zed_left_camera_frame")  # x forward, for its 3D points
+    message = Message(header=header, objects=[])
+    assert zed_reader(lambda: "")(message)[0].frame_id == "zed_left_camera_frame_optical"
+    of_camera_info = zed_reader(lambda: "zed_left_camera_optical_frame")  # of older wrappers
+    assert of_camera_info(message)[0].frame_id == "zed_left_camera_optical_frame"
 
 
 def test_visions_results_are_keypoints_by_name_or_by_number() -> None:
@@ -213,6 +222,13 @@ def test_a_users_layout_is_read_or_refused_at_the_start(
         LifterNode(parameter_overrides=overrides({"layout": str(tmp_path / "absent.yaml")}))
     with pytest.raises(ConfigError, match="one of 'people2d', 'hri'"):
         LifterNode(parameter_overrides=overrides({"input": "openpose"}))
+
+
+def test_a_node_that_would_hear_itself_is_refused(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert not room(input="hri", publish_hri=True, publish_tf="links").lifter.start()
+    assert "would hear itself on /humans/bodies" in capfd.readouterr().err
 
 
 def test_bodies_of_rep_155_are_lifted_image_by_image(room: Callable[..., Room]) -> None:

@@ -133,6 +133,28 @@ def test_libhri_finds_bodies_by_rep_155(world: Callable[..., Room]) -> None:
     here.spin_until(lambda: here.count_publishers(f"{bodies}/roi") == 0)
 
 
+def test_people_of_two_lifters_have_different_frames_and_topics(
+    world: Callable[..., Room],
+) -> None:
+    """TF and /humans are one for the whole robot; an id is only one lifter's."""
+    m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
+    here = world(namespace="/left", publish_tf="bodies", publish_hri=True)
+    tracked = here.listen(m.IdsList, "/humans/bodies/tracked")
+    here.start()
+    here.walk(10)
+    assert here.heard["skeletons"][-1].people[0].id == ID
+    here.spin_until(lambda: bool(tracked and tracked[-1].ids))
+    assert tracked[-1].ids == [f"left_{ID}"]
+    stamp = Time(nanoseconds=stamp_ns(here.heard["skeletons"][-1].header.stamp))
+    here.spin_until(lambda: here.buffer.can_transform("map", f"body_left_{ID}", stamp))
+    assert not here.buffer.can_transform("map", f"body_{ID}", stamp)
+    rois = here.listen(m.NormalizedRegionOfInterest2D, f"/humans/bodies/left_{ID}/roi")
+    here.spin_until(lambda: here.count_publishers(f"/humans/bodies/left_{ID}/roi") == 1)
+    here.spin_for(0.3)
+    here.walk(3, first=10)
+    here.spin_until(lambda: bool(rois))
+
+
 def test_a_missing_message_package_is_named_with_the_package_that_brings_it() -> None:
     with pytest.raises(PstmoError, match=r"apt install ros-\$ROS_DISTRO-no-such-msgs"):
         messages_of("no_such_msgs", "publish_people")

@@ -18,8 +18,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 class World(Node):
     """Speaks to the nodes under test and hears them; nothing happens but while it spins."""
 
-    def __init__(self, name: str = "world") -> None:
-        super().__init__(name)
+    def __init__(self, name: str = "world", namespace: str = "") -> None:
+        super().__init__(name, namespace=namespace)
         self.heard: dict[str, list[Any]] = {}
         """What came on each topic that is listened to."""
         self._spinner = SingleThreadedExecutor()

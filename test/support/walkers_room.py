@@ -26,13 +26,15 @@ ID = "walker"
 class Room(World):
     """A lifter, a camera before somebody who walks, and who listens."""
 
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__()
+    def __init__(self, namespace: str = "", **parameters: Any) -> None:
+        super().__init__(namespace=namespace)
         given = {
             "qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, "expire": 0.4,
             "floor_frame": "map", "target_frame": "map", **parameters,
         }  # fmt: skip
-        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
+        self.lifter = self.take_in(
+            LifterNode(parameter_overrides=overrides(given), namespace=namespace)
+        )
         self.buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self.buffer, self)
         self._keypoints = self.create_publisher(People2D, "keypoints", 100)
