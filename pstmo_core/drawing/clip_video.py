@@ -12,8 +12,8 @@ import numpy as np
 
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.drawing import shapes
+from pstmo_core.drawing.drawn_clip import DrawnClip, RenderError
 from pstmo_core.drawing.panels import overview, video_frame
-from pstmo_core.drawing.stage import RenderError, Stage
 from pstmo_core.errors import how_to_install
 from pstmo_core.keypoints.clip import Clip
 
@@ -53,14 +53,14 @@ def render_clip(
         RenderError: if the joints do not fit the clip.
         OSError: if a file cannot be written.
     """
-    stage = Stage.of(clip, joints)
+    drawn = DrawnClip.of(clip, joints)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     video, picture = directory / "clip.mp4", directory / "clip.png"
     with atomic_file(picture) as partial:
-        imageio.imwrite(partial, overview(stage, title)[..., ::-1])
+        imageio.imwrite(partial, overview(drawn, title)[..., ::-1])
     with atomic_file(video) as partial:
-        _write_video(partial, stage, title)
+        _write_video(partial, drawn, title)
     return video, picture
 
 
@@ -78,7 +78,7 @@ def render_video(
     Raises:
         RenderError, OSError: as of `render_clip`.
     """
-    _write_video(Path(path), Stage.of(clip, joints), None, images)
+    _write_video(Path(path), DrawnClip.of(clip, joints), None, images)
 
 
 def render_animation(
@@ -95,13 +95,13 @@ def render_animation(
     Raises:
         RenderError, OSError: as of `render_clip`.
     """
-    stage = Stage.of(clip, joints)
+    drawn = DrawnClip.of(clip, joints)
     rate = min(1e9 / float(np.median(np.diff(clip.stamps))), 120.0) if len(clip) > 1 else 25.0
     step = max(1, round(rate / _ANIMATION_RATE))
     shown = []
     for frame, photo in enumerate(images):
         if frame % step == 0:
-            image = video_frame(stage, frame, None, photo)
+            image = video_frame(drawn, frame, None, photo)
             height = round(image.shape[0] * _ANIMATION_WIDTH / image.shape[1])
             shown.append(shapes.fit(image, (_ANIMATION_WIDTH, height))[..., ::-1])
     duration = 1000 * step / rate
@@ -111,14 +111,14 @@ def render_animation(
 
 
 def _write_video(
-    path: Path, stage: Stage, title: str | None, photos: Iterable[np.ndarray] | None = None
+    path: Path, drawn: DrawnClip, title: str | None, photos: Iterable[np.ndarray] | None = None
 ) -> None:
     """Write H.264 that browsers play: even sizes, 4:2:0, the index in front.
 
     Raises:
         OSError: if ffmpeg, whose own words are on the terminal, wrote no whole video.
     """
-    steps = np.diff(stage.clip.stamps)
+    steps = np.diff(drawn.clip.stamps)
     steps = steps[steps > 0]
     rate = min(1e9 / float(np.median(steps)), 120.0) if len(steps) else 25.0
     writer = imageio.get_writer(
@@ -128,9 +128,9 @@ def _write_video(
     )  # fmt: skip
     shown = itertools.repeat(None) if photos is None else photos
     with writer:
-        frames = tqdm(range(len(stage.clip)), desc="video", unit="frame", disable=None, leave=False)
+        frames = tqdm(range(len(drawn.clip)), desc="video", unit="frame", disable=None, leave=False)
         for frame, photo in zip(frames, shown, strict=False):
-            image = video_frame(stage, frame, title, photo)
+            image = video_frame(drawn, frame, title, photo)
             even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
             writer.append_data(np.ascontiguousarray(even[..., ::-1]))
     # Only the file tells that ffmpeg could not end it: imageio asks for no exit status.

@@ -9,7 +9,7 @@ from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 imageio = pytest.importorskip("imageio.v2", reason="needs imageio")
 render = pytest.importorskip("pstmo_core.drawing.clip_video", reason="needs OpenCV and imageio")
-stages = pytest.importorskip("pstmo_core.drawing.stage", reason="needs OpenCV")
+drawn_clip = pytest.importorskip("pstmo_core.drawing.drawn_clip", reason="needs OpenCV")
 drawing = pytest.importorskip("pstmo_core.drawing.shapes", reason="needs OpenCV")
 
 FRAMES = slice(85, 97)  # both people are there
@@ -69,16 +69,16 @@ def test_any_image_size_gives_a_video(
 
 
 def test_the_error_against_truth_is_in_millimetres(clip: Clip, joints: np.ndarray) -> None:
-    stage = stages.Stage.of(clip, joints.astype(np.float64))
-    np.testing.assert_allclose(stage.errors, 100 * 16 / 17, rtol=1e-4)
+    drawn = drawn_clip.DrawnClip.of(clip, joints.astype(np.float64))
+    np.testing.assert_allclose(drawn.errors, 100 * 16 / 17, rtol=1e-4)
 
 
 def test_people_who_are_not_known_are_left_out(joints: np.ndarray) -> None:
     untrue = cut(load_clip(sample_path()), truth=False)
 
     def coloured(shown: np.ndarray) -> int:
-        stage = stages.Stage.of(untrue, shown)
-        panel = stage.view_panel(0, drawing.View(0.0, 4.0, 5.0, (1.5, 1.0)), (300, 300))
+        drawn = drawn_clip.DrawnClip.of(untrue, shown)
+        panel = drawn.view_panel(0, drawing.View(0.0, 4.0, 5.0, (1.5, 1.0)), (300, 300))
         return near(panel[..., ::-1], LEFT_COLOUR)
 
     one, nobody = joints.copy(), np.full_like(joints, np.nan)
@@ -97,11 +97,11 @@ def test_a_clip_in_which_nobody_is_known_is_still_drawn(
 def test_skeletons_stand_on_the_floor_side_by_side_in_the_images_order(
     clip: Clip, joints: np.ndarray
 ) -> None:
-    lowest = (joints + stages._floor_shift(joints[0]))[0, :, :, 1].max(-1)
-    np.testing.assert_allclose(lowest, stages._FLOOR - stages._ANKLE, atol=1e-6)
-    stage = stages.Stage.of(clip, joints)
+    lowest = (joints + drawn_clip._floor_shift(joints[0]))[0, :, :, 1].max(-1)
+    np.testing.assert_allclose(lowest, drawn_clip._FLOOR - drawn_clip._ANKLE, atol=1e-6)
+    drawn = drawn_clip.DrawnClip.of(clip, joints)
     in_image = np.argsort(np.nanmean(clip.keypoints[..., 0], axis=(0, 2)))
-    assert (np.diff(stage.slots[in_image]) > 0.5).all()
+    assert (np.diff(drawn.slots[in_image]) > 0.5).all()
 
 
 def test_the_turned_view_shows_what_the_camera_cannot_see() -> None:

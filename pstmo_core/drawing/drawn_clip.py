@@ -26,7 +26,7 @@ class RenderError(PstmoError):
 
 
 @dataclass(frozen=True)
-class Stage:
+class DrawnClip:
     """A clip, ready to be drawn."""
 
     clip: Clip
@@ -44,7 +44,7 @@ class Stage:
     """The camera's and the turned one."""
 
     @classmethod
-    def of(cls, clip: Clip, joints: np.ndarray) -> Stage:
+    def of(cls, clip: Clip, joints: np.ndarray) -> DrawnClip:
         """Prepare a clip and joints (F, P, 17, 3), as of `clip_video.render_clip`."""
         expected = (*clip.keypoints.shape[:2], JOINTS, 3)
         if joints.shape != expected:
