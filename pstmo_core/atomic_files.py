@@ -118,7 +118,7 @@ def atomic_file(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
     """
     path = Path(path)
     check_output(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     _remove_abandoned(path.parent)
     temporary, descriptor = _create_file(path, mode)
     try:
@@ -132,6 +132,13 @@ def atomic_file(path: Path | str, mode: int = 0o666) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(f"{folder}: is not a folder; name another output") from error
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -157,7 +164,7 @@ def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator
         path.is_dir() and not path.is_symlink() and is_ours(path)
     ):
         raise OutputError(f"{path}: exists and is not an output of this command; name another one")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     _remove_abandoned(path.parent)
     temporary, descriptor = _create_folder(path)
     try:

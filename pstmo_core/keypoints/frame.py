@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, quoted
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.room.camera_pose import CameraPose
 
@@ -92,7 +92,7 @@ def keypoint_frame(
     if scores.shape != expected[:2]:
         raise KeypointError(f"scores have the shape {scores.shape}, but must have {expected[:2]}")
     if len(set(ids)) != len(ids):
-        raise KeypointError(f"an id appears twice in {list(ids)}")
+        raise KeypointError(f"an id appears twice in {quoted(list(ids))}")
     largest = np.fmax.reduce(np.abs(points), axis=None, initial=0.0)
     if 0 < largest <= LARGEST_SHARE:
         raise KeypointError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import PstmoError, quoted
 from pstmo_core.keypoints.frame import (
     LARGEST_SHARE,
     KeypointFrame,
@@ -16,6 +16,9 @@ from pstmo_core.keypoints.frame import (
 )
 from pstmo_core.keypoints.layouts import LayoutError, get_layout
 from pstmo_core.skeleton import JOINTS
+
+LONGEST_ID = 1024
+"""Characters of a person's id."""
 
 
 class ClipError(PstmoError):
@@ -71,7 +74,10 @@ class Clip:
         if self.width <= 0 or self.height <= 0:
             raise ClipError(f"the image size is {self.width} x {self.height}, but must be above 0")
         if len(self.ids) != people or len(set(self.ids)) != people:
-            raise ClipError(f"ids are {list(self.ids)}, but must be {people} different names")
+            raise ClipError(
+                f"ids are {quoted(list(self.ids))}, but must be {people} different names"
+            )
+        check_ids(self.ids)
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -116,6 +122,17 @@ class Clip:
             (self.width, self.height),
             self.layout,
         )
+
+
+def check_ids(ids: tuple[str, ...]) -> None:
+    """Check that ids are short: an array of them has room for the longest in each place.
+
+    Raises:
+        ClipError: if one is longer than `LONGEST_ID`.
+    """
+    longest = max(ids, key=len, default="")
+    if len(longest) > LONGEST_ID:
+        raise ClipError(f"a person's id is {quoted(longest)}, but has at most {LONGEST_ID}")
 
 
 def check_shape(name: str, value: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from pstmo_core.keypoints.frame import MIN_SCORE, KeypointFrame, keypoint_frame, placeholders
 from pstmo_core.keypoints.layouts import LayoutError, get_layout
 from pstmo_core.keypoints.npz.dense_rows import DenseRows
-from pstmo_core.keypoints.recorded import Clip, ClipError
+from pstmo_core.keypoints.recorded import Clip, ClipError, check_ids
 from pstmo_core.keypoints.tracking import Tracker
 
 
@@ -61,6 +61,7 @@ class Sightings:
                 f"keypoints have {self.points.shape[1]} points a person, but the layout "
                 f"{self.layout} has {expected}: give the layout of these points"
             )
+        check_ids(self.ids)
 
     @classmethod
     def collect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def check(jobs: list[Job], formats: Iterable[str]) -> None:
     owners: dict[str, Job] = {}
     for job in jobs:
         for path in job.outputs(formats, overlay=True):
-            if len(path.name.encode()) > LONGEST_NAME:
+            if len(os.fsencode(path.name)) > LONGEST_NAME:
                 raise LiftError(f"{path.name}: is too long a name for a file; name another output")
             refuse_inputs(path, read)
             if path == Path(job.base) and path.exists() and not is_skeleton_bag(path):

@@ -100,6 +100,14 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == {"pipe", "kept"}
 
 
+def test_a_file_is_no_folder_to_write_into(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file" / "out", tmp_path / "file" / "deep" / "out"):
+        with pytest.raises(OutputError, match="is not a folder"), atomic_file(path):
+            pass
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_an_output_that_is_an_input_by_any_path_is_refused(tmp_path: Path) -> None:
     read = tmp_path / "clip.npz"
     read.write_text("mine")

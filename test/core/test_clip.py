@@ -185,6 +185,10 @@ def test_lists_of_seventeen_points_fit_two_layouts_so_the_layout_is_asked_for(
         ({"layout": "coco18"}, "no layout is named 'coco18': did you mean coco17"),
         ({"ids": np.array(["a", "a"])}, "must be 2 different names"),
         ({"ids": np.array(["a"])}, "must be 2 different names"),
+        (
+            {"ids": np.array(["a", "b" * 9999])},
+            "is 'b+'... .9999 characters., but has at most 1024",
+        ),
         ({"truth": np.ones((6, 17, 3))}, r"truth has the shape .* ask for \(6, 2, 17, 3\)"),
         ({"scores": np.ones((6, 17))}, "scores has the shape"),
         ({"ids": np.array(["a", None])}, "other than plain arrays"),

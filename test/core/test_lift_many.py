@@ -239,6 +239,15 @@ def test_outputs_that_could_be_two_inputs_are_refused(tmp_path: Path) -> None:
     assert refused("a.mp4", "a.keypoints.npz", formats="npz")
 
 
+def test_names_that_are_no_text_are_lifted(tmp_path: Path, pstmo: Command) -> None:
+    (clip,) = write_clips(tmp_path, 1)
+    name = tmp_path / os.fsdecode(b"caf\xe9.npz")
+    clip.rename(name)
+    code, out, _ = pstmo("lift", name, "-o", tmp_path / os.fsdecode(b"sk\xe9lettes.json"))
+    assert code == 0 and "sk\\udce9lettes.json" in out
+    assert (tmp_path / os.fsdecode(b"sk\xe9lettes.json")).exists()
+
+
 def test_two_inputs_of_one_name_are_refused(tmp_path: Path, pstmo: Command) -> None:
     a, b = write_clips(tmp_path / "a", 1)[0], write_clips(tmp_path / "b", 1)[0]
     code, _, err = pstmo("lift", a, b, "-o", tmp_path / "out", "--format", "json")
