@@ -18,6 +18,8 @@ from pstmo_core.settings import check_settings, setting
 
 #: The tilt of a camera of which it is not known.
 TILT_UNKNOWN = 100.0
+#: Height of the smallest people, metres: what is less was meant in another unit.
+SMALLEST = 0.4
 #: The `joint_cutoff` that leaves the choice to the network, and what the two kinds choose, in Hz.
 BY_NETWORK, WINDOW_CUTOFF, LIVE_CUTOFF = -1.0, 2.2, 5.0
 
@@ -258,6 +260,11 @@ class StreamConfig:
             raise ConfigError(
                 f"joint_cutoff is {self.joint_cutoff} Hz, but must not be negative, or "
                 f"{BY_NETWORK:g} for what suits the network"
+            )
+        if 0 < self.height < SMALLEST:
+            raise ConfigError(
+                f"height is {self.height} m, but people are at least {SMALLEST} m tall; 0 keeps "
+                "the network's estimate"
             )
         if self.mounting_height and self.tilt == TILT_UNKNOWN:
             raise ConfigError(

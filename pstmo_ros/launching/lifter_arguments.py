@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from launch import LaunchContext
@@ -10,11 +11,13 @@ from launch.logging import get_logger
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
+from pstmo_core.errors import ConfigError
 from pstmo_ros import launch_arguments
 from pstmo_ros.launching.cameras import image_topic, is_rectified
 from pstmo_ros.launching.context import PACKAGE, get, is_true
 
 _SWITCH = ("true", "false")
+_FILE = "lifter.launch.py"
 
 
 def arguments() -> list[Any]:
@@ -78,12 +81,17 @@ def check(context: LaunchContext) -> list[Any]:
     """Check all arguments before anything starts; return hints about likely typing errors.
 
     Raises:
-        ConfigError: if an argument cannot be right.
+        ConfigError: if an argument cannot be right, or a name on the command line is misspelt.
     """
     given = context.launch_configurations
     declared = {action.name for action in arguments()}
-    for misspelt in launch_arguments.suggest(given, declared):
-        get_logger("lifter.launch.py").warning(misspelt)
+    misspelt = launch_arguments.suggest(given, declared)
+    # In a robot's launch file that includes this one, such a name may be its own.
+    alone = any(word.endswith(_FILE) for word in sys.argv)
+    if misspelt and alone:
+        raise ConfigError("; ".join(misspelt))
+    for sentence in misspelt:
+        get_logger(_FILE).warning(sentence)
     launch_arguments.check(given)
     for name in ("params_file", "detector_params_file"):
         launch_arguments.check_file(name, get(context, name))

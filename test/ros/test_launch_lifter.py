@@ -56,17 +56,39 @@ def test_what_is_launched_answers_in_time_and_rightly(ros_domain: None, name: st
     print(next(line for line in ended.stdout.splitlines() if "measured:" in line))
 
 
-def test_a_wrong_value_is_refused_and_a_misspelt_name_told_before_anything_starts(
+def test_a_wrong_value_and_a_misspelt_name_are_refused_before_anything_starts(
     ros_domain: None,
 ) -> None:
     pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
-    ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", "height:=abc", "focl:=900.0")
-    assert ended.returncode == 1
-    assert "[WARNING] [lifter.launch.py]: there is no argument focl: did you mean focal?" in (
-        ended.stdout
+    for given, said in {
+        "height:=abc": "height:=abc cannot be: it must be a number between 0.0 and 2.5",
+        "focl:=900.0": "there is no argument focl: did you mean focal?",
+    }.items():
+        ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", given)
+        assert ended.returncode == 1
+        assert said in ended.stdout and "process started" not in ended.stdout
+
+
+def test_a_launch_file_that_includes_this_one_may_have_names_like_its_own(
+    ros_domain: None, tmp_path: Path
+) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    robot = tmp_path / "robot.launch.py"
+    robot.write_text(
+        "from launch import LaunchDescription\n"
+        "from launch.actions import IncludeLaunchDescription\n"
+        "from launch.launch_description_sources import PythonLaunchDescriptionSource\n"
+        "from launch.substitutions import PathJoinSubstitution\n"
+        "from launch_ros.substitutions import FindPackageShare\n"
+        "ours = [FindPackageShare('pstmo_ros'), 'launch', 'lifter.launch.py']\n"
+        "source = PythonLaunchDescriptionSource(PathJoinSubstitution(ours))\n"
+        "def generate_launch_description():\n"
+        "    given = {'height': 'abc'}.items()\n"
+        "    return LaunchDescription([IncludeLaunchDescription(source, launch_arguments=given)])\n"
     )
-    assert "height:=abc cannot be: it must be a number between 0.0 and 2.5" in ended.stdout
-    assert "process started" not in ended.stdout
+    ended = run("ros2", "launch", str(robot), "focl:=900.0")
+    warning = "[WARNING] [lifter.launch.py]: there is no argument focl: did you mean focal?"
+    assert warning in ended.stdout and "height:=abc cannot be" in ended.stdout
 
 
 @pytest.mark.parametrize("composed", ["true", "false"])
