@@ -1,4 +1,4 @@
-"""The node that shows what a connected camera, a network camera or a video file sees."""
+"""The node that publishes the images of a connected camera, a network camera or a video file."""
 
 from __future__ import annotations
 

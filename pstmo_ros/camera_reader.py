@@ -1,4 +1,4 @@
-"""Reads a camera as long as its node lives, whatever becomes of the camera and its driver."""
+"""Reads a camera as long as its node lives, even if the camera or its driver fails."""
 
 from __future__ import annotations
 

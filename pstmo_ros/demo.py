@@ -1,4 +1,4 @@
-"""The demonstration: the nodes run over DDS, and what came of it is measured and drawn.
+"""The demonstration: the nodes run over DDS, and the result is measured and drawn.
 
 `python -m pstmo_ros.demo [--clip FILE | --video FILE | --camera NUMBER] [-o DIRECTORY]`
 """

@@ -1,4 +1,4 @@
-"""Counts of what was dropped, by reason, and when it is time to say so again."""
+"""Counts what was dropped, by reason, and limits how often it is logged."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Detector and lifter in one process, on demand with a camera: images to skeletons.
 
-What these nodes tell each other crosses no border between processes. That matters most for images:
-large ones that are sent with best effort from another process are often lost on a busy machine.
+Messages between these nodes stay inside the process. This matters most for images: large ones that
+are sent best-effort from another process are often lost on a busy machine.
 
 Each node has a thread and an executor of its own. rclpy's MultiThreadedExecutor does not wait for
 its callbacks when it is shut down, so that nodes would be destroyed under them.

@@ -1,7 +1,7 @@
 """Skeletons as RViz markers: per person a list of spheres and a list of lines.
 
-RViz ends at one NaN point, and complains about odd numbers of line points, empty lists and zero
-scales. So only known joints, and lines between two known joints, become points.
+A single NaN point makes RViz exit, and it complains about odd numbers of line points, empty lists
+and zero scales. So only known joints, and lines between two known joints, become points.
 
 A message needs an object for each point and colour, and making them costs more than lifting. So
 each person keeps a point a joint and a few colours, which spheres and lines share, and only their

@@ -1,4 +1,4 @@
-"""Notices when two cameras publish on one topic, and listens to one of them."""
+"""Notices when two cameras publish on one topic, and listens to only one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What diagnostics say of floor and depth image: residuals, and what to do where they cannot be."""
+"""What diagnostics say of floor and depth image: residuals, and what to check if implausible."""
 
 from __future__ import annotations
 
