@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pstmo_core.lift import bag_messages
 _SECOND = 1_000_000_000
 #: Messages at the beginning of a topic among which one with a stamp is looked for.
 _MOST_UNSTAMPED = 20
+#: Bytes and levels of a bag's description: one of a thousand topics has 600 kB, and four levels.
+_MOST_BYTES, _MOST_LEVELS = 1 << 22, 32
 
 
 class BagError(PstmoError):
@@ -45,6 +48,7 @@ def opened(path: Path) -> Iterator[Any]:
     store = messages_store()
     from rosbags.highlevel import AnyReader
 
+    _require_plain(path)
     try:
         with AnyReader([path], default_typestore=store) as reader:
             yield reader
@@ -55,6 +59,34 @@ def opened(path: Path) -> Iterator[Any]:
             f"{path}: the bag is truncated or damaged ({type(error).__name__}: {error}); "
             "`ros2 bag reindex`, or `mcap recover` for mcap, may save it"
         ) from error
+
+
+def _require_plain(path: Path) -> None:
+    """Check what would hang a reader: pipes among the files, a description nested without end.
+
+    Raises:
+        BagError: if there is such a thing.
+    """
+    strange = [file for file in path.glob("*") if file.exists() and not file.is_file()]
+    if pipe := next((file for file in strange if not file.is_dir()), None):
+        raise BagError(f"{pipe}: is a device or a pipe, which no bag holds")
+    description = path / "metadata.yaml"
+    if not description.is_file():
+        return
+    size = description.stat().st_size
+    if size > _MOST_BYTES or _levels(description.read_bytes()) > _MOST_LEVELS:
+        raise BagError(
+            f"{description}: is no description of a bag: `ros2 bag reindex` makes it again"
+        )
+
+
+def _levels(text: bytes) -> int:
+    """Return how deep lists and mappings in brackets lie in each other."""
+    deepest = level = 0
+    for sign in re.findall(rb"[\[\]{}]", text):
+        level += 1 if sign in b"[{" else -1
+        deepest = max(deepest, level)
+    return deepest
 
 
 def _connections(reader: Any, topic: str) -> list[Any]:

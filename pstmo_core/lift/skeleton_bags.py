@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,7 @@ def write_bag(
         )
     newest = newest_stamps(stamps, look_ahead).tolist()
     with (
+        _of_storage(path),
         atomic_folder(path, is_skeleton_bag) as partial,
         Writer(partial, version=8, storage_plugin=plugin) as writer,
     ):
@@ -55,6 +59,15 @@ def write_bag(
             data = store.serialize_cdr(message, SKELETONS)
             writer.write(connection, int(stamps[row]), data)
     return [path]
+
+
+@contextlib.contextmanager
+def _of_storage(path: Path) -> Iterator[None]:
+    """Have what SQLite says of a disk that took no more be a sentence."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise BagError(f"{path}: cannot be written ({error})") from error
 
 
 def is_skeleton_bag(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pstmo_core.lift.bag_messages import (
     SKELETONS,
     typestore,
 )
+from pstmo_core.lift.bag_reader import BagError, opened
 from pstmo_core.lift.bags import bag_keypoints, is_rectified
 from pstmo_core.lift.crowd import people_at_once
 from pstmo_core.lift.skeleton_bags import newest_stamps
@@ -222,6 +224,23 @@ def test_a_truncated_bag_ends_in_one_sentence(
     code, _, err = pstmo("lift", tmp_path / "bag", "-o", tmp_path / "out")
     assert code == 2 and "truncated or damaged" in err and len(err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, "a: 1\n" * 1_000_000])
+def test_a_description_of_a_bag_without_end_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "metadata.yaml").write_text(text)
+    with pytest.raises(BagError, match="is no description of a bag"), opened(tmp_path):
+        pass
+
+
+def test_a_pipe_in_a_bag_is_not_waited_for(clip: Clip, tmp_path: Path, pstmo: Command) -> None:
+    messages = [people_message(clip, row) for row in range(3)]
+    write_messages(tmp_path / "bag", "mcap", {"/keypoints": (PEOPLE, messages)})
+    (data,) = (tmp_path / "bag").glob("*.mcap")
+    data.unlink()
+    os.mkfifo(data)
+    code, _, err = pstmo("lift", tmp_path / "bag", "-o", tmp_path / "out.npz")
+    assert code == 2 and "is a device or a pipe" in err
 
 
 def test_a_bag_without_anything_to_lift_names_its_topics(tmp_path: Path, pstmo: Command) -> None:
