@@ -15,7 +15,7 @@ from typing import Annotated
 import torch
 import typer
 
-from pstmo_core.model.checkpoints import load_weights, save_weights
+from pstmo_core.model.checkpoints import load_lifter, save_weights
 
 
 def main(
@@ -23,7 +23,7 @@ def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
 ) -> None:
     """Write the mean."""
-    networks = [load_weights(path) for path in weights]
+    networks = [load_lifter(path) for path in weights]
     for path, other in zip(weights, networks, strict=True):
         if other.config != networks[0].config:
             raise SystemExit(f"{path} is of another network than {weights[0]}")
