@@ -170,7 +170,7 @@ def test_without_the_transform_the_cameras_frame_goes_on_and_it_is_said_once(
     assert {answer.header.frame_id for answer in here.answers} == {"camera"}
     assert {a.people[0].root_source for a in here.answers} == {Skeleton3D.ROOT_ASSUMED}
     log = capfd.readouterr().err
-    assert log.count("TF has no camera in map") == 1
+    assert log.count("TF has no 'camera' in 'map'") == 1
     assert here.lifter.drops.counts["tf"] == 40
 
 
