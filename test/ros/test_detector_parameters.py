@@ -52,7 +52,7 @@ def test_a_missing_file_is_a_sentence_that_names_the_parameter(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "network"), [(0.004, "thunder-twice: a person"), (0.06, "lightning: a person")]
+    ("seconds", "network"), [(0.0002, "thunder-twice: a person"), (0.06, "lightning: a person")]
 )
 def test_the_node_says_once_which_network_suits_the_speed_of_the_machine_and_why(
     world: Callable[..., Darkroom],
