@@ -12,6 +12,7 @@ import numpy as np
 
 from pstmo_core.detection.base import DetectorError
 from pstmo_core.detection.network_file import open_session
+from pstmo_core.skeleton import mirror_order
 
 #: Keypoints with a lower score do not count where the person is.
 SEEN = 0.2
@@ -22,7 +23,7 @@ _MARGIN = 1.25
 #: How much larger the square of the second look is.
 _WIDER = 1.15
 #: The points of a person in a mirror.
-_MIRRORED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
+_MIRRORED = mirror_order(left=tuple(range(1, 17, 2)), right=tuple(range(2, 17, 2)), joints=17)
 #: How far a person's square may be from the best one, in sides, before it is moved there.
 _SLACK = 0.05
 

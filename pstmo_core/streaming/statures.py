@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pstmo_core.skeleton import JOINT_NAMES
+from pstmo_core.room.leg_bending import LEGS
 from pstmo_core.streaming.root import HEIGHT_OVER_BONES, bone_sums
 
-_LEGS = np.array(
-    [[JOINT_NAMES.index(f"{side}{name}") for name in ("knee", "ankle")] for side in "rl"]
-)
+_LEGS = LEGS[:, 1:]
 #: Length of a leg over that of trunk and head of lifted skeletons whose legs are seen: median.
 _USUAL = 1.155
 #: A person's own is averaged over the last so many frames.

@@ -78,11 +78,11 @@ def balance(poses: Tensor, moments: Tensor, generator: torch.Generator) -> Tenso
     The body leans over the leg that stands. Those who are not upright stay as they are.
     """
     draws = _Draws(generator, len(poses), poses.device)
-    frames = _frames(poses, _HIPS, poses.new_tensor([0, 0, 1.0]).expand_as(poses[:, :, ROOT]))
+    frames = _level_frames(poses)
     bones = bones_of(poses)
     left, standing_up = draws.uniform(0, 1) < 0.5, upright(poses)
     weight = _to_and_fro(moments, draws)
-    standing, lifted = _standing_leg(draws, weight), _lifted_leg(draws, weight)
+    standing, lifted = _STANDING.draw(draws, weight), _LIFTED.draw(draws, weight)
     leaning = standing_up[:, None].repeat(1, JOINTS)
     for joints, side, lifts in zip(_LEGS, (_LEFT, _RIGHT), (left, ~left), strict=True):
         leg = torch.where(lifts[:, None, None, None], lifted, standing)
@@ -100,7 +100,7 @@ def squat(poses: Tensor, moments: Tensor, generator: torch.Generator) -> Tensor:
     are not upright stay as they are.
     """
     draws = _Draws(generator, len(poses), poses.device)
-    frames = _frames(poses, _HIPS, poses.new_tensor([0, 0, 1.0]).expand_as(poses[:, :, ROOT]))
+    frames = _level_frames(poses)
     bones = bones_of(poses)
     standing = upright(poses)
     weight = _to_and_fro(moments, draws)
@@ -134,22 +134,32 @@ def _arm(draws: _Draws, weight: Tensor) -> Tensor:
     return torch.stack([upper, _bent(upper, inward, _moving(bend, weight))], 2)
 
 
-def _lifted_leg(draws: _Draws, weight: Tensor) -> Tensor:
-    """Directions (B, F, 2, 3) of thigh and shin of a left leg that does not stand."""
-    flexion, abduction = draws.uniform(-35, 100, 2), draws.uniform(-8, 45, 2)
-    thigh = _leg_direction(_moving(flexion, weight), _moving(abduction, weight))
-    bend = _moving(draws.uniform(0, 1, 2) ** 1.3 * 125, weight)
-    backward = draws.normal(1, 3) * 0.2 + torch.tensor([0.0, -1.0, -0.2], device=draws.device)
-    return torch.stack([thigh, _bent(thigh, backward, bend)], 2)
+@dataclass(frozen=True)
+class _LegRange:
+    """What a left leg does, in degrees; a knee bends backward, more or less straight."""
+
+    flexion: tuple[float, float]
+    abduction: tuple[float, float]
+    bend: tuple[float, float]
+    """How the knee's bend grows with an even draw between 0 and 1: power and most."""
+    backward: tuple[float, float, float]
+    """Where the knee bends to."""
+    spread: float
+    """Deviation of that."""
+
+    def draw(self, draws: _Draws, weight: Tensor) -> Tensor:
+        """Directions (B, F, 2, 3) of thigh and shin."""
+        flexion, abduction = draws.uniform(*self.flexion, 2), draws.uniform(*self.abduction, 2)
+        thigh = _leg_direction(_moving(flexion, weight), _moving(abduction, weight))
+        power, most = self.bend
+        bend = _moving(draws.uniform(0, 1, 2) ** power * most, weight)
+        backward = draws.normal(1, 3) * self.spread
+        backward = backward + torch.tensor(self.backward, device=draws.device)
+        return torch.stack([thigh, _bent(thigh, backward, bend)], 2)
 
 
-def _standing_leg(draws: _Draws, weight: Tensor) -> Tensor:
-    """Directions (B, F, 2, 3) of thigh and shin of the left leg that stands, nearly straight."""
-    flexion, abduction = draws.uniform(-8, 15, 2), draws.uniform(-12, 8, 2)
-    thigh = _leg_direction(_moving(flexion, weight), _moving(abduction, weight))
-    bend = _moving(draws.uniform(0, 1, 2) ** 2 * 35, weight)
-    backward = draws.normal(1, 3) * 0.1 + torch.tensor([0.0, -1.0, 0.0], device=draws.device)
-    return torch.stack([thigh, _bent(thigh, backward, bend)], 2)
+_LIFTED = _LegRange((-35, 100), (-8, 45), (1.3, 125), (0.0, -1.0, -0.2), 0.2)
+_STANDING = _LegRange((-8, 15), (-12, 8), (2, 35), (0.0, -1.0, 0.0), 0.1)
 
 
 def _leg_direction(flexion: Tensor, abduction: Tensor) -> Tensor:
@@ -222,6 +232,12 @@ def _turn(bones: Tensor, frames: Tensor, forward: Tensor, sideways: Tensor, chos
     left, up = left * level - up * roll, left * roll + up * level
     rotation = torch.stack([left, ahead, up], -2).mT @ frames
     bones.copy_(torch.where(chosen[:, None, :, None], bones @ rotation.mT, bones))
+
+
+def _level_frames(poses: Tensor) -> Tensor:
+    """Return rows left, forward and up (B, F, 3, 3) of a pelvis whose up is the world's."""
+    up = poses.new_tensor([0, 0, 1.0]).expand_as(poses[:, :, ROOT])
+    return _frames(poses, _HIPS, up)
 
 
 def _frames(poses: Tensor, sides: tuple[list[int], ...], up: Tensor) -> Tensor:
