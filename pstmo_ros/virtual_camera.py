@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.calibration import pinhole
 from pstmo_core.settings import setting
-from pstmo_core.simulation.stage import MOST_PEOPLE, Stage
+from pstmo_core.simulation.moving_people import MOST_PEOPLE, MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import ROOT
 from pstmo_ros.clock_watch import watch_clock
@@ -90,7 +90,7 @@ class VirtualCamera(Node):
         super().__init__("virtual_camera", **options)
         self._own = Parameters(self, CameraParameters).read(CameraParameters)
         self._view = self._own.view
-        self._stage = Stage.shipped(self._own.people)
+        self._stage = MovingPeople.shipped(self._own.people)
         self._renderer = _renderer(self._own)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._image = self.create_publisher(Image, "image_raw", qos_profile_sensor_data)

@@ -22,8 +22,8 @@ from pstmo_core.bench.machine import machine
 from pstmo_core.bench.real_recordings import judged
 from pstmo_core.bench.report import table, write_report
 from pstmo_core.detection import Detector, DetectorOptions, load_detector
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.renderer import Renderer
-from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
 
 #: What is measured: name -> kind and options.
@@ -46,10 +46,10 @@ _HEADER = ("detector", "people found, %", "median 2D error of those, %", "found 
 def scenes() -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
     """Yield scenes: images in their order, and the true joints (P, 17, 2) in each."""
     for people in _PEOPLE:
-        stage = Stage.shipped(people)
+        moving = MovingPeople.shipped(people)
         for seed in _SEEDS:
             renderer = Renderer(_VIEW, people, seed, noise=3.0)
-            poses = [stage.joints(index / _RATE) for index in range(_RATE * _SECONDS)]
+            poses = [moving.joints(index / _RATE) for index in range(_RATE * _SECONDS)]
             yield [(renderer.render(pose), _VIEW.project(_VIEW.to_camera(pose))) for pose in poses]
 
 

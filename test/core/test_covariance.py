@@ -7,7 +7,7 @@ from tilt_errors import CHI_SQUARE, ERRORS, TILT_ERROR, lasting_errors, wrong
 
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime import Runtime
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import MOST_AT_ONCE, StreamLifter
@@ -20,10 +20,10 @@ SETTLED = 40
 def test_the_covariance_covers_90_to_97_percent_with_a_tilt_as_wrong_as_stated(
     shipped: Runtime,
 ) -> None:
-    stage, rng = Stage.shipped(4), np.random.default_rng(12)
+    moving, rng = MovingPeople.shipped(4), np.random.default_rng(12)
     inside = []
     for camera, error in enumerate(ERRORS):
-        world = np.stack([stage.joints(3.0 * camera + row / FPS) for row in range(FRAMES)])
+        world = np.stack([moving.joints(3.0 * camera + row / FPS) for row in range(FRAMES)])
         inside.append(covered(shipped, world, error, rng))
     share = np.mean(np.concatenate(inside))
     by_camera = ", ".join(f"{np.mean(hits):.0%} of {len(hits)}" for hits in inside)

@@ -7,7 +7,7 @@ import pytest
 
 from pstmo_core.keypoints.first_image import FirstImage
 from pstmo_core.keypoints.frame import KeypointFrame
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 
 PLACE = {"position": (0.3, -4.2, 1.5), "target": (0.0, 0.0, 0.9)}
@@ -18,7 +18,7 @@ AS_WIDE = View(640, 480, 500.0, **PLACE)  # type: ignore[arg-type]
 
 
 def seen(view: View, row: int, calibrated: bool) -> KeypointFrame:
-    body = Stage.shipped(2).joints(row / 25.0)
+    body = MovingPeople.shipped(2).joints(row / 25.0)
     points = view.project(view.to_camera(body)).astype(np.float32)
     scores = np.ones(points.shape[:2], np.float32)
     focal = view.focal if calibrated else 0.0

@@ -15,7 +15,7 @@ from pstmo_core.room.root_fusion import STATURE_SPREAD, RootFusion, RootSource
 from pstmo_core.room.size_health import SizeHealth
 from pstmo_core.room.size_reading import SizeReading
 from pstmo_core.runtime import Runtime
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
@@ -55,7 +55,7 @@ def test_up_alone_is_no_floor_but_says_where_up_is() -> None:
 @pytest.fixture(scope="module")
 def walk() -> np.ndarray:
     """Somebody 1.49 m tall (F, 17, 3) who walks by on the floor, world frame, metres."""
-    return Stage.shipped(1).clips[0][::2][:160]
+    return MovingPeople.shipped(1).clips[0][::2][:160]
 
 
 def lift(
@@ -170,7 +170,7 @@ def reading(growth: float, white: float = 1e-3, known: bool = True) -> SizeReadi
 
 def test_hidden_legs_count_as_long_as_they_were() -> None:
     statures, rows = Statures(4), np.array([1, 2])
-    lifted = np.stack([Stage.shipped(1).joints(0.0)[0]] * 2)
+    lifted = np.stack([MovingPeople.shipped(1).joints(0.0)[0]] * 2)
     seen = np.ones((2, 17), bool)
     tall = statures.measure(rows, lifted, seen)
     np.testing.assert_allclose(tall, stature(lifted))

@@ -13,7 +13,7 @@ from pstmo_core.room.foot_contact import FootContact
 from pstmo_core.room.held_feet import HeldFeet
 from pstmo_core.room.leg_bending import LEGS, bend_legs
 from pstmo_core.runtime import Runtime
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
@@ -26,8 +26,8 @@ FRAMES, SETTLED = 250, 50
 
 def world(people: int = 2) -> np.ndarray:
     """Return people (F, P, 17, 3) who walk, metres, world."""
-    stage = Stage.shipped(people)
-    return np.stack([stage.joints(row / FPS) for row in range(FRAMES)])
+    moving = MovingPeople.shipped(people)
+    return np.stack([moving.joints(row / FPS) for row in range(FRAMES)])
 
 
 def standing(bodies: np.ndarray) -> np.ndarray:

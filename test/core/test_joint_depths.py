@@ -12,8 +12,8 @@ from pstmo_core.room.joint_depths import JointDepths
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.body import Look, Parts, body_parts
 from pstmo_core.simulation.depth import draw_depth
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.room import room_depths
-from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.config import StreamConfig
@@ -34,7 +34,7 @@ def film(without: range = range(0)) -> tuple[list[KeypointFrame], np.ndarray]:
     look, room = Look.draw(rng), room_depths(VIEW)
     frames, truth = [], []
     for row in range(FRAMES):
-        body = Stage.shipped(1).joints(row / FPS)[0]
+        body = MovingPeople.shipped(1).joints(row / FPS)[0]
         in_camera = VIEW.to_camera(body)
         points = VIEW.project(in_camera) + rng.normal(0, 2.0, (17, 2))
         image = draw_depth(VIEW, Parts.join([body_parts(body, look)]), room)
@@ -95,7 +95,7 @@ def test_a_depth_image_that_falls_silent_lets_no_joint_jump(shipped: Runtime) ->
 
 @pytest.mark.parametrize("error", [0.9, -0.6])
 def test_what_lies_far_before_or_behind_a_joint_is_something_else(error: float) -> None:
-    body = VIEW.to_camera(Stage.shipped(1).joints(0.0))
+    body = VIEW.to_camera(MovingPeople.shipped(1).joints(0.0))
     depths, sigma = body[..., 2] + error, np.full((1, 17), 0.05)
     one = np.zeros(1, int)
     joints, left, farther = JointDepths(2).correct(
@@ -107,7 +107,7 @@ def test_what_lies_far_before_or_behind_a_joint_is_something_else(error: float) 
 
 
 def test_a_hand_behind_the_back_is_hidden_and_one_before_the_chest_is_not() -> None:
-    body = VIEW.to_camera(Stage.shipped(1).joints(0.0))
+    body = VIEW.to_camera(MovingPeople.shipped(1).joints(0.0))
     chest = (body[0, 7] + body[0, 8]) / 2
     for away, covered in ((0.25, True), (-0.25, False)):
         moved = body.copy()

@@ -17,7 +17,7 @@ from pstmo_core.lift.bvh import write_bvh
 from pstmo_core.lift.calibration import pinhole
 from pstmo_core.lift.outputs import file_names, frame_rate, write_bvh_files, write_npz
 from pstmo_core.runtime import Runtime
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
@@ -30,8 +30,8 @@ VIEW = View(width=640, height=480, focal=560.0)
 @pytest.fixture(scope="module")
 def walkers() -> tuple[Clip, np.ndarray]:
     """A clip of two people's exact keypoints, and their joints (F, P, 17, 3) before the camera."""
-    stage = Stage.shipped(2)
-    world = np.stack([stage.joints(index / FPS) for index in range(60)])
+    moving = MovingPeople.shipped(2)
+    world = np.stack([moving.joints(index / FPS) for index in range(60)])
     in_camera = VIEW.to_camera(world)
     points = VIEW.project(in_camera).astype(np.float32)
     stamps = np.rint(np.arange(60) * 1e9 / FPS).astype(np.int64)

@@ -7,7 +7,7 @@ import numpy as np
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.robot.merging import Merged, Merger, Sighting
 from pstmo_core.runtime import Runtime
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
@@ -20,9 +20,9 @@ FPS = 25.0
 
 
 def see(view: View, lifter: StreamLifter, row: int, people: list[int]) -> list[Sighting]:
-    """Lift people of the stage as a camera sees them, under ids of its own."""
+    """Lift some of the moving people as a camera sees them, under ids of its own."""
     rng = np.random.default_rng(row)
-    points = view.project(view.to_camera(Stage.shipped(2).joints(row / FPS)[people]))
+    points = view.project(view.to_camera(MovingPeople.shipped(2).joints(row / FPS)[people]))
     points = points + rng.normal(0, 2.0, points.shape)
     stamp = round(row / FPS * 1e9)
     frame = KeypointFrame(
@@ -44,7 +44,7 @@ def test_two_cameras_are_better_than_each_and_ids_outlive_a_camera(shipped: Runt
     names: dict[int, set[str]] = {0: set(), 1: set()}
     last: list[Merged] = []
     for row in range(125):
-        truth = Stage.shipped(2).joints(row / FPS)[:, 0]
+        truth = MovingPeople.shipped(2).joints(row / FPS)[:, 0]
         for camera, view in VIEWS.items():
             # The front camera sees the people until the fourth second, the side camera from the
             # second on: in between both do.

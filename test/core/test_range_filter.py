@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pstmo_core.room.range_filter import RangeFilter
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 
 ROW = np.array([1])
@@ -26,9 +26,9 @@ def follow(distances: np.ndarray, fps: float, spread: float = 0.02) -> np.ndarra
 
 @pytest.mark.parametrize("fps", [15.0, 30.0, 60.0])
 def test_jitter_is_taken_off_a_real_walk_and_the_walk_does_not_lag(fps: float) -> None:
-    stage, rng = Stage.shipped(1), np.random.default_rng(8)
+    moving, rng = MovingPeople.shipped(1), np.random.default_rng(8)
     times = np.arange(0.0, 12.0, 1 / fps)
-    roots = np.concatenate([stage.joints(seconds)[:, 0] for seconds in times])
+    roots = np.concatenate([moving.joints(seconds)[:, 0] for seconds in times])
     true = np.linalg.norm(roots - VIEW.position, axis=-1)
     assert np.ptp(true) > 1.0, "nobody walks towards the camera or away from it"
     measured = true * np.exp(rng.normal(0, 0.01, len(true)))

@@ -10,7 +10,7 @@ from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.keypoints.tracking import Tracker, TrackerConfig
 from pstmo_core.room.root_fusion import RootSource
 from pstmo_core.runtime import Runtime
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
@@ -20,12 +20,12 @@ from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
 VIEW = View(1280, 720, 700.0, position=(0.3, -4.5, 1.6), target=(0.0, 1.0, 0.8))
 FPS = 12.5
-STAGE = Stage.shipped(3)
+MOVING = MovingPeople.shipped(3)
 
 
 @dataclass(frozen=True)
 class Gone:
-    """Who of the stage is out of sight, and how much larger they come back."""
+    """Who of the moving people is out of sight, and how much larger they come back."""
 
     person: int
     since: float
@@ -36,14 +36,14 @@ class Gone:
 def watch(
     runtime: Runtime, people: list[int], gone: list[Gone], seconds: float, remember: float = 10.0
 ) -> tuple[list[dict[int, str]], list[SkeletonFrame]]:
-    """Return the id that each person of the stage has in each frame, and the answers."""
+    """Return the id that each of the moving people has in each frame, and the answers."""
     rng, config = np.random.default_rng(6), StreamConfig()
     lifter, returning = StreamLifter(runtime, config), Returning(remember)
     tracker = Tracker(TrackerConfig(expire=config.expire))
     ids, answers = [], []
     for row in range(round(seconds * FPS)):
         time, there, seen = row / FPS, [], []
-        joints = STAGE.joints(time)
+        joints = MOVING.joints(time)
         for person in people:
             body = joints[person]
             for each in gone:

@@ -10,7 +10,7 @@ from pstmo_core.robot.joint_angles import ANGLES, joint_angles
 from pstmo_core.robot.limb_points import limb_points
 from pstmo_core.robot.velocity import Velocities
 from pstmo_core.room.quaternions import matrix_from_quaternion, quaternions_from_matrices
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.skeleton import EDGES, JOINT_NAMES
 
 STANDING = {
@@ -61,7 +61,7 @@ def test_bent_joints_bend_the_way_that_the_human_model_says() -> None:
 @pytest.fixture(scope="module")
 def moving() -> np.ndarray:
     """People (P, 17, 3) in real motion."""
-    return np.concatenate([clip[::20] for clip in Stage.shipped(4).clips])
+    return np.concatenate([clip[::20] for clip in MovingPeople.shipped(4).clips])
 
 
 def test_the_human_models_own_chain_of_angles_gives_the_bones_back(moving: np.ndarray) -> None:

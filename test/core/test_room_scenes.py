@@ -6,7 +6,7 @@ import numpy as np
 
 from pstmo_core.bench.room_scenes import Case, answers_to, see
 from pstmo_core.runtime import Runtime
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.config import StreamConfig
 
@@ -14,7 +14,7 @@ FPS = 25.0
 
 
 def test_a_scene_shows_its_clip_with_errors_of_keypoints_tilt_and_depth(shipped: Runtime) -> None:
-    world = np.stack([Stage.shipped(1).joints(row / FPS)[0] for row in range(30)])
+    world = np.stack([MovingPeople.shipped(1).joints(row / FPS)[0] for row in range(30)])
     case = Case("", floor=True, tilt=1.0, depth=True, hidden=0.6)
     scene = see(world, FPS, case, 4.0, 3)
     pose = scene.frames[0].pose

@@ -10,8 +10,8 @@ from images import draw_images
 
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.errors import ConfigError
+from pstmo_core.simulation.moving_people import MOST_PEOPLE, MovingPeople, motion_path
 from pstmo_core.simulation.renderer import Renderer
-from pstmo_core.simulation.stage import MOST_PEOPLE, Stage, motion_path
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import JOINTS, ROOT
 
@@ -20,8 +20,8 @@ NOBODY = np.empty((0, JOINTS, 3))
 
 
 @pytest.fixture(scope="module")
-def stage() -> Stage:
-    return Stage.shipped(2)
+def moving() -> MovingPeople:
+    return MovingPeople.shipped(2)
 
 
 def test_a_point_is_projected_as_a_pinhole_does_and_its_pixels_ray_meets_it() -> None:
@@ -40,8 +40,8 @@ def test_a_point_is_projected_as_a_pinhole_does_and_its_pixels_ray_meets_it() ->
     assert (cosine / np.linalg.norm(towards, axis=-1) > 0.99999).all()
 
 
-def test_a_seed_gives_the_same_picture_and_another_one_another(stage: Stage) -> None:
-    joints = stage.joints(1.0)
+def test_a_seed_gives_the_same_picture_and_another_one_another(moving: MovingPeople) -> None:
+    joints = moving.joints(1.0)
     first, again, other = (Renderer(VIEW, 2, seed).render(joints) for seed in (1, 1, 2))
     assert first.shape == (240, 320, 3) and first.dtype == np.uint8
     np.testing.assert_array_equal(first, again)
@@ -49,9 +49,11 @@ def test_a_seed_gives_the_same_picture_and_another_one_another(stage: Stage) -> 
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.3, 4.0])
-def test_people_are_to_be_seen_where_they_are_projected(stage: Stage, seconds: float) -> None:
+def test_people_are_to_be_seen_where_they_are_projected(
+    moving: MovingPeople, seconds: float
+) -> None:
     renderer = Renderer(VIEW, 2, seed=3, noise=0.0)
-    joints = stage.joints(seconds)
+    joints = moving.joints(seconds)
     change = np.abs(renderer.render(joints).astype(int) - renderer.render(NOBODY)).sum(-1)
     pixels = VIEW.project(VIEW.to_camera(joints)).reshape(-1, 2)
     pixels = pixels[((pixels >= 0) & (pixels < (320, 240))).all(-1)].astype(int)
@@ -63,8 +65,8 @@ def test_people_are_to_be_seen_where_they_are_projected(stage: Stage, seconds: f
     assert (change[away] == 0).all()
 
 
-def test_the_nearer_of_two_people_hides_the_other(stage: Stage) -> None:
-    body = stage.joints(0.0)[:1]
+def test_the_nearer_of_two_people_hides_the_other(moving: MovingPeople) -> None:
+    body = moving.joints(0.0)[:1]
     body[..., :2] -= body[:, ROOT : ROOT + 1, :2]
     near, far = body - (0, 1.0, 0), body + (0, 1.0, 0)
     chest = 8
@@ -79,19 +81,21 @@ def test_the_nearer_of_two_people_hides_the_other(stage: Stage) -> None:
     np.testing.assert_allclose(colour(np.concatenate([near, far])), alone, atol=2)
 
 
-def test_motion_goes_forth_and_back_without_a_jump(stage: Stage) -> None:
+def test_motion_goes_forth_and_back_without_a_jump(moving: MovingPeople) -> None:
     step = 1 / 60
     times = np.arange(0, 60, step)
-    joints = np.stack([stage.joints(t) for t in times])
+    joints = np.stack([moving.joints(t) for t in times])
     speed = np.abs(np.diff(joints, axis=0)).max((1, 2, 3)) / step
     assert speed.max() < 12  # metres a second: nobody's hand is faster, a jump would be
-    last = (len(stage.clips[0]) - 1) / stage.fps
-    np.testing.assert_allclose(stage.joints(last + 0.5)[0], stage.joints(last - 0.5)[0], atol=1e-9)
-    np.testing.assert_allclose(stage.joints(2 * last)[0], stage.clips[0][0], atol=1e-6)
+    last = (len(moving.clips[0]) - 1) / moving.fps
+    np.testing.assert_allclose(
+        moving.joints(last + 0.5)[0], moving.joints(last - 0.5)[0], atol=1e-9
+    )
+    np.testing.assert_allclose(moving.joints(2 * last)[0], moving.clips[0][0], atol=1e-6)
 
 
-def test_the_first_two_cross_before_the_camera_and_stay_apart(stage: Stage) -> None:
-    joints = np.stack([stage.joints(t) for t in np.arange(0, 60, 0.1)])
+def test_the_first_two_cross_before_the_camera_and_stay_apart(moving: MovingPeople) -> None:
+    joints = np.stack([moving.joints(t) for t in np.arange(0, 60, 0.1)])
     pixels = VIEW.project(VIEW.to_camera(joints[:, :, ROOT]))[..., 0]
     side = np.sign(pixels[:, 0] - pixels[:, 1])
     assert (side > 0).any() and (side < 0).any()
@@ -101,12 +105,12 @@ def test_the_first_two_cross_before_the_camera_and_stay_apart(stage: Stage) -> N
 @pytest.mark.parametrize("people", [0, MOST_PEOPLE + 1])
 def test_too_few_or_too_many_people_are_refused(people: int) -> None:
     with pytest.raises(ConfigError, match=f"there are to be {people} people"):
-        Stage.shipped(people)
+        MovingPeople.shipped(people)
 
 
 def test_everybody_stands_on_the_floor_and_is_mostly_in_view() -> None:
-    stage = Stage.of(load_mocap(motion_path()), MOST_PEOPLE)
-    joints = np.stack([stage.joints(t) for t in np.arange(0, 30, 0.25)])
+    moving = MovingPeople.of(load_mocap(motion_path()), MOST_PEOPLE)
+    joints = np.stack([moving.joints(t) for t in np.arange(0, 30, 0.25)])
     assert -0.05 < joints[..., 2].min() < 0.3
     pixels = VIEW.project(VIEW.to_camera(joints[:, :, ROOT]))
     inside = ((pixels >= 0) & (pixels < (320, 240))).all(-1)

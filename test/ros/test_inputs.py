@@ -23,7 +23,7 @@ from std_msgs.msg import Header
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.lift.calibration import pinhole
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_ros.conversions import camera_info_message, floats, joints_of, stamp_ns, time_message
@@ -153,7 +153,7 @@ def header(row: int) -> Header:
 
 def project(row: int, person: int) -> np.ndarray:
     """Return where somebody's joints (17, 2) are in the image."""
-    return VIEW.project(VIEW.to_camera(Stage.shipped(2).joints(row / FPS)[person]))
+    return VIEW.project(VIEW.to_camera(MovingPeople.shipped(2).joints(row / FPS)[person]))
 
 
 room = worlds(Room)
@@ -255,7 +255,7 @@ def test_bodies_of_rep_155_are_lifted_image_by_image(room: Callable[..., Room]) 
     assert here.answers[5].header.frame_id == "camera"
     assert here.answers[5].people[0].root_source != 0
     # Left is left: the left shoulder lies where the message has it.
-    true = VIEW.to_camera(Stage.shipped(2).joints(5 / FPS)[0])
+    true = VIEW.to_camera(MovingPeople.shipped(2).joints(5 / FPS)[0])
     left, right = JOINT_NAMES.index("lshoulder"), JOINT_NAMES.index("rshoulder")
     lifted = joints_of(next(p for p in here.answers[5].people if p.id == "anna"))
     assert np.sign(lifted[left, 0] - lifted[right, 0]) == np.sign(true[left, 0] - true[right, 0])

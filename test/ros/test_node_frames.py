@@ -23,8 +23,8 @@ from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.floor import ANKLES
 from pstmo_core.simulation.body import Look, body_parts
 from pstmo_core.simulation.depth import draw_depth
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.room import room_depths
-from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.lifter import StreamLifter
@@ -67,7 +67,7 @@ class Robot(World):
         self, row: int, view: View = VIEW, start: int = BASE, frame_id: str = "camera"
     ) -> np.ndarray:
         """Publish what a camera sees of somebody who walks; return the true joints (17, 3)."""
-        world: np.ndarray = Stage.shipped(1).joints(row / FPS)[0]
+        world: np.ndarray = MovingPeople.shipped(1).joints(row / FPS)[0]
         points = view.project(view.to_camera(world))
         stamp = time_message(start + round(row / FPS * 1e9))
         header = Header(stamp=stamp, frame_id=frame_id)
@@ -188,7 +188,7 @@ def test_stamps_before_1970_and_frames_of_any_name_are_answered_without_tf(
 
 def depth_image(row: int, encoding: str) -> Image:
     """Return what a depth camera sees of who walks: half the resolution, holes, a wall behind."""
-    world: np.ndarray = Stage.shipped(1).joints(row / FPS)[0]
+    world: np.ndarray = MovingPeople.shipped(1).joints(row / FPS)[0]
     in_camera = VIEW.to_camera(world)
     metres = np.full((360, 640), 7.0, np.float32)
     trunk = VIEW.project(in_camera[[0, 1, 4, 8, 11, 14]]) / 2
@@ -280,7 +280,7 @@ def test_feet_are_held_and_hands_measured_where_that_is_asked_for(
     half = View(640, 360, 500.0, VIEW.position, VIEW.target)
     look, room, true = Look.draw(np.random.default_rng(1)), room_depths(half), []
     for row in range(70):
-        body = Stage.shipped(1).joints(row / FPS)[0]
+        body = MovingPeople.shipped(1).joints(row / FPS)[0]
         metres = draw_depth(half, body_parts(body, look), room)
         depth.publish(image_of(np.rint(metres * 1000).astype(np.uint16), "16UC1", row))
         here.spin_for(0.02)

@@ -22,7 +22,7 @@ from walkers_room import BASE, FPS, ID, VIEW, Room
 
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.lift.calibration import pinhole
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_ros.conversions import camera_info_message, time_message
 
@@ -37,7 +37,7 @@ def messages(package: str) -> Any:
 
 def pixels(row: int) -> dict[str, tuple[float, float]]:
     """Return where the named points of somebody who walks are in the image."""
-    points = VIEW.project(VIEW.to_camera(Stage.shipped(1).joints(row / FPS)[0]))
+    points = VIEW.project(VIEW.to_camera(MovingPeople.shipped(1).joints(row / FPS)[0]))
     found = dict(zip(JOINT_NAMES, points, strict=True))
     found["nose"] = found["head"]
     found["neck"] = (found["lshoulder"] + found["rshoulder"]) / 2
@@ -103,7 +103,7 @@ def test_keypoints_of_the_real_messages_are_lifted(
         here.spin_until(lambda row=row: len(answers) > row)
     (person,) = answers[-1].people
     assert answers[-1].header.frame_id == frame
-    true = VIEW.to_camera(Stage.shipped(1).joints(24 / FPS)[0])
+    true = VIEW.to_camera(MovingPeople.shipped(1).joints(24 / FPS)[0])
     root = np.array([person.root.x, person.root.y, person.root.z])
     ray = root / np.linalg.norm(root) @ true[0] / np.linalg.norm(true[0])
     assert np.degrees(np.arccos(ray)) < 1.5

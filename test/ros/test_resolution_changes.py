@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from pstmo_core.lift.calibration import pinhole
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.root import stature
 from pstmo_ros.conversions import camera_info_message, floats, joints_of, time_message
@@ -58,7 +58,7 @@ class Hall(World):
 
     def show(self, row: int, view: View) -> np.ndarray:
         """Let the camera see everybody, without ids; return the true pelvises in its frame."""
-        in_camera: np.ndarray = view.to_camera(Stage.shipped(2).joints(row / FPS))
+        in_camera: np.ndarray = view.to_camera(MovingPeople.shipped(2).joints(row / FPS))
         people = [Person2D(points=floats(view.project(body).ravel())) for body in in_camera]
         header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
         self._keypoints.publish(

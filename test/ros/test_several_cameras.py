@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.lift.calibration import pinhole
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.root import stature
 from pstmo_ros.conversions import camera_info_message, floats, stamp_ns, time_message
@@ -68,7 +68,7 @@ class Hall(World):
         for name in names:
             view = VIEWS[name]
             late = 0.011 if name == "right" else 0.0
-            in_camera = view.to_camera(Stage.shipped(1).joints(row / FPS + late)[0])
+            in_camera = view.to_camera(MovingPeople.shipped(1).joints(row / FPS + late)[0])
             stamp = time_message(BASE + round((row / FPS + late) * 1e9))
             # Both cameras call their person the same, as trackers do.
             person = Person2D(id="p1", points=floats(view.project(in_camera).ravel()))
@@ -86,7 +86,7 @@ hall = worlds(Hall)
 
 
 def test_two_cameras_are_lifted_together_each_in_its_own_frame(hall: Callable[..., Hall]) -> None:
-    body = Stage.shipped(1).joints(0.0)
+    body = MovingPeople.shipped(1).joints(0.0)
     here = hall(publish_poses=True, height=float(stature(body - body[:, :1])[0]))
     poses = here.listen(PoseArray, "right/poses")
     here.start()

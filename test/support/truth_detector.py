@@ -6,8 +6,8 @@ import numpy as np
 
 from pstmo_core.detection.base import Detections
 from pstmo_core.lift.sources import Images
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.renderer import Renderer
-from pstmo_core.simulation.stage import Stage
 from pstmo_core.simulation.view import View
 
 FPS = 25.0
@@ -42,9 +42,9 @@ def film(people: int, frames: int) -> tuple[list[np.ndarray], np.ndarray]:
 
     People walk and turn as in the shipped motion.
     """
-    stage = Stage.shipped(people)
+    moving = MovingPeople.shipped(people)
     renderer = Renderer(VIEW, people, seed=1)
-    world = np.stack([stage.joints(index / FPS) for index in range(frames)])
+    world = np.stack([moving.joints(index / FPS) for index in range(frames)])
     return [renderer.render(joints) for joints in world], VIEW.to_camera(world)
 
 

@@ -9,7 +9,7 @@ import tf2_ros
 from node_world import World, overrides
 from std_msgs.msg import Header
 
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_ros.conversions import floats, time_message
 from pstmo_ros.frames.static_frame import publish_static_frame
@@ -52,7 +52,7 @@ class Room(World):
         heard = self.heard["skeletons"]
         before = len(heard) - first
         for row in range(first, first + frames):
-            world = Stage.shipped(1).joints(row / FPS)[0]
+            world = MovingPeople.shipped(1).joints(row / FPS)[0]
             truth.append(world)
             points = VIEW.project(VIEW.to_camera(world))
             header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id=frame_id)

@@ -40,7 +40,7 @@ from pstmo_core.camera import Camera
 from pstmo_core.robot.body_frames import LINKS, body_axes
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.quaternions import matrix_from_quaternion
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_ros.conversions import camera_info_message, floats, stamp_ns, time_message
 from pstmo_ros.frames.static_frame import transform_message
@@ -114,11 +114,11 @@ class Robot(World):
         self._tf = self.create_publisher(TFMessage, "/tf", 10)
         self.buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self.buffer, self)
-        self._stage = Stage.shipped(len(PEOPLE))
+        self._moving = MovingPeople.shipped(len(PEOPLE))
 
     def look(self, row: int, stamp: int) -> np.ndarray:
         """Tell TF and keypoints of a moment; return true joints (P, 17, 3) in odom."""
-        world = self._stage.joints(row / FPS)
+        world = self._moving.joints(row / FPS)
         place = np.array([-0.5 + 0.01 * row, -3.5, 0.0])
         view = View(*SIZE, FOCAL, (place[0], place[1], 1.2), (0.0, 0.5, 0.6))
         base = CameraPose(np.eye(3), place)

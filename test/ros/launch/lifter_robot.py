@@ -38,7 +38,7 @@ from pstmo_core.robot.body_frames import body_axes
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.floor import ANKLE_HEIGHT, ANKLES
 from pstmo_core.room.quaternions import matrix_from_quaternion
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.root import stature
 from pstmo_ros.conversions import camera_info_message, floats, joints_of, time_message
@@ -87,10 +87,10 @@ class Robot(Node):
         self._spinner = SingleThreadedExecutor()
         self._spinner.add_node(self)
         self._noise = np.random.default_rng(5)
-        stage = Stage.shipped(len(PEOPLE))
-        first = stage.joints(0.0)
+        moving = MovingPeople.shipped(len(PEOPLE))
+        first = moving.joints(0.0)
         self._scale = STATURE / stature(first - first[:, :1])[:, None, None]
-        self._stage = stage
+        self._moving = moving
 
     def _on_tf(self, message: TFMessage) -> None:
         self.bodies += [t for t in message.transforms if t.child_frame_id.startswith("body_")]
@@ -109,7 +109,7 @@ class Robot(Node):
 
     def look(self, row: int) -> tuple[np.ndarray, CameraPose]:
         """Return true joints (P, 17, 3) in the camera's frame, and the camera's pose."""
-        world = self._stage.joints(row / FPS) * self._scale
+        world = self._moving.joints(row / FPS) * self._scale
         view, roll = self.view(row)
         cos, sin = np.cos(roll), np.sin(roll)
         turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
@@ -131,7 +131,7 @@ class Robot(Node):
         noise = lasting_errors(rng, DRIVE, (len(PEOPLE), 17, 2))
         names, inside = tuple(f"{name}_{number}" for name in PEOPLE), []
         for row in range(DRIVE):
-            world = self._stage.joints(3.0 * number + row / FPS) * self._scale
+            world = self._moving.joints(3.0 * number + row / FPS) * self._scale
             place = start + ahead * row / FPS
             view = View(*SIZE, FOCAL, tuple(place), (0.0, 1.3, 0.9))
             in_camera = view.to_camera(world)

@@ -24,7 +24,7 @@ def motion_path() -> Path:
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class MovingPeople:
     """People in motion without end: each clip is played forth and back."""
 
     clips: tuple[np.ndarray, ...]
@@ -32,7 +32,7 @@ class Stage:
     fps: float
 
     @classmethod
-    def of(cls, mocap: Mocap, people: int) -> Stage:
+    def of(cls, mocap: Mocap, people: int) -> MovingPeople:
         """Put clips of a file on their spots, one a person, those first that go farthest.
 
         Raises:
@@ -49,7 +49,7 @@ class Stage:
         return cls(tuple(put), mocap.fps)
 
     @classmethod
-    def shipped(cls, people: int) -> Stage:
+    def shipped(cls, people: int) -> MovingPeople:
         """Return the shipped motion with some number of people; errors as of `of`."""
         return cls.of(load_mocap(motion_path()), people)
 
