@@ -31,6 +31,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     below: float | None = None,
+    special: float | None = None,
     unit: str = "",
     choices: Sequence[Any] = (),
     change: str = "",
@@ -44,6 +45,8 @@ def setting(
         low: least value, allowed itself.
         high: greatest value, allowed itself.
         below: what the value must be below, instead of `high`.
+        special: a value outside the range that is allowed as well; the description says what it
+            means.
         unit: of the value, for example "s".
         choices: the only values allowed.
         change: a sentence on when it can be changed, where it can be changed at all.
@@ -53,6 +56,7 @@ def setting(
         "low": low,
         "high": high,
         "below": below,
+        "special": special,
         "unit": unit,
         "choices": tuple(choices),
         "change": change,
@@ -132,8 +136,9 @@ def limits(field: dataclasses.Field[Any]) -> str:
     """Say the range of a setting, with a space before it; empty where it has none."""
     low, high, below = (field.metadata[name] for name in ("low", "high", "below"))
     unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
+    special = field.metadata["special"]
     if low is not None and high is not None:
-        return f" between {low} and {high}{unit}"
+        return f" between {low} and {high}{unit}" + (f", or {special}" * (special is not None))
     if low is not None and below is not None and below < float("inf"):
         return f" from {low} to below {below}{unit}"
     if low is not None:
@@ -168,7 +173,9 @@ def _is_finite(value: Any) -> bool:
 def _is_within(value: Any, meta: Mapping[str, Any]) -> bool:
     """Say whether a value is in the range of a setting."""
     low, high, below = meta["low"], meta["high"], meta["below"]
-    if low is None and high is None and below is None:
+    if (low is None and high is None and below is None) or (
+        meta["special"] is not None and value == meta["special"]
+    ):
         return True
     # Written so that NaN, for which no comparison holds, is refused.
     try:

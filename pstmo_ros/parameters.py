@@ -125,6 +125,8 @@ def _declare(node: Node, field: dataclasses.Field[Any]) -> None:
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     meta = field.metadata
     low, high, change = meta["low"], meta["high"], meta["change"] or RUNNING
+    if meta["special"] is not None:  # ROS knows one range; `check_settings` refuses what is between
+        low, high = min(low, meta["special"]), max(high, meta["special"])
     descriptor = ParameterDescriptor(
         name=field.name,
         description=f"{meta['description']} {change}",

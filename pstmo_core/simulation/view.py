@@ -1,4 +1,4 @@
-"""The virtual camera's lens and place."""
+"""The virtual camera: its lens, its position and where it looks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.settings import check_settings, setting
 
 _NEAREST = 0.1
 
@@ -20,21 +21,21 @@ class View:
         ConfigError: if a value cannot be used.
     """
 
-    width: int = 640
-    height: int = 480
-    focal: float = 560.0
-    """Focal length in pixels; the principal point is the image's middle."""
+    width: int = setting(640, "Image width.", low=16, unit="pixels")
+    height: int = setting(480, "Image height.", low=16, unit="pixels")
+    focal: float = setting(
+        560.0,
+        "Focal length; the principal point is the image's centre.",
+        low=1.0,
+        unit="pixels",
+    )
     position: tuple[float, float, float] = (0.0, -4.5, 1.4)
     """Metres, world."""
     target: tuple[float, float, float] = (0.0, 0.0, 0.9)
     """Point in the world that the camera looks at, metres."""
 
     def __post_init__(self) -> None:
-        if min(self.width, self.height) < 16 or self.focal <= 0:
-            raise ConfigError(
-                f"the image is {self.width} x {self.height} pixels with a focal length of "
-                f"{self.focal}, but must be at least 16 x 16 with one above 0"
-            )
+        check_settings(self)
         if np.linalg.norm(np.subtract(self.target, self.position)[:2]) < 1e-6:
             raise ConfigError("the camera looks straight up or down, which it cannot")
 

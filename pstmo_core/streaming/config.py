@@ -115,8 +115,9 @@ class StreamConfig:
         0.0,
         "Height of the people: skeletons are scaled to it, which also corrects the distance of "
         "their root positions. 0 keeps the network's estimate, an average adult's.",
-        low=0.0,
+        low=SMALLEST,
         high=2.5,
+        special=0.0,
         unit="m",
     )
     floor_height: float = setting(
@@ -151,7 +152,8 @@ class StreamConfig:
         "poses, above all from high cameras; a frame that comes with it (TF, IMU) needs no tilt. "
         f"{TILT_UNKNOWN:g}: not known.",
         low=-90.0,
-        high=TILT_UNKNOWN,
+        high=90.0,
+        special=TILT_UNKNOWN,
         unit="degrees",
     )
     mounting_height: float = setting(
@@ -205,8 +207,9 @@ class StreamConfig:
         "Cut-off frequency of the same filter for 3D joints relative to the pelvis; 0 turns it "
         f"off. {BY_NETWORK:g}: what suits the network, {WINDOW_CUTOFF:g} for one of windows and "
         f"{LIVE_CUTOFF:g} for a streaming one, which is calmer by itself.",
-        low=BY_NETWORK,
+        low=0.0,
         high=100.0,
+        special=BY_NETWORK,
         unit="Hz",
     )
     joint_beta: float = setting(
@@ -251,21 +254,6 @@ class StreamConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if 90.0 < self.tilt < TILT_UNKNOWN:
-            raise ConfigError(
-                f"tilt is {self.tilt}, but must be between -90 and 90 degrees, or {TILT_UNKNOWN:g} "
-                "where it is not known"
-            )
-        if BY_NETWORK < self.joint_cutoff < 0:
-            raise ConfigError(
-                f"joint_cutoff is {self.joint_cutoff} Hz, but must not be negative, or "
-                f"{BY_NETWORK:g} for what suits the network"
-            )
-        if 0 < self.height < SMALLEST:
-            raise ConfigError(
-                f"height is {self.height} m, but people are at least {SMALLEST} m tall; 0 keeps "
-                "the network's estimate"
-            )
         if self.mounting_height and self.tilt == TILT_UNKNOWN:
             raise ConfigError(
                 f"mounting_height is {self.mounting_height} m, but says where the floor is only "

@@ -18,6 +18,7 @@ class Oven:
     trays: int = setting(1, "How many trays.", low=1)
     mode: str = setting("fan", "What moves the air.", choices=("fan", "none"))
     share: float = setting(0.0, "Share of steam.", low=0.0, below=1.0)
+    rest: float = setting(-1.0, "Minutes; -1: until it is cool.", low=0.0, high=9.0, special=-1.0)
     timer: int | None = setting(None, "Minutes, if it ends by itself.", low=1)
     racks: tuple[float, float] = setting((10.0, 20.0), "How high they are.", low=0.0, unit="cm")
     other: str = "not a setting"
@@ -30,6 +31,8 @@ def test_defaults_and_both_ends_of_a_range_are_allowed() -> None:
     Oven()
     Oven(heat=50.0, trays=1000)
     Oven(heat=250, timer=5)
+    Oven(rest=9.0)
+    Oven(rest=-1.0)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,7 @@ def test_defaults_and_both_ends_of_a_range_are_allowed() -> None:
         ({"trays": True}, "a whole number of 1 or more"),
         ({"mode": "grill"}, "one of 'fan', 'none'"),
         ({"share": 1.0}, "a number from 0.0 to below 1.0"),
+        ({"rest": -0.5}, "a number between 0.0 and 9.0, or -1.0"),
         ({"timer": 0}, "timer is 0"),
         ({"racks": (1.0,)}, "two numbers of 0.0 cm or more"),
         ({"racks": (1.0, -1.0)}, "two numbers of 0.0 cm or more"),

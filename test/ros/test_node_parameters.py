@@ -75,7 +75,7 @@ WRONG = [
     ("expire", 1, "decimal point"),
     ("threads", 0, "whole number between 1 and 64"),
     ("reset", 0.05, "must not be below reorder"),
-    ("height", 0.1, "people are at least 0.4 m tall"),
+    ("height", 0.1, "between 0.4 and 2.5 m, or 0.0"),
     ("layout", "coco", "coco17"),
     ("backend", "cuda", "'onnxruntime'"),
     ("precision", "int8", "'bf16'"),
