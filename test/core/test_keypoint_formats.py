@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +12,26 @@ import numpy as np
 import pytest
 from command import Command
 from detector_files import (
-    NAMES,
+    FRAMES,
     SIZE,
     WRITERS,
     coco_clip,
-    deeplabcut_rows,
     mediapipe_landmarks,
     people,
-    table_rows,
+    same_people,
     triplets,
     write_openpose,
     write_predictions,
-    write_rows,
-    write_videopose3d,
     write_yolo,
 )
 
 from pstmo_core.keypoints.clip import Clip, ClipError, load_clip
 from pstmo_core.keypoints.formats import reading
-from pstmo_core.keypoints.npz import bounded
-
-FRAMES = 20
 
 
 @pytest.fixture(scope="module")
 def truth() -> Clip:
     return coco_clip(FRAMES)
-
-
-def same_people(clip: Clip, truth: Clip) -> None:
-    """Each frame has the same people; their ids may be others."""
-    assert (clip.layout, clip.width, clip.height) == ("coco17", *SIZE)
-    assert len(clip) == len(truth)
-    for frame in range(len(truth)):
-        found = [clip.keypoints[frame, p] for p in np.flatnonzero(clip.present(frame))]
-        expected = [truth.keypoints[frame, p] for p in np.flatnonzero(truth.present(frame))]
-        assert len(found) == len(expected)
-        for points in expected:
-            assert min(float(np.abs(points - each).max()) for each in found) < 0.01
 
 
 @pytest.mark.parametrize("writer", WRITERS)
@@ -154,19 +134,6 @@ def test_compressed_files_lines_of_json_and_single_arrays_are_read(
             load_clip(tmp_path / name, fps=30, size=SIZE)
 
 
-def test_detectrons_npz_as_videopose3ds_script_writes_it(truth: Clip, tmp_path: Path) -> None:
-    found, boxes = np.empty(FRAMES, object), np.empty(FRAMES, object)
-    for f in range(FRAMES):
-        rows = [
-            [*zip(*p, strict=True), [0.0] * 17, s] for _, p, s in people(truth, f)
-        ]  # x, y, logit, probability
-        found[f], boxes[f] = [[], np.array(rows, np.float32)], [[], np.ones((len(rows), 5))]
-    path = tmp_path / "walk.mp4.npz"
-    np.savez(path, boxes=boxes, keypoints=found, segments=np.empty(FRAMES, object),
-             metadata={"w": SIZE[0], "h": SIZE[1]})  # fmt: skip
-    same_people(load_clip(path, fps=30), truth)
-
-
 def test_frames_say_their_time_and_heads_of_files_rate_and_size(tmp_path: Path) -> None:
     landmarks = [[dict(zip("xyz", row, strict=False)) for row in frame]
                  for frame in mediapipe_landmarks().tolist()]  # fmt: skip
@@ -214,87 +181,6 @@ def test_mediapipes_landmarks_are_read_as_objects_and_numbers_in_shares_of_the_i
             load_clip(path, fps=5)
 
 
-def test_videopose3ds_npz_is_read_without_running_its_pickle(truth: Clip, tmp_path: Path) -> None:
-    points = truth.keypoints[:, 0]
-    facts = {"layout_name": "coco", "video_metadata": {"a.mp4": {"w": SIZE[0], "h": SIZE[1]}}}
-    path = tmp_path / "data_2d_custom_x.npz"
-    write_videopose3d(path, truth)
-    clip = load_clip(path, fps=50)
-    assert (clip.width, clip.height, clip.layout, clip.ids) == (*SIZE, "coco17", ("p0",))
-    np.testing.assert_allclose(clip.keypoints[:, 0], points)
-    np.savez(path, positions_2d={"a": {"custom": [points]}, "b": {"custom": []}}, metadata=facts)
-    with pytest.raises(ClipError, match="holds 2 videos"):
-        load_clip(path, fps=50)
-
-    class Hostile:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return Path.touch, (tmp_path / "ran",)
-
-    assert pickle.dumps(Hostile())
-    np.savez(path, positions_2d=np.array(Hostile(), dtype=object), metadata=facts)
-    with pytest.raises(ClipError):
-        load_clip(path, fps=50)
-    assert not (tmp_path / "ran").exists()
-
-
-HEADERS: dict[str, Callable[[str, str], str]] = {
-    "name_axis": lambda name, axis: f"{name}_{axis}",
-    "axis_name": lambda name, axis: f"{axis}_{name}",
-    "dotted": lambda name, axis: f"{name}.{'score' if axis == 's' else axis}",
-    "number": lambda name, axis: f"{axis}{NAMES.index(name)}",
-    "kp": lambda name, axis: f"kp{NAMES.index(name)}_{'conf' if axis == 's' else axis}",
-}
-
-
-@pytest.mark.parametrize("header", HEADERS)
-def test_tables_name_their_columns(header: str, truth: Clip, tmp_path: Path) -> None:
-    path = tmp_path / "points.csv"
-    write_rows(path, table_rows(truth, HEADERS[header]), ";" if header == "dotted" else ",")
-    clip = load_clip(path, size=SIZE)
-    same_people(clip, truth)
-    assert clip.ids == ("id0", "id1")
-    assert clip.stamps.tolist() == [frame * 40_000_000 for frame in range(FRAMES)]
-
-
-def test_tables_of_spreadsheets_and_scripts_hold_the_same_people(
-    truth: Clip, tmp_path: Path
-) -> None:
-    def text(rows: list[list[Any]], separator: str = ",", decimal: str = ".") -> str:
-        return "\n".join(
-            separator.join(str(v).replace(".", decimal) if isinstance(v, float) else str(v)
-                           for v in row) for row in rows)  # fmt: skip
-
-    rows = table_rows(truth, HEADERS["name_axis"])
-    timed = [[*row[:1], *row[2:]] for row in rows]
-    for row, new in zip(rows, timed, strict=True):
-        new[0] = row[1] if row is rows[0] else f"2024-05-01T10:00:00.{row[1]:03}"
-    timed[0][0] = "timestamp"
-    long = [["frame", "timestamp_us", "person_id", "joint", "x", "y", "score"]] + [
-        [f, f * 40_000, f"id{i}", n, *at, v]
-        for f in range(FRAMES) for i, p, s in people(truth, f)
-        for n, at, v in zip(NAMES, p, s, strict=True)
-    ]  # fmt: skip
-    for name, data in {
-        "decimal commas": b"\xef\xbb\xbf" + text(rows, ";", ",").replace("\n", "\r\n").encode(),
-        "utf-16": text(rows, "\t").encode("utf-16"),
-        "bars, a comment, empty lines": ("# by hand\n\n" + text(rows, "|")).encode(),
-        "time of day alone": text(timed).encode(),
-        "a row for each point": text(long).encode(),
-    }.items():
-        path = tmp_path / "points.txt"
-        path.write_bytes(data)
-        clip = load_clip(path, size=SIZE)
-        same_people(clip, truth)
-        assert clip.ids == ("id0", "id1"), name
-        assert np.diff(clip.stamps).tolist() == [40_000_000] * (FRAMES - 1), name
-    path.write_text(text(rows[1:]))
-    with pytest.raises(ClipError, match="row 2|has no columns|has no header"):
-        load_clip(path, size=SIZE)
-    path.write_text("1.5,2,3\n2,3,4\n")
-    with pytest.raises(ClipError, match="has no header: write the columns' names"):
-        load_clip(path, size=SIZE)
-
-
 def test_people_without_a_point_are_nobody(truth: Clip, tmp_path: Path) -> None:
     path = tmp_path / "points.json"
     entries = WRITERS["coco_results"](truth)
@@ -304,56 +190,6 @@ def test_people_without_a_point_are_nobody(truth: Clip, tmp_path: Path) -> None:
     path.write_text(json.dumps(nobody))
     with pytest.raises(ClipError, match=f"holds nobody in any of {FRAMES} frames"):
         load_clip(path, fps=30, size=SIZE)
-
-
-def test_deeplabcuts_and_sleaps_tables_are_read(truth: Clip, tmp_path: Path) -> None:
-    both = [
-        [value for _, p, s in people(truth, f) for value in triplets(p, s)] for f in range(FRAMES)
-    ]
-    path = tmp_path / "dlc.csv"
-    one = deeplabcut_rows(truth)
-    heads = one[:3]
-    write_rows(path, one)
-    clip = load_clip(path, fps=30, size=SIZE)
-    np.testing.assert_allclose(clip.keypoints[:, 0], truth.keypoints[:, 0], atol=0.01)
-    several = [[row[0], *row[1:], *row[1:]] for row in heads]
-    several.insert(1, ["individuals", *["ann"] * 51, *["bob"] * 51])
-    rows = [[f, *row, *[""] * (102 - len(row))] for f, row in enumerate(both)]
-    write_rows(path, [*several, *rows])
-    clip = load_clip(path, fps=30, size=SIZE)
-    assert clip.ids == ("ann", "bob")
-    same_people(clip, truth)
-    sleap = [["track", "frame_idx", "instance.score",
-              *(f"{n}.{a}" for n in NAMES for a in ("x", "y", "score"))]]  # fmt: skip
-    sleap += [[f"track_{i}", f, 0.9, *triplets(p, s)]
-              for f in range(FRAMES) for i, p, s in people(truth, f)]  # fmt: skip
-    write_rows(path, sleap)
-    same_people(load_clip(path, fps=30, size=SIZE), truth)
-
-
-def test_scores_and_stamps_of_other_units_are_told_and_said(truth: Clip, tmp_path: Path) -> None:
-    def saved(**changes: Any) -> Clip:
-        whole = {"keypoints": truth.keypoints, "scores": truth.scores, "layout": "coco17",
-                 "stamps": truth.stamps / 1e9, "width": SIZE[0], "height": SIZE[1]}  # fmt: skip
-        np.savez(tmp_path / "c.npz", **(whole | changes))
-        return load_clip(tmp_path / "c.npz")
-
-    assert saved().notes == ()
-    percent = saved(scores=truth.scores * 100)
-    np.testing.assert_allclose(percent.scores, truth.scores, atol=1e-6)
-    assert "percents" in percent.notes[0]
-    flags = saved(scores=np.where(truth.scores > 0, 2, 0))
-    assert flags.scores.max() == 1 and "COCO's visibility" in flags.notes[0]
-    heatmap = saved(scores=truth.scores * 2)
-    assert heatmap.scores.max() == 1 and "count as 1" in heatmap.notes[0]
-    for unit, name in ((1e-6, "milliseconds"), (1e-3, "microseconds")):
-        clip = saved(stamps=truth.stamps * unit)
-        np.testing.assert_allclose(clip.stamps, truth.stamps, atol=2000)
-        assert clip.notes == (f"stamps were taken as {name}",)
-    shares = saved(keypoints=truth.keypoints / np.float32(SIZE))
-    np.testing.assert_allclose(shares.keypoints, truth.keypoints, atol=0.01)
-    with pytest.raises(ClipError, match="around 0 that are neither pixels nor shares"):
-        saved(keypoints=truth.keypoints / np.float32(SIZE) * 2 - 1)
 
 
 @pytest.mark.parametrize(
@@ -381,25 +217,3 @@ def test_a_file_that_breaks_its_format_is_answered_in_one_sentence(
     with pytest.raises(ClipError, match=why) as error:
         load_clip(path, fps=30, size=SIZE)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
-
-
-def test_sizes_are_bounded_before_memory_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "bomb.npz"
-    with path.open("wb") as file:
-        np.savez_compressed(file, keypoints=np.zeros((100, 17, 2)))
-    data = path.read_bytes()
-    monkeypatch.setattr(bounded, "MOST_BYTES", 1000)
-    with pytest.raises(bounded.NpzError, match="GB of arrays or more"):
-        bounded.read_plain_npz(path, 1000)
-    head = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6, 17, 2)}
-    with zipfile.ZipFile(path, "w") as archive, archive.open("keypoints.npy", "w") as opened:
-        np.lib.format.write_array_header_1_0(opened, head)  # type: ignore[arg-type]
-    assert len(data) > path.stat().st_size
-    with pytest.raises(ClipError, match="cut it into parts"):
-        load_clip(path)
-    monkeypatch.setattr(reading, "MOST_BYTES", 10)
-    (tmp_path / "long.json").write_text("[" * 1000)
-    with pytest.raises(ClipError, match="cut it into parts"):
-        load_clip(tmp_path / "long.json")

@@ -15,6 +15,8 @@ from pstmo_core.keypoints.layouts import get_layout
 
 SIZE = (1280, 720)
 NAMES = get_layout("coco17").joint_names
+#: Frames of the clip that tests write and read.
+FRAMES = 20
 
 
 def coco_clip(frames: int) -> Clip:
@@ -238,3 +240,15 @@ def table_rows(clip: Clip, header: Callable[[str, str], str]) -> list[list[Any]]
 def write_rows(path: Path, rows: list[list[Any]], delimiter: str = ",") -> None:
     with path.open("w", newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows(rows)
+
+
+def same_people(clip: Clip, truth: Clip) -> None:
+    """Each frame has the same people; their ids may be others."""
+    assert (clip.layout, clip.width, clip.height) == ("coco17", *SIZE)
+    assert len(clip) == len(truth)
+    for frame in range(len(truth)):
+        found = [clip.keypoints[frame, p] for p in np.flatnonzero(clip.present(frame))]
+        expected = [truth.keypoints[frame, p] for p in np.flatnonzero(truth.present(frame))]
+        assert len(found) == len(expected)
+        for points in expected:
+            assert min(float(np.abs(points - each).max()) for each in found) < 0.01
