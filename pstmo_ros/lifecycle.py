@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 import traceback
@@ -16,6 +15,7 @@ from rclpy.qos import QoSProfile
 from pstmo_core.errors import PstmoError
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.run_node import CANNOT_START, run_node
 
 END_ON_FAILURE = "--end-on-failure"
@@ -47,14 +47,15 @@ class GuardedNode(LifecycleNode):
         self, msg_type: type, topic: str, callback: Callable[..., None], *args: Any, **options: Any
     ) -> Any:
         """See `Node.create_subscription`."""
-        survived = self._survived(callback)
+        survived = guarded(self, callback, self.report)
         return super().create_subscription(msg_type, topic, survived, *args, **options)
 
     def create_timer(
         self, timer_period_sec: float, callback: Callable[..., None], *args: Any, **options: Any
     ) -> Any:
         """See `Node.create_timer`."""
-        return super().create_timer(timer_period_sec, self._survived(callback), *args, **options)
+        survived = guarded(self, callback, self.report)
+        return super().create_timer(timer_period_sec, survived, *args, **options)
 
     def destroy_node(self) -> None:
         """Take the node off the network, with its services.
@@ -95,20 +96,6 @@ class GuardedNode(LifecycleNode):
         """Count a fault and log it, unless the same reason was logged just now."""
         if line := self.drops.add(reason, fault, time.monotonic_ns()):
             self.get_logger().error(line)
-
-    def _survived(self, callback: Callable[..., None]) -> Callable[..., None]:
-        """Return a callback that reports what one raises."""
-
-        @functools.wraps(callback)  # rclpy asks for its signature
-        def surviving(*args: Any) -> None:
-            try:
-                callback(*args)
-            except Exception:
-                if not self.context.ok():  # the end came meanwhile
-                    raise
-                self.report("internal", f"a callback failed:\n{traceback.format_exc()}")
-
-        return surviving
 
     # Transitions
 

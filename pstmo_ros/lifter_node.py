@@ -24,6 +24,7 @@ from pstmo_ros.clock_watch import waits_for_clock
 from pstmo_ros.conversions import layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
 from pstmo_ros.lifter_parameters import LifterParameters
@@ -68,7 +69,7 @@ class LifterNode(GuardedNode):
         self._heard: list[_Heard] = []
         """What cameras have told since the last inference, if there are several."""
         self._changed = False
-        self._wake = self.create_guard_condition(self._survived(self._lift_heard))
+        self._wake = self.create_guard_condition(guarded(self, self._lift_heard, self.report))
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = Diagnostics(self, self.drops, self._facts)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
 from pstmo_ros.conversions import LONGEST_ID, SKELETON_LAYOUT, floats, joints_of, stamp_ns
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
@@ -90,17 +91,9 @@ class PeopleMerger(Node):
         self._merged = self.create_publisher(Skeletons3D, own.merged_topic, _QOS)
         self._drawn = self.create_publisher(MarkerArray, "merged_markers", _QOS)
         for topic in own.topics:
-            self.create_subscription(Skeletons3D, topic, self._taker(topic), _QOS)
+            take = guarded(self, functools.partial(self._take, topic), self._tell)
+            self.create_subscription(Skeletons3D, topic, take, _QOS)
         self.get_logger().info(f"merges {', '.join(own.topics)} -> {self._merged.topic_name}")
-
-    def _taker(self, camera: str) -> Any:
-        def take(message: Skeletons3D) -> None:
-            try:
-                self._take(camera, message)
-            except Exception:  # as `GuardedNode` does: further messages are served
-                self._tell("internal", f"a callback failed:\n{traceback.format_exc()}")
-
-        return take
 
     def _take(self, camera: str, message: Skeletons3D) -> None:
         now, frame_id = time.monotonic(), message.header.frame_id
