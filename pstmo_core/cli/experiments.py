@@ -20,17 +20,18 @@ _Data = Annotated[
 
 @experiments_app.command("list")
 def experiments_list(
-    rows: Annotated[bool, typer.Option("--rows", help="With the names of their rows.")] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Also list the names of their rows.")
+    ] = False,
 ) -> None:
-    """Say which experiments there are."""
-    require_training()
-    from pstmo_core.experiments.catalogue import experiment_names, load_experiment
+    """List the experiments: the paper's tables and this project's own."""
+    from pstmo_core.experiments.listing import experiment_names, title_and_rows
 
     for name in experiment_names():
-        experiment = load_experiment(name)
-        say(f"{name:18} {experiment.title}")
-        for row in experiment.rows if rows else []:
-            say(f"    {row.name}")
+        title, names = title_and_rows(name)
+        say(f"{name:18} {title}")
+        for row in names if rows else []:
+            say(f"    {row}")
 
 
 @experiments_app.command("run")
@@ -83,7 +84,8 @@ def experiments_report(
 ) -> None:
     """Print the tables: the paper's numbers, and under them what was measured."""
     require_training()
-    from pstmo_core.experiments.catalogue import experiment_names, load_experiment
+    from pstmo_core.experiments.catalogue import load_experiment
+    from pstmo_core.experiments.listing import experiment_names
     from pstmo_core.experiments.report import table
     from pstmo_core.experiments.run import Folders
 

@@ -15,10 +15,9 @@ from yaml import YAMLError
 from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation.robustness import Corruption
+from pstmo_core.experiments.listing import CATALOGUE, experiment_names
 from pstmo_core.training.config import RunConfig, load_run_config
 from pstmo_core.training.yaml_file import load_yaml
-
-CATALOGUE = Path(__file__).resolve().parents[1] / "recipes" / "experiments"
 
 #: What is known without any training, of `pstmo_core.model.complexity`.
 COUNTS = ("parameters", "flops")
@@ -157,11 +156,6 @@ class Experiment:
             return None
         layers = [self.base, row.settings, self.refining, row.refining]
         return _run_config([*layers, {"stage": "refine"}], overrides)
-
-
-def experiment_names() -> list[str]:
-    """Return the names of the catalogue."""
-    return sorted(path.stem for path in CATALOGUE.glob("*.yaml"))
 
 
 def load_experiment(name: str) -> Experiment:

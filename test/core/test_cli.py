@@ -102,6 +102,7 @@ def test_commands_that_need_no_torch_do_not_import_it(tmp_path: Path) -> None:
     for arguments, expected in (
         (("lift", clip, "-o", str(tmp_path / "o.npz")), 0),
         (("data", "check", clip), 0),
+        (("experiments", "list", "--rows"), 0),
         (("engine", "list", "--cache", str(tmp_path / "engines")), 0),
         (("evaluate", "none.safetensors"), 2),
     ):

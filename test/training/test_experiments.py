@@ -12,11 +12,10 @@ from synthetic_datasets import write_h36m
 from pstmo_core.data.sequences.h36m import SPLITS
 from pstmo_core.errors import ConfigError
 from pstmo_core.experiments.catalogue import (
-    CATALOGUE,
     Experiment,
-    experiment_names,
     load_experiment,
 )
+from pstmo_core.experiments.listing import CATALOGUE, experiment_names
 from pstmo_core.experiments.run import Folders, run_experiment
 from pstmo_core.training.engine import Trainer
 
