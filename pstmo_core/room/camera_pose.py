@@ -69,3 +69,18 @@ class CameraPose:
             rotation: (3, 3), this camera's optical frame to the other's.
         """
         return CameraPose(self.rotation @ rotation.T, self.position)
+
+    def anchored(self, rotation: np.ndarray, position: np.ndarray) -> CameraPose:
+        """Return the pose over the same floor in a level frame that stays where another one is.
+
+        Args:
+            rotation: (3, 3), this camera's optical frame to the other, which need not be level.
+            position: (3,) metres, the camera in the other frame.
+        """
+        normal = rotation @ self.up
+        height = normal @ position - self.position[2]
+        forward = np.eye(3)[0 if abs(normal[0]) < 0.9 else 1]
+        forward = forward - normal * (normal @ forward)
+        forward /= np.linalg.norm(forward)
+        level = np.stack([forward, np.cross(normal, forward), normal])
+        return CameraPose(level @ rotation, level @ (position - height * normal))

@@ -19,8 +19,9 @@ class FrameParameters:
     floor_frame: str = setting(
         "",
         "Frame whose plane z = 0 is the floor (base_footprint, map). With it TF tells the camera's "
-        "height and tilt, and root positions and sizes are estimated from the feet on the floor; "
-        "empty: the floor is not known.",
+        "height and tilt, and root positions and sizes are estimated from the feet on the "
+        "floor. It may move with a robot if it is below target_frame or odom in TF: there, "
+        "standing feet stand still. Empty: the floor is not known.",
         change=UNCONFIGURED,
     )
     target_frame: str = setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,14 @@ from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.quaternions import matrix_from_quaternion
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.frames.patience import Patience
+from pstmo_ros.frames.steady_frame import find_steady_frame
 
-#: After so many failures in a row nothing is waited for, but once in so many, when TF speaks again.
-_HOPELESS = 5
 _LONGEST = 300
 """Characters of TF's own words, which repeat frames' names."""
+#: Nanoseconds by which stamps jump back when time itself does (a looped bag), and after which it is
+#: looked again for the frame that does not move.
+_JUMP, _LOOK_AGAIN = 500_000_000, 1_000_000_000
 
 
 class Transforms:
@@ -47,11 +51,14 @@ class Transforms:
         self._buffer = tf2_ros.Buffer()
         self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
         self._own, self._tell = own, tell
-        self._failures = 0
-        self._next_trial = _HOPELESS
-        self._on_trial: int | None = None
-        """Stamp of an image that waits although others before it did so in vain."""
-        self._latest: Time | None = None
+        self._patience: defaultdict[str, Patience] = defaultdict(Patience)
+        """By the frame to which there is to be a transform."""
+        self._newest = -1
+        """Stamp of an image."""
+        self._steady = ""
+        """The frame that does not move where floor_frame does; empty while none is known."""
+        self._looked: int | None = None
+        """Stamp of the image for which that was looked for last."""
 
     def close(self) -> None:
         """Listen no more."""
@@ -59,39 +66,60 @@ class Transforms:
 
     def ready(self, frame_id: str, stamp: int) -> bool:
         """Say whether TF has what an image of a camera needs, or will hardly ever have it."""
-        wanted = [frame for frame in (self._own.floor_frame, self._own.target_frame) if frame]
-        if self._failures >= _HOPELESS and stamp != self._on_trial:
-            if self._failures < self._next_trial or not self._speaks_again(wanted, frame_id):
-                return True
-            self._on_trial, self._next_trial = stamp, self._failures + 2 * _HOPELESS
-        time = _time(stamp)
-        return all(self._buffer.can_transform(frame, frame_id, time) for frame in wanted)
+        wanted = {self._own.floor_frame, self._own.target_frame, self._steady} - {""}
+        self._look_for_a_jump(wanted, frame_id, stamp)
+        return all(self._has_or_never_will(frame, frame_id, stamp) for frame in sorted(wanted))
 
-    def _speaks_again(self, wanted: list[str], frame_id: str) -> bool:
-        """Say whether TF has told something new of a camera since the last time.
+    def _has_or_never_will(self, frame: str, frame_id: str, stamp: int) -> bool:
+        if self._buffer.can_transform(frame, frame_id, _time(stamp)):
+            return True
+        patience = self._patience[frame]
+        return not patience.tries and patience.ends(stamp, self._latest(frame, frame_id))
 
-        It may come a little later than the keypoints each time: who never waited would never
-        see it.
-        """
+    def _look_for_a_jump(self, wanted: set[str], frame_id: str, stamp: int) -> None:
+        """Forget TF of a time that has not yet come again: tf2 would ignore all that is older."""
+        if stamp < self._newest - _JUMP:
+            latest = (self._latest(frame, frame_id) for frame in wanted)
+            if any(time is not None and time > stamp + _JUMP for time in latest):
+                self._buffer.clear()
+                self._patience.clear()
+            self._newest = self._looked = stamp
+        self._newest = max(self._newest, stamp)
+
+    def _latest(self, frame: str, frame_id: str) -> int | None:
+        """Return the stamp of the newest transform of a camera, None without any."""
         try:
-            latest = min(
-                (self._buffer.get_latest_common_time(frame, frame_id) for frame in wanted),
-                key=lambda time: time.nanoseconds,
-                default=None,
-            )
+            time = self._buffer.get_latest_common_time(frame, frame_id)
         except self._missing:
-            return False
-        before, self._latest = self._latest, latest
-        return latest != before
+            return None
+        return int(time.nanoseconds)
 
     def camera_pose(self, frame_id: str, stamp: int) -> CameraPose | None:
-        """Return how a camera stands over the floor; None, and a word on it, if TF does not say."""
+        """Return how a camera stands over the floor; None, and a word on it, if TF does not say.
+
+        Where floor_frame moves (base_footprint), the pose is in a level frame over the same floor
+        that does not: feet that stand, and people who come back, are where they were.
+        """
         if not self._own.floor_frame:
             return None
         found = self._look_up(
             self._own.floor_frame, frame_id, stamp, "root positions are estimated without the floor"
         )
-        return None if found is None else CameraPose(*found)
+        if found is None:
+            return None
+        pose = CameraPose(*found)
+        steady = self._steady_frame(stamp)
+        if not steady or steady == frame_id:
+            return pose
+        found = self._look_up(steady, frame_id, stamp, "standing feet are hardly recognised")
+        return pose if found is None else pose.anchored(*found)
+
+    def _steady_frame(self, stamp: int) -> str:
+        if not self._steady and (self._looked is None or stamp - self._looked > _LOOK_AGAIN):
+            self._looked = stamp
+            told = self._buffer.all_frames_as_yaml()
+            self._steady = find_steady_frame(told, self._own.floor_frame, self._own.target_frame)
+        return self._steady
 
     def in_target(self, answer: SkeletonFrame, frame_id: str) -> tuple[SkeletonFrame, str]:
         """Return skeletons in the target frame, else as they are, and the frame they are in."""
@@ -117,11 +145,11 @@ class Transforms:
         try:
             found = self._buffer.lookup_transform(target, source, _time(stamp))
         except self._missing as error:
-            self._failures += 1
+            self._patience[target].missed()
             named = f"{quoted(source)} in {quoted(target)}"
             self._tell("tf", f"{otherwise}: TF has no {named}: {printable(error)[:_LONGEST]}")
             return None
-        self._failures, self._next_trial = 0, _HOPELESS
+        self._patience[target].found()
         turn, move = found.transform.rotation, found.transform.translation
         rotation = matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w]))
         return rotation, np.array([move.x, move.y, move.z])

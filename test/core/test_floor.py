@@ -265,3 +265,26 @@ def test_a_floor_that_is_not_where_tf_says_shows_in_the_residuals(
     assert 0.15 < wrong.disagreement < 0.4
     alone = health_of(shipped, walk, raised, depths=False)
     assert alone.depth is None and alone.height > 1.75
+
+
+def test_a_pose_over_a_floor_that_drives_is_anchored_where_another_frame_stays() -> None:
+    """A robot drives up a ramp that odom knows: what stands on the ramp stays where it is."""
+    slope = np.radians(8.0)
+    ramp = np.array(
+        [[np.cos(slope), 0, -np.sin(slope)], [0, 1, 0], [np.sin(slope), 0, np.cos(slope)]]
+    )
+    stands = ramp @ np.array([6.0, 1.0, 0.0]) + np.array([0.0, 0.0, 0.2])
+    mounted = CameraPose.of_tilt(1.2, 5.0)
+    found = []
+    for along, yaw in ((1.0, 0.0), (2.0, 0.3), (3.5, -0.7)):
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        base = ramp @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        place = ramp @ np.array([along, 0.0, 0.0]) + np.array([0.0, 0.0, 0.2])
+        camera, at = base @ mounted.rotation, base @ mounted.position + place
+        pose = mounted.anchored(camera, at)
+        np.testing.assert_allclose(pose.up, mounted.up, atol=1e-12)
+        np.testing.assert_allclose(pose.rotation @ pose.rotation.T, np.eye(3), atol=1e-12)
+        assert pose.position[2] == pytest.approx(1.2)
+        found.append(pose.to_level((stands - at) @ camera))
+    np.testing.assert_allclose(found[0][2], 0.0, atol=1e-12)
+    np.testing.assert_allclose(found, np.broadcast_to(found[0], (3, 3)), atol=1e-12)
