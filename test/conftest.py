@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from command import Command
 from library_wheel import InstalledWheel, build_wheel
+from turns import turn
 
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import Runtime
@@ -42,6 +44,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(fnmatch(item.path.stem, pattern) for pattern in SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let no other process of this run test anything beside a test that must be alone."""
+    own = item.config.getoption("basetemp") if hasattr(item.config, "workerinput") else None
+    with turn(Path(own).parent, "alone" in item.keywords) if own else nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -43,7 +43,13 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["lifter_sample", "lifter_images", "lifter_robot", "lifter_consumers"]
+    "name",
+    [
+        pytest.param("lifter_sample", marks=pytest.mark.alone),
+        "lifter_images",
+        "lifter_robot",
+        "lifter_consumers",
+    ],
 )
 def test_what_is_launched_answers_in_time_and_rightly(ros_domain: None, name: str) -> None:
     pytest.importorskip("launch_testing", reason="launch is not installed here")
