@@ -97,6 +97,7 @@ def test_a_clip_is_read_by_a_users_layout(tmp_path: Path) -> None:
         (f"points: [{POINTS}]\njoints: {{hip: {{nose: .nan}}}}", "must be finite"),
         (f"points: [{POINTS}]\njoints: {{hip: {{nose: 0.4}}}}", "sum to 0.4, but must sum to 1"),
     ],
+    ids=range(19),
 )  # fmt: skip
 def test_each_fault_is_a_sentence_that_names_the_file(tmp_path: Path, text: str, says: str) -> None:
     path = written(tmp_path, text)

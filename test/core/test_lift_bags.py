@@ -226,7 +226,7 @@ def test_a_truncated_bag_ends_in_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("text", ["[" * 20_000, "a: 1\n" * 1_000_000])
+@pytest.mark.parametrize("text", ["[" * 20_000, "a: 1\n" * 1_000_000], ids=["deep", "long"])
 def test_a_description_of_a_bag_without_end_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "metadata.yaml").write_text(text)
     with pytest.raises(BagError, match="is no description of a bag"), opened(tmp_path):

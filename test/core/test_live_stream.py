@@ -271,7 +271,7 @@ def test_joints_are_filtered_as_suits_the_network(
         by_itself = lift_clip(clip, network, StreamConfig())
         stated = lift_clip(clip, network, StreamConfig(joint_cutoff=cutoff))
         np.testing.assert_array_equal(by_itself.joints, stated.joints)
-    with pytest.raises(ConfigError, match="joint_cutoff is -0.5 Hz, but must not be negative"):
+    with pytest.raises(ConfigError, match="joint_cutoff is -0.5, but must be a number between 0"):
         StreamConfig(joint_cutoff=-0.5)
 
 

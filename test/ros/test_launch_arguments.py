@@ -53,8 +53,8 @@ def test_names_that_tables_share_mean_the_same() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("height", "abc", "height:=abc cannot be: it must be a number between 0.0 and 2.5"),
-        ("height", "9", "between 0.0 and 2.5"),
+        ("height", "abc", "height:=abc cannot be: it must be a number between 0.4 and 2.5"),
+        ("height", "9", "between 0.4 and 2.5"),
         ("height", "nan", "a number"),
         ("look_ahead", "1.5", "a whole number"),
         ("rectified", "yes", "true or false"),

@@ -67,7 +67,7 @@ def test_a_wrong_value_and_a_misspelt_name_are_refused_before_anything_starts(
 ) -> None:
     pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
     for given, said in {
-        "height:=abc": "height:=abc cannot be: it must be a number between 0.0 and 2.5",
+        "height:=abc": "height:=abc cannot be: it must be a number between 0.4 and 2.5",
         "focl:=900.0": "there is no argument focl: did you mean focal?",
     }.items():
         ended = run("ros2", "launch", "pstmo_ros", "lifter.launch.py", given)
