@@ -136,7 +136,7 @@ def _refiner(detector: str) -> str:
 def images_table(results: list[dict[str, Any]]) -> str:
     """Return the Markdown table of what `measure_images` returned."""
     header = ["people", "threads", "refined by", "images/s shown", "images/s answered"]
-    header += ["median ms", "p95 ms", "p99 ms", "CPU ms an image", "CPU share of all three nodes"]
+    header += ["median ms", "p95 ms", "p99 ms", "CPU ms per image", "CPU share of all three nodes"]
     header += ["their memory"]
     rows: list[list[object]] = [
         [

@@ -189,7 +189,7 @@ def skeletons_message(
     Args:
         frame: the skeletons.
         frame_id: the frame that they are in.
-        velocity: (P, 3) metres a second of the pelvises; None where not known.
+        velocity: (P, 3) metres per second of the pelvises; None where not known.
     """
     velocity = np.full((len(frame.ids), 3), np.nan) if velocity is None else velocity
     places = frame.roots.position.tolist(), frame.roots.source.tolist(), velocity.tolist()

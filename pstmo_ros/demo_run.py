@@ -38,7 +38,7 @@ class DemoRun:
 
     @property
     def rate(self) -> float:
-        """Skeleton messages a second, NaN with fewer than two."""
+        """Skeleton messages per second, NaN with fewer than two."""
         if len(self.received) < 2:
             return float("nan")
         return (len(self.received) - 1) / (int(self.received[-1] - self.received[0]) / 1e9)

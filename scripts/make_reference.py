@@ -186,7 +186,7 @@ def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the recordings.")],
     keypoints: Annotated[
         list[str],
-        typer.Option(help="CAMERA=FILE, the keypoints that make the reference; one a camera."),
+        typer.Option(help="CAMERA=FILE, the keypoints that make the reference; one per camera."),
     ] = [],  # noqa: B006
     also: Annotated[
         list[str],

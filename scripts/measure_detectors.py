@@ -43,7 +43,7 @@ SETTINGS: dict[str, tuple[str, dict]] = {
 _HEADER = ("detector", "median 2D error, %", "95th percentile, %", "2D tremble, %",
            "hips too high, % of the trunk", "MPJPE, mm",
            "P-MPJPE, mm", "jitter, mm", "lag, ms", "knee, degrees", "frames without a person",
-           "CPU ms an image", "95th percentile, ms")  # fmt: skip
+           "CPU ms per image", "95th percentile, ms")  # fmt: skip
 _SHOULDERS, _HIPS = ([JUDGED.index(side + name) for side in "rl"] for name in ("shoulder", "hip"))
 
 

@@ -35,7 +35,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Feet:
-    """What was measured of a clip, one entry a frame, or one a frame and foot that stands."""
+    """What was measured of a clip, one entry per frame, or one per frame and foot that stands."""
 
     slides: np.ndarray
     """mm/s over the floor."""

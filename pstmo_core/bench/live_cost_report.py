@@ -33,7 +33,7 @@ def markdown(results: dict[str, Any], machine: str, command: str) -> str:
         "## A clip",
         f"`pstmo lift` of keypoints: the shipped clip of {frames} frames, {clip[LIVE]['people']} "
         "people, default settings, without writing the file. "
-        "Wanted were 3 times as many frames a second.",
+        "Wanted were 3 times as many frames per second.",
         table(
             ("network", "frames/s"), [[name, f"{rates[name]:.0f}"] for name in (WINDOW, LIVE)]
         )

@@ -68,7 +68,7 @@ def load_recordings(folder: Path | str) -> dict[str, list[View]]:
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
         raise RecordingError(
-            f"{folder}: has no recordings (*.npz, one a camera): give the folder that "
+            f"{folder}: has no recordings (*.npz, one per camera): give the folder that "
             "scripts/make_reference.py wrote"
         )
     recordings: dict[str, list[View]] = {}

@@ -1,4 +1,4 @@
-"""How many windows a second stage I and stage II train on, and what a step spends its time on.
+"""How many windows per second stage I and stage II train on, and what a step spends its time on.
 
 All cases are made first and then measured in turns, in an order that is redrawn for each turn,
 so that whatever else the machine does falls on all alike. Code of others can be measured among
@@ -56,7 +56,7 @@ class Case:
     step: Callable[[], object]
     trainer: Trainer | None = None
     seconds: list[float] = field(default_factory=list)
-    """Of a step, one entry a turn."""
+    """Of a step, one entry per turn."""
     profile: dict[str, float] = field(default_factory=dict)
     """Seconds of a step by part; empty for the compared code."""
 
@@ -71,7 +71,7 @@ class Case:
 
     @property
     def samples(self) -> np.ndarray:
-        """Windows a second, one entry a turn."""
+        """Windows a second, one entry per turn."""
         return self.batch / np.array(self.seconds)
 
     def times_faster(self, other: Case) -> np.ndarray:

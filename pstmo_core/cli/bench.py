@@ -45,7 +45,7 @@ def train(
         Path, typer.Option("--output", "-o", help="Folder for training_speed.json and .md.")
     ] = Path("benchmarks"),
 ) -> None:
-    """Measure windows a second of stage I and II, and what a step spends its time on.
+    """Measure windows per second of stage I and II, and what a step spends its time on.
 
     The authors' architecture and optimiser: model.encoding=screen model.mofa_anchor=first
     optimiser.kind=amsgrad optimiser.batch=160. Only CPUs were measured so far; on a GPU the clock

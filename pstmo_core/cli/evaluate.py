@@ -48,7 +48,7 @@ _ProtocolOption = Annotated[
 ]
 _SplitOption = Annotated[_Split, typer.Option(help="Split to measure on.")]
 _Windows = Annotated[
-    int, typer.Option(min=1, help="Windows a quality class, of the protocol windows.")
+    int, typer.Option(min=1, help="Windows per quality class, of the protocol windows.")
 ]
 _ByOption = Annotated[
     _By, typer.Option(help="What the tables of the protocol windows have a row for.")

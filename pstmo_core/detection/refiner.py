@@ -24,7 +24,7 @@ _FILES = {name: WEIGHTS / f"movenet_{name.removesuffix(_TWICE)}.onnx" for name i
 #: for decoding, lifting and whatever else runs.
 _LEAST_RATE, _SHARE = 15.0, 0.75
 #: Seconds that each person costs besides: lifting, messages, and waiting while a search is made.
-#: Without it, two people on two cores got answers that were late, or fewer than 15 a second.
+#: Without it, two people on two cores got answers that were late, or fewer than 15 per second.
 _BESIDES = 0.012
 #: Images after which fewer people are believed to be fewer.
 _CALM = 15

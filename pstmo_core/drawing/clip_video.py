@@ -28,7 +28,7 @@ except ImportError as error:
 
 __all__ = ["RenderError", "render_animation", "render_clip", "render_video"]
 
-_ANIMATION_RATE, _ANIMATION_WIDTH = 15.0, 900  # images a second, pixels
+_ANIMATION_RATE, _ANIMATION_WIDTH = 15.0, 900  # images per second, pixels
 
 
 def render_clip(

@@ -59,7 +59,7 @@ def mpjve(predicted: np.ndarray, truth: np.ndarray, fps: float = 1.0) -> np.ndar
     Args:
         predicted: (..., n, J, 3), neighbouring frames of one sequence.
         truth: the same shape.
-        fps: frames a second; 1 gives the usual unit, metres a frame, else metres a second.
+        fps: frames per second; 1 gives the usual unit, metres per frame, else metres per second.
 
     Returns:
         (..., n - 1), the error of the step to the next frame.
@@ -73,7 +73,7 @@ def acceleration_error(predicted: np.ndarray, truth: np.ndarray, fps: float = 1.
     Args:
         predicted: (..., n, J, 3), neighbouring frames of one sequence.
         truth: the same shape.
-        fps: frames a second; 1 gives metres a frame², else metres a second².
+        fps: frames per second; 1 gives metres per frame², else metres per second².
 
     Returns:
         (..., n - 2), the error about each frame but the first and last.
@@ -144,8 +144,8 @@ def frame_metrics(
 
     Returns:
         Name -> (n,): `mpjpe`, `p_mpjpe` and `n_mpjpe` in metres, `mpjve` and `acceleration` in
-        metres a frame and a frame², `pck` and `auc` from 0 to 1. NaN where a frame does not count,
-        or has no neighbours that do: `group_means` leaves these out.
+        metres per frame and per frame², `pck` and `auc` from 0 to 1. NaN where a frame does not
+        count, or has no neighbours that do: `group_means` leaves these out.
     """
     if valid is not None:
         predicted = np.where(valid[:, None, None], predicted, np.nan)

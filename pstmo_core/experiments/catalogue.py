@@ -1,4 +1,4 @@
-"""The catalogue of experiments: `pstmo_core/recipes/experiments/`, one YAML file a table."""
+"""The catalogue of experiments: `pstmo_core/recipes/experiments/`, one YAML file per table."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Row:
     refining: Settings | None = None
     """Settings of the refine module; None: there is none."""
     paper: list[float | None] = field(default_factory=list)
-    """The paper's numbers, one a column or none at all."""
+    """The paper's numbers, one per column or none at all."""
     metric: str = ""
     """Takes the place of the columns' metric."""
 

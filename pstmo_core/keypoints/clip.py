@@ -49,7 +49,7 @@ def load_clip(
 
     Args:
         path: the file, or the folder of OpenPose.
-        fps: frames a second; needed where the file has neither `stamps` nor `fps`.
+        fps: frames per second; needed where the file has neither `stamps` nor `fps`.
         size: image width and height in pixels; needed where the file does not say them.
         layout: name of the keypoints' layout, or a YAML file that describes it; needed where it
             cannot be told from the file.

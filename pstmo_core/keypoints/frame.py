@@ -28,7 +28,7 @@ class KeypointFrame:
     stamp: int
     """Nanoseconds; only differences matter."""
     ids: tuple[str, ...]
-    """P ids, one a person, no id twice."""
+    """P ids, one per person, no id twice."""
     points: np.ndarray
     """(P, 17, 2) float32 pixels; finite also where not seen."""
     scores: np.ndarray

@@ -41,7 +41,7 @@ def write_bvh(
         path: the file.
         joints: (F, 17, 3) metres relative to the pelvis, camera's optical frame. Frames with NaN
             hold the pose before them (the first known one, at the beginning).
-        fps: frames a second.
+        fps: frames per second.
         roots: (F, 3) metres, the pelvis's place; where it is None or not known the pelvis stays.
 
     Raises:

@@ -114,7 +114,7 @@ def _motion(prediction: Prediction, person: int) -> tuple[np.ndarray, np.ndarray
 
 
 def frame_rate(stamps: np.ndarray) -> float:
-    """Return the frames a second of stamps (F,) in nanoseconds: that of their median distance."""
+    """Return the frames per second of stamps (F,) in nanoseconds: that of their median distance."""
     steps = np.diff(stamps)
     steps = steps[steps > 0]
     return min(1e9 / float(np.median(steps)), 1000.0) if len(steps) else _USUAL_RATE

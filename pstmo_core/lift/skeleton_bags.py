@@ -23,7 +23,7 @@ _END = 2**31 * _SECOND
 def write_bag(
     path: Path, lifted: Prediction, storage: str, frame_id: str, look_ahead: int
 ) -> list[Path]:
-    """Write skeletons as a bag with one topic, `/skeletons`, a message a frame at its stamp.
+    """Write skeletons as a bag with one topic, `/skeletons`, one message per frame at its stamp.
 
     Args:
         path: the bag's folder, written atomically; a bag of skeletons that this function wrote

@@ -77,7 +77,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def folder_images(folder: Path, fps: float | None) -> Images:
-    """Return the images of a folder, taken at `fps` frames a second.
+    """Return the images of a folder, taken at `fps` frames per second.
 
     Raises:
         SourceError: if `fps` is not given.
@@ -102,7 +102,7 @@ def folder_images(folder: Path, fps: float | None) -> Images:
 
 
 def video_images(path: Path, fps: float | None) -> Images:
-    """Return the images of a video at its own time stamps, or at `fps` frames a second.
+    """Return the images of a video at its own time stamps, or at `fps` frames per second.
 
     Raises:
         SourceError: if it cannot be opened.
@@ -131,7 +131,7 @@ def camera_images(
         clock: gives the time in nanoseconds at which an image has come.
         frames: number of images to take; None: until the user interrupts.
         size: width and height to ask a connected camera for; it may give others.
-        fps: images a second to ask it for.
+        fps: images per second to ask it for.
 
     Raises:
         SourceError: if there is no such camera, or it falls silent.

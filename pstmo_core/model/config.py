@@ -143,12 +143,12 @@ class ModelConfig(JsonConfig):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """MOFA's strides, one a layer."""
+        """MOFA's strides, one per layer."""
         return STRIDES[self.frames]
 
     @property
     def outputs(self) -> int:
-        """Numbers a joint that a head gives: x, y, z, and log sigma where there is one."""
+        """Numbers per joint that a head gives: x, y, z, and log sigma where there is one."""
         return 4 if self.sigma else 3
 
     @property

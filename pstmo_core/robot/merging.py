@@ -19,7 +19,7 @@ _FRESH = 0.3
 _MEMORY = 2.0
 #: Farther than this nobody is the same person, metres; nor beyond this many deviations.
 _REACH, _DEVIATIONS = 1.2, 3.5
-#: How uncertain a root position becomes with time: metres a second.
+#: How uncertain a root position becomes with time: metres per second.
 _DRIFT = 0.7
 #: Seconds over which a velocity is taken.
 _VELOCITY_TIME = 0.4

@@ -20,7 +20,7 @@ ANKLE_HEIGHT, ANKLE_SPREAD = 0.08, 0.02
 ANKLES = (JOINT_NAMES.index("rankle"), JOINT_NAMES.index("lankle"))
 #: An ankle that is higher than the other by more than this is in the air, metres.
 _LOW = 0.05
-#: An ankle that moves faster across its ray does not stand, metres a second.
+#: An ankle that moves faster across its ray does not stand, metres per second.
 _SLOW = 0.35
 #: Deviation of an ankle's keypoint, as an angle, and of its lifted depth, metres.
 _RAY_SPREAD, _POSE_SPREAD = 0.005, 0.05

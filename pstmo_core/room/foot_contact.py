@@ -12,7 +12,7 @@ from pstmo_core.room.floor import ANKLE_HEIGHT
 
 #: Metres by which an ankle may be off the height of one that stands, to begin and to go on.
 _BEGIN_HEIGHT, _KEEP_HEIGHT = 0.08, 0.12
-#: How fast it may move for the same, metres a second; along its ray, where distances are less
+#: How fast it may move for the same, metres per second; along its ray, where distances are less
 #: certain, faster by a factor.
 _BEGIN_SPEED, _KEEP_SPEED = 0.30, 0.50
 _ALONG = 2.5

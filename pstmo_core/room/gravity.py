@@ -8,7 +8,7 @@ import numpy as np
 _GRAVITY = 9.81
 #: Seconds over which what is felt is averaged.
 _TIME = 0.5
-#: What differs from gravity by this much counts half; metres a second squared.
+#: What differs from gravity by this much counts half; metres per second squared.
 _SHAKEN = 0.5
 #: Seconds after which what was felt says nothing any more.
 _OLD = 1.0
@@ -23,7 +23,7 @@ class GravityFilter:
         self._stamp = 0
 
     def update(self, stamp: int, acceleration: np.ndarray) -> None:
-        """Take in what was felt, (3,) in metres a second squared, at a stamp in nanoseconds."""
+        """Take in what was felt, (3,) in metres per second squared, at a stamp in nanoseconds."""
         if not np.isfinite(acceleration).all():
             return
         passed = (stamp - self._stamp) / 1e9

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-#: How much the speed along the ray wanders, metres a second in the square root of a second.
+#: How much the speed along the ray wanders, metres per second in the square root of a second.
 _WANDER = 0.5
-#: Deviation of the speed of people who have just come, metres a second.
+#: Deviation of the speed of people who have just come, metres per second.
 _FIRST_SPEED = 1.0
 #: Share of the variance of a frame's distance that differs from frame to frame, and the seconds
 #: over which even that is alike. The rest stays while the pose does and belongs to the size.

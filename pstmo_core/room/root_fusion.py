@@ -31,7 +31,7 @@ _WHITE_TIME, _STEADY_TIME = 0.4, 5.0
 #: Readings up to this many deviations off have full weight, larger ones a square less.
 _TRUSTED = 2.5
 #: Seconds in which what comes out follows what is known, and how fast it may move people while it
-#: does, metres a second: slower than they walk.
+#: does, metres per second: slower than they walk.
 _EASE, _FASTEST = 0.5, 1.5
 #: What that leaves of the variance of readings whose errors are alike for `_WHITE_TIME`.
 _EASED = _WHITE_TIME / (2 * _EASE)

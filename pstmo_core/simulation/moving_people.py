@@ -33,7 +33,7 @@ class MovingPeople:
 
     @classmethod
     def of(cls, mocap: Mocap, people: int) -> MovingPeople:
-        """Put clips of a file on their spots, one a person, those first that go farthest.
+        """Put clips of a file on their spots, one per person, those first that go farthest.
 
         Raises:
             ConfigError: if there are too many people, or no clip.

@@ -33,7 +33,7 @@ _STATURE_SPREAD, _FIRST_STATURE_SPREAD = 0.025, 0.07
 _LEAST_DROP = 0.3
 #: Seconds over which somebody's build is averaged, and over which errors of it are alike.
 _AVERAGE, _ALIKE = 5.0, 0.5
-#: Metres, and metres a second, by which people may come back elsewhere; and the most of it.
+#: Metres, and metres per second, by which people may come back elsewhere; and the most of it.
 _NEAR, _STROLL, _FARTHEST = 0.5, 0.7, 2.5
 #: A person missed for less than this is nobody who comes back, seconds.
 _SHORT = 0.1

@@ -24,7 +24,7 @@ class Bodies:
     joints: np.ndarray
     """(P, 17, 3) float64 metres in the header's frame; NaN where not known."""
     velocity: np.ndarray
-    """(P, 3) metres a second of the pelvis; NaN where not known."""
+    """(P, 3) metres per second of the pelvis; NaN where not known."""
     covariance: np.ndarray
     """(P, 3, 3) square metres of the pelvis."""
     confidence: np.ndarray

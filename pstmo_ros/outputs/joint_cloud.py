@@ -20,7 +20,7 @@ ROW = np.dtype(
     [(name, f"{_ORDER}f4") for name in ("x", "y", "z", "vx", "vy", "vz", "confidence", "sigma")]
     + [(name, f"{_ORDER}u2") for name in ("person", "joint")]
 )
-"""A joint in the cloud: metres and metres a second in the message's frame, NaN where not known;
+"""A joint in the cloud: metres and metres per second in the message's frame, NaN where not known;
 the person's place in the frame's skeletons; and the joint's number in SkeletonLayout."""
 _FIELDS = [
     PointField(

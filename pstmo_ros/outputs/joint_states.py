@@ -1,4 +1,4 @@
-"""Joint angles of people as JointState, one message a person, named as in REP-155's human model."""
+"""Joint angles as JointState, one message per person, named as in REP-155's human model."""
 
 from __future__ import annotations
 

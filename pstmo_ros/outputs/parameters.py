@@ -45,8 +45,8 @@ class OutputParameters:
         "confidence and sigma, with the numbers of person and joint."
     )
     publish_joint_states: bool = _switch(
-        "body_joint_states (sensor_msgs/JointState, a message a person): joint angles of REP-155's "
-        "human model and their velocities."
+        "body_joint_states (sensor_msgs/JointState, one message per person): joint angles of "
+        "REP-155's human model and their velocities."
     )
     publish_points: bool = _switch(
         "points (sensor_msgs/PointCloud2): points along the limbs, for obstacle layers and Nav2's "

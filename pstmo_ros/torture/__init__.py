@@ -106,7 +106,7 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
         help="ROS_DOMAIN_ID (by default one that nothing on this machine uses)",
     )
     add("--people", type=int, help="people of a soak (4)")
-    add("--rate", type=float, help="messages a second of a soak (60; images: 10)")
+    add("--rate", type=float, help="messages per second of a soak (60; images: 10)")
     add("--samples", type=Path, help="a CSV file into which a soak writes what it sees")
     add("--plot", type=Path, help="a figure of these samples (.png or .svg); needs Matplotlib")
     add("-o", "--output", type=Path, help="a Markdown file into which the table is written")

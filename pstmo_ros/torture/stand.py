@@ -48,7 +48,7 @@ class Stand:
         seconds: how long the attack goes on where it can go on at will.
         seed: of what is left to chance.
         people: of a soak; None: what it has by default.
-        rate: messages a second of a soak, in the same way.
+        rate: messages per second of a soak, in the same way.
         samples: a CSV file into which a soak writes what it sees as it goes on.
     """
 

@@ -38,7 +38,7 @@ def load_wild(
     Args:
         path: the npz file.
         size: image width and height in pixels; needed for `kpts`, which does not say them.
-        fps: frames a second, which no such file says.
+        fps: frames per second, which no such file says.
         order: what the 17 points are; by default what the file says, or COCO's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""COCO: a list of results, one a person and image, or annotations; AlphaPose writes the same."""
+"""COCO: a list of results, one per person and image, or annotations; AlphaPose writes the same."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ from pstmo_core.keypoints.npz.safe_unpickle import UnpickleError, read_npz
 _JSON = (openpose, coco, mmpose, gastnet, alphapose, mediapipe, objects, tfjs, lists)
 NAMES = tuple(module.NAME for module in (*_JSON, table, yolo, videopose3d))
 PAGE = "docs/formats.md shows an example of each format"
-#: Bytes of a text file of keypoints: an hour of one person's COCO results at 30 frames a second
+#: Bytes of a text file of keypoints: an hour of one person's COCO results at 30 frames per second
 #: takes 60 MB. Reading JSON takes about ten times as much memory.
 MOST_BYTES = 1 << 29
-#: Files of a folder, each of a frame: a day at 30 frames a second.
+#: Files of a folder, each of a frame: a day at 30 frames per second.
 MOST_FILES = 2_600_000
 #: Ends of the names of files that hold a frame each, in the order in which a folder is asked.
 FOLDER_SUFFIXES = (openpose.SUFFIX, ".json", yolo.SUFFIX)

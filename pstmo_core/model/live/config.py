@@ -91,7 +91,7 @@ class LiveConfig(JsonConfig):
 
     @property
     def outputs(self) -> int:
-        """Numbers a joint that the network gives: x, y, z and log sigma."""
+        """Numbers per joint that the network gives: x, y, z and log sigma."""
         return 4
 
     @property

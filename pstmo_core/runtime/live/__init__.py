@@ -1,1 +1,1 @@
-"""Running a network STMO-Live: a step a frame, with a row of numbers for each person's past."""
+"""Running a network STMO-Live: one step per frame, with a row of numbers for each person's past."""

@@ -18,7 +18,7 @@ _KEPT_UP = 0.99
 
 
 def overload(stand: Stand) -> Outcome:
-    """64 people at 120 frames a second: told on /diagnostics, bounded, over at once."""
+    """64 people at 120 frames per second: told on /diagnostics, bounded, over at once."""
     process, peer = stand.lifter(parameters={"max_people": str(CROWD)})
     sent = _stream(stand, peer, CROWD, RATE)
     status, values = peer.status()
@@ -38,7 +38,7 @@ def overload(stand: Stand) -> Outcome:
 
 
 def grid(stand: Stand) -> Outcome:
-    """People by frames a second: what share is answered, and how late.
+    """People by frames per second: what share is answered, and how late.
 
     Latencies are those of /diagnostics, of the last 10 s: with less than 10 s a load they are mixed
     with those of the load before.
