@@ -50,7 +50,8 @@ def arguments() -> list[Any]:
         (
             "fixed_frame",
             "",
-            "Fixed frame of RViz; empty: floor_frame where there is one, else the camera's.",
+            "Fixed frame of RViz; empty: with a floor_frame it is target_frame or, without one, "
+            "floor_frame; otherwise the camera's.",
         ),
     ]
     switches = [

@@ -15,6 +15,8 @@ from pstmo_ros.launching.context import get, is_true
 
 RVIZ_TOPICS = ("skeleton_markers", "capsules", "uncertainty", "image_raw")
 """What the configurations of RViz show."""
+#: How names of frames end in which y, not z, is vertical (REP-103).
+_OPTICAL = "_optical_frame"
 _NO_RVIZ = (
     "rviz:=true was asked for, but rviz2 is not on PATH: install it (apt install "
     "ros-$ROS_DISTRO-rviz2), or look at the markers on another machine. Everything else runs."
@@ -42,12 +44,15 @@ def rviz(context: LaunchContext) -> list[Any]:
 
 def rviz_options(context: LaunchContext) -> tuple[list[Any], list[Any]]:
     """Return RViz's arguments and remappings: its configuration, fixed frame and topics."""
-    config, level = get(context, "rviz_config"), level_frame(context)
-    fixed = get(context, "fixed_frame")
-    if level and fixed in ("", level) and Path(config).name == "lifter.rviz":
+    config, camera = get(context, "rviz_config"), get(context, "frame_id")
+    level, target = level_frame(context), get(context, "target_frame")
+    # The frame of the results stays where it is on a robot that drives; the floor's may not.
+    fixed = get(context, "fixed_frame") or (target if level else "") or level
+    optical = not fixed or fixed == camera or fixed.endswith(_OPTICAL)
+    if not optical and Path(config).name == "lifter.rviz":
         config = str(Path(config).with_name("room.rviz"))
     options = ["-d", config]
-    if frame := fixed or level or get(context, "frame_id"):
+    if frame := fixed or camera:
         options += ["-f", frame]
     topics = {topic: topic for topic in RVIZ_TOPICS}
     if markers := get(context, "markers_topic"):
