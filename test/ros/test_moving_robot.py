@@ -18,7 +18,7 @@ from node_world import World, overrides, worlds
 from std_msgs.msg import Header
 
 from pstmo_core.room.camera_pose import CameraPose
-from pstmo_core.simulation.stage import Stage
+from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_ros.conversions import floats, time_message
 from pstmo_ros.frames.parameters import FrameParameters
@@ -46,7 +46,7 @@ class Robot(World):
         self._keypoints = self.create_publisher(People2D, "keypoints", 100)
         self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
         self._tf = tf2_ros.TransformBroadcaster(self)
-        self._stage = Stage.shipped(2)
+        self._people = MovingPeople.shipped(2)
         self._noise = np.random.default_rng(3)
         mounted = View(1280, 720, FOCAL, (0.0, 0.0, 1.2), (0.0, 4.0, 0.9)).pose
         publish_static_frame(self, "base_footprint", "camera", mounted)
@@ -66,7 +66,7 @@ class Robot(World):
         drives.transform = transform_message(CameraPose(np.eye(3), place))
         self._tf.sendTransform(drives)
         view = View(1280, 720, FOCAL, (place[0], place[1], 1.2), (place[0], place[1] + 4, 0.9))
-        world = self._stage.joints(row / FPS)[1]
+        world = self._people.joints(row / FPS)[1]
         in_camera = view.to_camera(world)
         points = view.project(in_camera) + self._noise.normal(0, 1.5, (17, 2))
         person = Person2D(id="w", points=floats(points.ravel()))
