@@ -158,13 +158,14 @@ def _images(options: argparse.Namespace) -> list[Path]:
         for people in options.people
     ]
     results = [measure_images(one) for one in tqdm(scenarios, desc="images", unit="run")]
-    detectors = "; ".join(dict.fromkeys(one["detector"] for one in results))
+    # What refines people is in the table, line by line.
+    names = dict.fromkeys(one["detector"].partition(", refined by ")[0] for one in results)
     text = (
         "# From images to skeletons\n\nFrom an image's stamp to the receipt of its skeletons in "
         "another process: camera, detector and lifter run in one process, whose CPU share and "
-        "memory are given (the camera decodes JPEG). The images, 640 x 480, are the shipped real "
-        f"video's, {options.seconds:g} s a line. Threads are the detector's; the lifter has "
-        f"{options.threads}. Detector: {detectors}. {_caption()}{_busy()}\n\n"
+        "memory are given (the camera decodes JPEG). The images, 640 x 480, are those of the "
+        f"shipped real video, {options.seconds:g} s for each line. Threads are the detector's; the "
+        f"lifter has {options.threads}. Detector: {'; '.join(names)}. {_caption()}{_busy()}\n\n"
         f"{images_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --images`.\n"
     )
     return write_report(options.output, "latency_images", _facts() | {"results": results}, text)

@@ -32,8 +32,8 @@ class CameraParameters:
     )
     fps: float = setting(
         0.0,
-        "Images a second: what a camera is asked for, and of a file that does not state them; 0 "
-        "leaves it to them.",
+        "Images per second that a camera is asked for, or that a file has which does not state "
+        "its rate; 0 leaves it to them.",
         low=0.0,
         high=1000.0,
         change=NEVER,
@@ -70,23 +70,23 @@ class CameraParameters:
     )
     jpeg_quality: int = setting(
         85,
-        "Quality of the compressed images, which are made while somebody listens to them.",
+        "Quality of the compressed images, which are made only while they have subscribers.",
         low=1,
         high=100,
         change=NEVER,
     )
     wait_for_subscribers: int = setting(
         1,
-        "Listeners to the calibration, as the lifter is, that a file waits for, beside one to the "
-        "images; 0 waits for nobody.",
+        "Subscribers to the calibration, such as the lifter, that must be there before a file "
+        "starts, besides one to the images; 0 waits for none.",
         low=0,
         high=100,
         change=NEVER,
     )
     wait_for_keypoints: bool = setting(
         False,
-        "Whether each image of a file waits until keypoints of the one before have come, so that a "
-        "slow machine sees all of them; stamps are the file's own times.",
+        "Whether each image of a file waits for the keypoints of the one before it, so that a "
+        "slow machine processes all of them; stamps are the file's own times.",
         change=NEVER,
     )
     keypoints_topic: str = setting(

@@ -40,15 +40,15 @@ class DetectorParameters:
     )
     max_image_rate: float = setting(
         0.0,
-        "Most images that are processed a second; 0 means as many as the detector can.",
+        "Most images processed per second; 0 means as many as the detector can.",
         low=0.0,
         high=1000.0,
         change=UNCONFIGURED,
     )
     autostart: bool = setting(
         False,
-        "Whether the node configures and activates itself when it starts. The launch file sets it, "
-        "as its argument activate says.",
+        "Whether the node configures and activates itself when it starts. The launch file sets it "
+        "from its argument activate.",
         change=NEVER,
     )
 

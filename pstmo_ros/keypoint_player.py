@@ -53,13 +53,13 @@ class PlayerParameters:
     )
     world_frame: str = setting(
         "map",
-        "Frame with the floor as z = 0, in which TF learns where the clip's camera stood, if that "
-        "is known; empty: TF does not learn it.",
+        "Frame whose plane z = 0 is the floor. The pose of the clip's camera in it, if known, "
+        "is published to TF; empty: it is not.",
         change=NEVER,
     )
     viewpoint_height: float = setting(
         0.0,
-        "Height of the clip's camera over the floor; 0: not known, but for the shipped sample.",
+        "Height of the clip's camera over the floor; 0: not known, except for the shipped sample.",
         low=0.0,
         high=100.0,
         unit="m",

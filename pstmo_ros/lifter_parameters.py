@@ -97,8 +97,8 @@ class LifterParameters:
     )
     autostart: bool = setting(
         False,
-        "Whether the node configures and activates itself when it starts. The launch file sets it, "
-        "as its argument activate says.",
+        "Whether the node configures and activates itself when it starts. The launch file sets it "
+        "from its argument activate.",
         change=NEVER,
     )
 

@@ -43,18 +43,18 @@ class CameraParameters:
         2, "People before the camera; two of them walk and cross.", low=1, high=MOST_PEOPLE,
         change=NEVER,
     )  # fmt: skip
-    fps: float = setting(30.0, "Images a second.", low=0.1, high=240.0, change=NEVER)
+    fps: float = setting(30.0, "Images per second.", low=0.1, high=240.0, change=NEVER)
     width: int = setting(640, "Image width in pixels.", low=16, high=4096, change=NEVER)
     height: int = setting(480, "Image height in pixels.", low=16, high=4096, change=NEVER)
     focal: float = setting(560.0, "Focal length in pixels.", low=1.0, high=100000.0, change=NEVER)
     camera_height: float = setting(
-        1.4, "Metres of the camera above the floor.", low=0.1, high=3.0, change=NEVER
+        1.4, "Height of the camera above the floor in metres.", low=0.1, high=3.0, change=NEVER
     )
     camera_distance: float = setting(
         4.5, "Metres from the camera to the people.", low=1.5, high=6.5, change=NEVER
     )
     seed: int = setting(
-        5, "Seed of the looks of room and people.", low=0, high=2**31 - 1, change=NEVER
+        5, "Seed of the appearance of room and people.", low=0, high=2**31 - 1, change=NEVER
     )
     noise: float = setting(
         3.0, "Deviation of the sensor's noise in grey levels.", low=0.0, high=50.0, change=NEVER
@@ -64,8 +64,8 @@ class CameraParameters:
     )
     world_frame: str = setting(
         "map",
-        "Frame with the floor as z = 0, in which TF learns where the camera is; empty: TF does not "
-        "learn it.",
+        "Frame whose plane z = 0 is the floor. The camera's pose in it is published to TF; "
+        "empty: it is not.",
         change=NEVER,
     )
 

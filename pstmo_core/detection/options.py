@@ -31,16 +31,18 @@ class DetectorOptions:
     """
 
     pose_model: str = setting(
-        "", "The pose network. For movenet lightning, lightning-twice, thunder or thunder-twice, "
-        "which come with the package: each is more accurate than the one before and takes longer, "
-        "for a person about 1, 2, 3 and 6 times as long. Those with twice look at each person "
-        "again, in a mirror. auto, or empty: thunder-twice for recordings, and in a node the best "
-        "with which 15 images/s of the people in view are possible; BlazePose full for blazepose. "
-        "Or the path of another network: an ONNX file, for mediapipe a .task file.",
+        "", "The pose network. movenet has four in the package: lightning, lightning-twice, "
+        "thunder and thunder-twice. Each is more accurate than the one before it, and slower: per "
+        "person, they take about 1, 2, 3 and 6 times as long. Those with twice average the results "
+        "for an image and its mirror image. auto, or empty: thunder-twice for recordings; in a "
+        "node the most accurate one that allows 15 images/s with the people in view; for "
+        "blazepose, BlazePose full. Or the path of another network: an ONNX file, for mediapipe a "
+        ".task file.",
     )  # fmt: skip
     person_model: str = setting(
-        "", "Path of the ONNX file that finds people: for rtm YOLOX or RTMDet, for onnx with "
-        "people_from search any whose output is boxes (1, N, 5): left, top, right, bottom, score.",
+        "", "Path of the ONNX file that finds people. rtm takes YOLOX or RTMDet; onnx, if "
+        "people_from is search, takes any whose output is boxes (1, N, 5): left, top, right, "
+        "bottom, score.",
     )  # fmt: skip
     download: bool = setting(
         False, "Whether rtm may download the files that rtmlib offers where none are named.",
@@ -50,8 +52,8 @@ class DetectorOptions:
         "chooses by the people's size and, in a node, the machine's speed.", low=0, high=2048,
     )  # fmt: skip
     search_every: int = setting(
-        5, "movenet and blazepose search for new people in one of so many images. Known people are "
-        "followed in every image.", low=1, high=1000,
+        5, "movenet and blazepose search for new people in one image out of this many. Known "
+        "people are followed in every image.", low=1, high=1000,
     )  # fmt: skip
     search_tiles: int = setting(
         0, "Number of tiles along an image's longest side; in every second search movenet looks at "

@@ -47,8 +47,8 @@ class StreamConfig:
     )
     tolerance: float = setting(
         0.02,
-        "How far a frame's stamp may be from a moment of the window for its keypoints to be taken "
-        "as they are; beyond it they are interpolated.",
+        "Largest difference between a frame's stamp and a moment of the window at which its "
+        "keypoints are used as they are; beyond it they are interpolated.",
         low=0.0,
         high=0.5,
         unit="s",
@@ -80,9 +80,9 @@ class StreamConfig:
     )
     remember: float = setting(
         10.0,
-        "For how long people who have left are recognised by root position and build on return. "
-        "They get the same id and learned height again; only where ids are not the source's own. "
-        "0: nobody is recognised.",
+        "How long people who have left can be recognised on their return, by root position and "
+        "build; they then get their id and learned height back. Only where ids do not come from "
+        "the source. 0: nobody is recognised.",
         low=0.0,
         high=600.0,
         unit="s",
@@ -105,8 +105,8 @@ class StreamConfig:
     )
     focal: float = setting(
         0.0,
-        "Focal length of the camera, which gives root positions. 0 assumes a common one and gives "
-        "none. A calibrated camera (CameraInfo) states its own.",
+        "Focal length of a camera without calibration (CameraInfo), for root positions. 0 "
+        "assumes a common one for the poses and gives no root positions.",
         low=0.0,
         high=100000.0,
         unit="pixels",
@@ -196,8 +196,7 @@ class StreamConfig:
     )
     keypoint_beta: float = setting(
         0.5,
-        "How much the cut-off frequency for keypoints grows with speed, for each body size a "
-        "second.",
+        "How much the cut-off frequency for keypoints grows with speed, per body size per second.",
         low=0.0,
         high=100.0,
         unit="Hz",
@@ -205,7 +204,7 @@ class StreamConfig:
     joint_cutoff: float = setting(
         BY_NETWORK,
         "Cut-off frequency of the same filter for 3D joints relative to the pelvis; 0 turns it "
-        f"off. {BY_NETWORK:g}: what suits the network, {WINDOW_CUTOFF:g} for one of windows and "
+        f"off. {BY_NETWORK:g} chooses by the network: {WINDOW_CUTOFF:g} for a window network and "
         f"{LIVE_CUTOFF:g} for a streaming one, which is calmer by itself.",
         low=0.0,
         high=100.0,
@@ -214,8 +213,7 @@ class StreamConfig:
     )
     joint_beta: float = setting(
         0.5,
-        "How much the cut-off frequency for 3D joints grows with speed, for each half metre a "
-        "second.",
+        "How much the cut-off frequency for 3D joints grows with speed, per 0.5 m/s.",
         low=0.0,
         high=100.0,
         unit="Hz",

@@ -36,8 +36,8 @@ class InputParameters:
     )
     keypoints_width: int = setting(
         0,
-        "Width of the images that the keypoints belong to, for messages that do not say it (all "
-        "but people2d); 0: that of camera_info.",
+        "Width of the images that the keypoints belong to, for messages that do not state it "
+        "(all but people2d); 0: that of camera_info.",
         low=0,
         high=100000,
         unit="pixels",

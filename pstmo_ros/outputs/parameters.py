@@ -25,8 +25,8 @@ class OutputParameters:
 
     publish_tf: str = setting(
         "off",
-        "Frames of people on /tf, after REP-155: bodies is body_ID in the pelvis, links all of its "
-        "human model.",
+        "Frames of people on /tf as in REP-155: bodies publishes body_ID at the pelvis, links "
+        "all frames of the human model.",
         choices=TF_CHOICES,
         change=UNCONFIGURED,
     )
@@ -35,8 +35,8 @@ class OutputParameters:
     )
     poses_of: str = setting(
         "bodies",
-        "Contents of poses: bodies, one pose a person, or joints, all known joints person by "
-        "person, each oriented like the limb that begins there.",
+        "Contents of poses: bodies (one pose per person), or joints (all known joints, person "
+        "by person, each oriented like the limb that begins there).",
         choices=("bodies", "joints"),
         change=UNCONFIGURED,
     )
