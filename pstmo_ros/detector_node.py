@@ -163,8 +163,18 @@ class DetectorNode(GuardedNode):
         assert self._detector is not None  # the thread ends before the detector is given back
         image = self._decoder.decode(message)
         found = self._detector.detect(image)
+        if found.left_out:
+            self._say_who_is_left_out(len(found.points))
         size = (image.shape[1], image.shape[0])
         self._keypoints.publish(people_message(message.header, found, self._detector.layout, size))
+
+    def _say_who_is_left_out(self, followed: int) -> None:
+        sentence = (
+            f"more people are in view than the {followed} who are followed: detected_people sets "
+            "how many are"
+        )
+        if line := self.drops.add("people", sentence, time.monotonic_ns()):
+            self.get_logger().info(line)
 
     def _end(self, worker: threading.Thread, mailbox: Mailbox[Any]) -> None:
         mailbox.close()

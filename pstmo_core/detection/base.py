@@ -22,6 +22,9 @@ class Detections:
     """(P, J, 2) float32 pixels of the image, in the order of the detector's layout."""
     scores: np.ndarray
     """(P, J) float32, 0 (not seen) to 1."""
+    left_out: int = 0
+    """How many more people were seen lately, but are not followed, since they would be more than
+    `detected_people`. Only movenet knows."""
 
     @classmethod
     def nobody(cls, joints: int) -> Detections:

@@ -31,7 +31,7 @@ class BlazeposeDetector:
         self._search = BlazeposeSearch(options.detector_threads)
         self._landmarks = BlazeposeLandmarks(path, options.detector_threads)
         self._least = options.person_score or PERSON_SCORE
-        self._most, self._every = options.detected_people, options.search_every
+        self._most, self._every = options.most_people, options.search_every
         self._name = path.name
         self.reset()
 

@@ -35,6 +35,7 @@ def load_detector(
     if kind not in KINDS:
         raise ConfigError(f"there is no detector {kind!r}: known are {', '.join(KINDS)}")
     options = options or DetectorOptions()
+    options = options if clock is None else options.for_live()
     if kind != "movenet":
         options = _without_names(kind, options)
     try:

@@ -40,7 +40,7 @@ class MediapipeDetector:
         self._path = path
         landmarker = tasks.vision.PoseLandmarkerOptions(
             base_options=tasks.BaseOptions(model_asset_path=str(path)),
-            num_poses=options.detected_people,
+            num_poses=options.most_people,
             min_pose_detection_confidence=options.least_score,
         )
         try:

@@ -96,7 +96,7 @@ class MovenetDetector:
         self._multipose = Multipose(threads)
         self._refiners: Refiners | None = None
         self._least = options.person_score or PERSON_SCORE
-        self._most = options.detected_people
+        self._most = options.most_people
         self._plan = SearchPlan(
             size=options.input_size,
             every=options.search_every if options.refine else 1,
@@ -113,10 +113,12 @@ class MovenetDetector:
                 self._refiners = named_refiners(options.pose_model, threads)
         self._people = _People.nobody()
         self._apart_for = _REUNION
+        self._left_out = 0
 
     def reset(self) -> None:
         """See `Detector.reset`."""
         self._apart_for = _REUNION
+        self._left_out = 0
         self._people = _People.nobody()
         self._plan.restart()
         if self._refiners is not None:
@@ -130,11 +132,12 @@ class MovenetDetector:
         if self._refiners is None:
             found = self._search(image, view)
             kept = without_repeats(found.points, found.scores, found.sure)
-            self._people = _People.nobody().and_new(found.points[kept], found.scores[kept])
+            self._people = self._first_come(
+                _People.nobody().and_new(found.points[kept], found.scores[kept])
+            )
         else:
             self._follow(image, view, self._refiners.choose(len(self._people)))
-        self._people = self._people.of(np.arange(min(len(self._people), self._most)))
-        return Detections(self._people.points, self._people.scores)
+        return Detections(self._people.points, self._people.scores, self._left_out)
 
     def describe(self) -> str:
         """See `Detector.describe`."""
@@ -155,7 +158,14 @@ class MovenetDetector:
         if view.due or not before or len(people) < before or apart < _REUNION:
             found = self._search(image, view)
             people = self._reconciled(image, view, people, found, refiner)
+            people = self._first_come(people)
+            self._plan.note_crowd(view, found.may_miss and len(people) < self._most)
         self._people = people
+
+    def _first_come(self, people: _People) -> _People:
+        """Return as many as may be followed after a search."""
+        self._left_out = max(len(people) - self._most, 0)
+        return people.of(np.arange(len(people) - self._left_out))
 
     def _looked_at_again(self, image: np.ndarray, refiner: Refiner) -> _People:
         """Return those of the image before who are found in this one."""
@@ -182,27 +192,31 @@ class MovenetDetector:
         self, image: np.ndarray, view: View, people: _People, found: Found, refiner: Refiner
     ) -> _People:
         """Return those who are followed, less those who are not there, and those who are new."""
+        full = found.may_miss
         several = without_repeats(found.points, found.scores, found.sure, _CLOSE)
         found = Found(found.points[several], found.scores[several], found.sure[several])
         alike = likeness(people.points, people.scores, found.points, found.scores)
-        people.missed = np.where(
-            (alike >= SAME).any(1), 0, people.missed + view.should_show(people.points, _VISIBLE)
-        )
-        new = ~one_to_one(alike).any(0)
-        staying = people.missed < _PATIENCE
-        people = people.of(staying)
+        matched = one_to_one(alike)
+        new = ~matched.any(0)
         squares, enough = squares_round(found.points, found.scores)
         new &= enough
-        if not new.any():
-            return people
         points, scores = refiner.detect(image, squares[new])
-        seen = Detections(found.points[new], found.scores[new])
+        same = likeness(people.points, people.scores, points, scores) >= SAME
+        # Whom the search shows but roughly, or cut by its tile's edge, the closer look recognises.
+        rough = same & ~matched.any(1, keepdims=True)
+        people.missed = np.where(
+            (alike >= SAME).any(1) | rough.any(1),
+            0,
+            people.missed + (view.should_show(people.points, _VISIBLE) & ~full),
+        )
         # In a crowd the closer look may have found a neighbour.
+        seen = Detections(found.points[new], found.scores[new])
         right = np.diag(likeness(points, scores, seen.points, seen.scores)) >= _CONFIRMED
-        right &= ~(likeness(points, scores, people.points, people.scores) >= SAME).any(1)
+        right &= ~same.any(0)
         points = np.where(right[:, None, None], points, seen.points)
         scores = np.where(right[:, None], scores, seen.scores)
-        people = people.and_new(points, scores)
+        others = ~rough.any(0)
+        people = people.of(people.missed < _PATIENCE).and_new(points[others], scores[others])
         first_come = np.arange(len(people), 0, -1)
         return people.of(without_repeats(people.points, people.scores, first_come, _CLOSE))
 

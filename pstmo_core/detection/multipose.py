@@ -14,6 +14,8 @@ from pstmo_core.detection.network_file import WEIGHTS, open_session
 #: Input sizes that were tried, the longest side in pixels: smaller ones miss limbs, and in larger
 #: ones the network finds no people that fill the image.
 SIZES = (192, 256, 320, 384, 448, 512)
+MOST = 6
+"""People whom the network finds in one pass at most."""
 _MULTIPLE = 32
 _JOINTS = 17
 
@@ -29,6 +31,11 @@ class Found:
     sure: np.ndarray
     """(P,) float32, 0 to 1: how sure it is that this is a person."""
 
+    @property
+    def may_miss(self) -> bool:
+        """Whether there may be more people than the network can name."""
+        return len(self.points) >= MOST
+
 
 class Multipose:
     """Finds people in an image or a part of it.
@@ -41,10 +48,10 @@ class Multipose:
         self._session = open_session(path, threads)
         (self._input,) = self._session.get_inputs()
         (output,) = self._session.get_outputs()
-        if self._input.type != "tensor(int32)" or list(output.shape[1:]) != [6, 56]:
+        if self._input.type != "tensor(int32)" or list(output.shape[1:]) != [MOST, 56]:
             raise DetectorError(
                 f"{path}: is not MoveNet multipose, whose input is int32 and whose output is "
-                "(1, 6, 56)"
+                f"(1, {MOST}, 56)"
             )
 
     def search(self, image: np.ndarray, size: int, least: float) -> Found:

@@ -69,7 +69,7 @@ class OnnxDetector:
 
     def _boxes(self, image: np.ndarray) -> np.ndarray:
         if self._search is not None:
-            return self._search.boxes(image)[: self._options.detected_people]
+            return self._search.boxes(image)[: self._options.most_people]
         if self._options.people_from == "previous" and self._last is not None:
             return self._last
         return np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32)

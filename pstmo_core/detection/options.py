@@ -20,6 +20,8 @@ PEOPLE_FROM = ("image", "previous", "search")
 REFINERS = ("lightning", "lightning-twice", "thunder", "thunder-twice")
 #: Values of `pose_model` that leave the choice to the detector.
 AUTO = ("", "auto")
+#: Most people of an image unless a user says otherwise.
+_RECORDED_PEOPLE, _LIVE_PEOPLE = 16, 4
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ class DetectorOptions:
     person_bgr: bool = setting(
         True, "Whether person_model takes blue, green, red; false: red, green, blue."
     )
-    detected_people: int = setting(4, "Most people found in an image.", low=1, high=64)
+    detected_people: int = setting(
+        0, "Most people found in an image; 0: 16 in recordings, and in a node 4, for whom a usual "
+        "machine has the time. Live, the log says when more are in view.", low=0, high=64,
+    )  # fmt: skip
     person_score: float = setting(
         0.0, "Least score of a person, that of the box or the mean of the points; 0 takes the "
         "detector's default: 0.2 for movenet, 0.5 for blazepose, 0.3 for others.",
@@ -116,6 +121,15 @@ class DetectorOptions:
         if kind == DEFAULT_KIND and self.pose_model in AUTO:
             return dataclasses.replace(self, pose_model=REFINERS[-1])
         return self
+
+    def for_live(self) -> DetectorOptions:
+        """Return them with the number of people that is chosen for live images."""
+        return dataclasses.replace(self, detected_people=self.detected_people or _LIVE_PEOPLE)
+
+    @property
+    def most_people(self) -> int:
+        """Most people of an image, which recordings leave more time for."""
+        return self.detected_people or _RECORDED_PEOPLE
 
     @property
     def least_score(self) -> float:

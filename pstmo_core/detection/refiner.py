@@ -115,7 +115,7 @@ def refiners_in_time(
         search_seconds: what a search for people takes here.
     """
     left = _SHARE / _LEAST_RATE - search_seconds / options.search_every
-    every = options.detected_people
+    every = options.most_people
     choices: list[tuple[Refiner, int]] = []
     times = []
     for refiner in _measured(options.detector_threads, clock):

@@ -52,7 +52,7 @@ class RtmDetector:
         if self._search is None:
             points, scores = self._pose(image)
         else:
-            boxes = np.reshape(self._search(image), (-1, 4))[: self._options.detected_people]
+            boxes = np.reshape(self._search(image), (-1, 4))[: self._options.most_people]
             # rtmlib takes no boxes at all for the whole image.
             if not len(boxes):
                 return Detections.nobody(joints)
@@ -65,7 +65,7 @@ class RtmDetector:
         scores = np.clip(scores, 0, 1).astype(np.float32)
         # RTMO gives one person with scores of 0 where nobody is.
         kept = scores.mean(-1) >= self._options.least_score
-        kept[self._options.detected_people :] = False
+        kept[self._options.most_people :] = False
         return Detections(points[kept].astype(np.float32), scores[kept])
 
     def reset(self) -> None:

@@ -64,6 +64,7 @@ class SearchPlan:
         """Begin as with the first image."""
         self._shape = (0, 0)
         self._images = self._searches = 0
+        self._crowd = 1  # tiles along the longest side in which people can be counted
 
     def next(self, shape: tuple[int, ...], people: np.ndarray) -> View:
         """Return the search for the next image.
@@ -92,6 +93,17 @@ class SearchPlan:
             )
         return View(due, (0, 0, height, width), size, new_camera)
 
+    def note_crowd(self, view: View, missed: bool) -> None:
+        """Hear whether a search may have missed people since there are too many in its part.
+
+        From then on tiles are searched, too, and smaller ones if theirs are too many. Without them
+        in the whole image it is over.
+        """
+        if missed:
+            self._crowd = min(max(self._crowd, self._across(view.size)) + 1, _MOST_TILES)
+        elif view.part == (0, 0, *self._shape):
+            self._crowd = 1
+
     def _size_for(self, people: np.ndarray, longest: int) -> int:
         if not len(people):
             return min(_USUAL, self.largest)
@@ -102,7 +114,8 @@ class SearchPlan:
     def _across(self, size: int) -> int:
         if self._tiles:
             return self._tiles
-        return min(_MOST_TILES, math.floor(max(self._shape) / (_COARSE * size)) + 1)
+        by_size = math.floor(max(self._shape) / (_COARSE * size)) + 1
+        return min(_MOST_TILES, max(by_size, self._crowd))
 
 
 def tile_parts(height: int, width: int, across: int) -> list[Part]:

@@ -25,7 +25,7 @@ class TurnedDetector:
         found = self._detector.detect(np.ascontiguousarray(upright_image(image, self._rotation)))
         size = (image.shape[1], image.shape[0])
         points = points_of_turned_image(found.points, size, self._rotation)
-        return Detections(points.astype(np.float32), found.scores)
+        return Detections(points.astype(np.float32), found.scores, found.left_out)
 
     def reset(self) -> None:
         """See `Detector.reset`."""

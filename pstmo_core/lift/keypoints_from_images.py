@@ -44,6 +44,7 @@ def keypoints_from_images(
     tracker = Tracker(TrackerConfig(expire=config.expire))
     builder: ClipBuilder | None = None
     ended: tuple[str, ...] = ()
+    crowded = 0
     try:
         for stamp, image in images.of_one_size():
             size = (image.shape[1], image.shape[0])
@@ -51,6 +52,7 @@ def keypoints_from_images(
             found = detector.detect(image)
             ids = identify(tracker, stamp, found.points, found.scores, detector.layout, config)
             builder.add(stamp, ids, found.points, found.scores)
+            crowded += found.left_out > 0
             if progress is not None and images.count:
                 progress(min(1.0, len(builder) / images.count))
     except KeyboardInterrupt:
@@ -72,9 +74,20 @@ def keypoints_from_images(
         *images.notes,
         *lost,
         *_notes(images, len(clip), clip.ids),
+        *_crowd(crowded),
         f"keypoints by {detector.describe()}",
     )
     return Recording(clip, images.camera, images.frame_id, notes)
+
+
+def _crowd(images: int) -> tuple[str, ...]:
+    """Say in how many images there were too many people."""
+    if not images:
+        return ()
+    return (
+        f"more people are in view than are followed, in {counted(images, 'image')}: give "
+        "--detector-option detected_people=32 or more",
+    )
 
 
 def identify(

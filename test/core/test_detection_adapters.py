@@ -131,7 +131,7 @@ def test_a_network_that_does_not_fit_its_description_is_a_sentence(
 def test_an_unknown_kind_or_a_wrong_option_is_a_sentence() -> None:
     with pytest.raises(ConfigError, match="no detector 'openpose': known are movenet"):
         load_detector("openpose")
-    for wrong in ({"people_from": "x"}, {"detector_layout": "coco"}, {"detected_people": 0}):
+    for wrong in ({"people_from": "x"}, {"detector_layout": "coco"}, {"detected_people": -1}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             DetectorOptions(**wrong)
 

@@ -128,7 +128,7 @@ def test_whom_the_closer_look_takes_for_the_one_in_front_is_kept_as_multipose_se
 
         def detect(self, image: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             count = len(squares)
-            return np.stack([her] * count), np.stack([sure] * count)
+            return np.repeat(her[None], count, 0), np.repeat(sure[None], count, 0)
 
     detector = MovenetDetector(DetectorOptions(search_every=1000, search_tiles=1))
     detector._multipose, detector._refiners = Both(), OnlyHer()  # type: ignore[assignment]
@@ -139,6 +139,26 @@ def test_whom_the_closer_look_takes_for_the_one_in_front_is_kept_as_multipose_se
     assert len(searches) == 4, "while they cannot be told apart, each image is searched"
     matched = one_to_one(np.array([[0.9, 0.6], [0.2, 0.1]]))
     np.testing.assert_array_equal(matched, [[True, False], [False, False]])
+
+
+def test_a_crowd_larger_than_a_search_can_name_is_found_in_tiles_and_nobody_is_given_up_or_doubled(
+    park: list[np.ndarray],
+) -> None:
+    """The woman, twelve times: a search names six people at most."""
+    walking = [
+        np.tile(cv2.resize(image[330:, 610:], (300, 330), interpolation=cv2.INTER_AREA), (2, 6, 1))
+        for image in park
+    ]
+    detector = load_detector("movenet", DetectorOptions(pose_model="lightning"))
+    for image in [*walking, *walking[::-1], *walking]:
+        found = detector.detect(image)
+    middles = found.points[:, 5:13].mean(1) // (300, 330)
+    assert len(np.unique(middles, axis=0)) == len(middles), "somebody is there twice"
+    assert len(middles) >= 10 and found.left_out == 0
+    few = load_detector("movenet", DetectorOptions(pose_model="lightning"), ticking(0.01))
+    live = [few.detect(image) for image in walking]
+    assert max(len(one.points) for one in live) == 4, "live images leave time for four"
+    assert live[5].left_out >= 1 and not len(live[5].points) + live[5].left_out > 12
 
 
 def test_who_has_left_is_given_up_and_found_on_return(park: list[np.ndarray]) -> None:
