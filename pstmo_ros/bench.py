@@ -159,13 +159,13 @@ def _images(options: argparse.Namespace) -> list[Path]:
     ]
     results = [measure_images(one) for one in tqdm(scenarios, desc="images", unit="run")]
     # What refines people is in the table, line by line.
-    names = dict.fromkeys(one["detector"].partition(", refined by ")[0] for one in results)
+    detectors = {one["detector"].partition(", refined by ")[0]: None for one in results}
     text = (
         "# From images to skeletons\n\nFrom an image's stamp to the receipt of its skeletons in "
         "another process: camera, detector and lifter run in one process, whose CPU share and "
         "memory are given (the camera decodes JPEG). The images, 640 x 480, are those of the "
         f"shipped real video, {options.seconds:g} s for each line. Threads are the detector's; the "
-        f"lifter has {options.threads}. Detector: {'; '.join(names)}. {_caption()}{_busy()}\n\n"
+        f"lifter has {options.threads}. Detector: {'; '.join(detectors)}. {_caption()}{_busy()}\n\n"
         f"{images_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --images`.\n"
     )
     return write_report(options.output, "latency_images", _facts() | {"results": results}, text)

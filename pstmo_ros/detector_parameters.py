@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pstmo_core.detection.options import DEFAULT_KIND, KINDS, DetectorOptions
 from pstmo_core.settings import check_settings, setting
-from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_topic
+from pstmo_ros.parameters import UNCONFIGURED, autostart, check_topic
 
 TRANSPORTS = ("auto", "raw", "compressed")
 
@@ -45,12 +45,7 @@ class DetectorParameters:
         high=1000.0,
         change=UNCONFIGURED,
     )
-    autostart: bool = setting(
-        False,
-        "Whether the node configures and activates itself when it starts. The launch file sets it "
-        "from its argument activate.",
-        change=NEVER,
-    )
+    autostart: bool = autostart()
 
     def __post_init__(self) -> None:
         check_settings(self)

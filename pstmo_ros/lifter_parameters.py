@@ -9,7 +9,7 @@ from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.runtime.base import BACKENDS, PRECISIONS
 from pstmo_core.settings import check_settings, setting
-from pstmo_ros.parameters import NEVER, UNCONFIGURED, check_layout, check_topic
+from pstmo_ros.parameters import UNCONFIGURED, autostart, check_layout, check_topic
 
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
 
@@ -95,12 +95,7 @@ class LifterParameters:
         "forward).",
         change=UNCONFIGURED,
     )
-    autostart: bool = setting(
-        False,
-        "Whether the node configures and activates itself when it starts. The launch file sets it "
-        "from its argument activate.",
-        change=NEVER,
-    )
+    autostart: bool = autostart()
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import socket
 from pathlib import Path
-from types import TracebackType
 
 #: Ports of domain d begin at 7400 + 250 d (DDS-RTPS, 9.6.1).
 _BASE, _GAIN = 7400, 250
@@ -39,12 +38,7 @@ class OwnDomain:
     def __enter__(self) -> OwnDomain:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from rclpy.validate_topic_name import validate_topic_name
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import LayoutError, layout_name
-from pstmo_core.settings import KINDS, rule
+from pstmo_core.settings import KINDS, rule, setting
 
 Group = TypeVar("Group")
 
@@ -34,6 +34,16 @@ NEVER = "Is read once, at the start."
 
 #: What a value has to be, by the type of the default, as ROS wants it written.
 _KINDS = KINDS | {float: "a number with a decimal point (1.0, not 1)"}
+
+
+def autostart() -> Any:
+    """Declare the parameter of lifecycle nodes that makes them start by themselves."""
+    return setting(
+        False,
+        "Whether the node configures and activates itself when it starts. The launch file sets it "
+        "from its argument activate.",
+        change=NEVER,
+    )
 
 
 def check_topic(group: Any, name: str) -> None:

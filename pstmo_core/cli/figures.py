@@ -16,6 +16,8 @@ from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.streaming.config import StreamConfig
 
 if TYPE_CHECKING:
+    from pstmo_core.figures.clip_windows import ClipWindow
+    from pstmo_core.model.config import ModelConfig
     from pstmo_core.model.masking import Masks
 
 figures_app = group("figures", "Figures of the paper, for looking inside a network: PNG or SVG.")
@@ -72,16 +74,13 @@ def attention(
     from pstmo_core.figures.attention import draw_attention
     from pstmo_core.figures.attention_maps import choose_maps, load_either_stage, maps_of
     from pstmo_core.figures.canvas import save
-    from pstmo_core.figures.clip_windows import cut_window
     from pstmo_core.model.masked import MaskedSTMO
 
-    recorded, name = _load(clip, fps, size, layout)
     network = load_either_stage(weights)
-    window = cut_window(recorded, network.config, person, frame, focal)
+    window, subject = _window(_load(clip, fps, size, layout), network.config, person, frame, focal)
     masks = _draw_masks(network.config.frames, temporal_ratio, joints, seed)
     maps = choose_maps(maps_of(network, window.frames, masks), part and part.value, layer)
     stage = "I" if isinstance(network, MaskedSTMO) else "II"
-    subject = f"{window.person} at {window.time:.2f} s of {name}"
     title = f"Attention in stage {stage}, {weights.name}: {subject}"
     save(draw_attention(maps, window.offsets, title), output)
     say(f"wrote {output}")
@@ -107,16 +106,14 @@ def reconstruction(
     _require_drawing(output, weights, clip)
     require_training()
     from pstmo_core.figures.canvas import save
-    from pstmo_core.figures.clip_windows import cut_window
     from pstmo_core.figures.reconstruction import draw_reconstruction, reconstruct
     from pstmo_core.model.checkpoints import load_masked
 
-    recorded, name = _load(clip, fps, size, layout)
     network = load_masked(weights)
-    window = cut_window(recorded, network.config, person, frame, focal)
+    window, subject = _window(_load(clip, fps, size, layout), network.config, person, frame, focal)
     masks = _draw_masks(network.config.frames, temporal_ratio, joints, seed)
     result = reconstruct(network, window, masks)
-    title = f"Stage I, {weights.name}: {window.person} at {window.time:.2f} s of {name}"
+    title = f"Stage I, {weights.name}: {subject}"
     save(draw_reconstruction(result, columns, title), output)
     say(f"mean distance from the input: {result.summary()}")
     say(f"wrote {output}")
@@ -183,6 +180,21 @@ def _load(
     for note in clip.notes:
         say(f"{path.name}: {note}")
     return clip, path.name
+
+
+def _window(
+    loaded: tuple[Clip, str],
+    model: ModelConfig,
+    person: str | None,
+    frame: int | None,
+    focal: float,
+) -> tuple[ClipWindow, str]:
+    """Return a window of a clip for a network of stage I or II, and what it shows."""
+    from pstmo_core.figures.clip_windows import cut_window
+
+    clip, name = loaded
+    window = cut_window(clip, model, person, frame, focal)
+    return window, f"{window.person} at {window.time:.2f} s of {name}"
 
 
 def _draw_masks(frames: int, temporal_ratio: float | None, joints: int | None, seed: int) -> Masks:

@@ -58,15 +58,7 @@ class Clip:
         frames, people, points, _ = self.keypoints.shape
         if frames == 0:
             raise ClipError("the clip has no frames")
-        try:
-            expected = len(get_layout(self.layout).joint_names)
-        except LayoutError as error:
-            raise ClipError(str(error)) from error
-        if points != expected:
-            raise ClipError(
-                f"keypoints have {points} points a person, but the layout {self.layout} has "
-                f"{expected}: give the layout of these points"
-            )
+        check_layout(self.layout, points)
         check_shape("scores", self.scores, (frames, people, points))
         check_shape("stamps", self.stamps, (frames,))
         if self.truth is not None:
@@ -121,6 +113,23 @@ class Clip:
             self.scores[index][present],
             (self.width, self.height),
             self.layout,
+        )
+
+
+def check_layout(layout: str, points: int) -> None:
+    """Check that a layout exists and has so many points.
+
+    Raises:
+        ClipError: if it does not, or has another number.
+    """
+    try:
+        expected = len(get_layout(layout).joint_names)
+    except LayoutError as error:
+        raise ClipError(str(error)) from error
+    if points != expected:
+        raise ClipError(
+            f"keypoints have {points} points per person, but the layout {layout} has {expected}: "
+            "give the layout of these points"
         )
 
 

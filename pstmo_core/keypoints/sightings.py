@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 
 from pstmo_core.keypoints.frame import MIN_SCORE, KeypointFrame, keypoint_frame, placeholders
-from pstmo_core.keypoints.layouts import LayoutError, get_layout
+from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.npz.dense_rows import DenseRows
-from pstmo_core.keypoints.recorded import Clip, ClipError, check_ids
+from pstmo_core.keypoints.recorded import Clip, ClipError, check_ids, check_layout
 from pstmo_core.keypoints.tracking import Tracker
 
 
@@ -52,15 +52,7 @@ class Sightings:
         Raises:
             ClipError: if the points do not fit the layout, or somebody is twice in a frame.
         """
-        try:
-            expected = len(get_layout(self.layout).joint_names)
-        except LayoutError as error:
-            raise ClipError(str(error)) from error
-        if self.points.shape[1] != expected:
-            raise ClipError(
-                f"keypoints have {self.points.shape[1]} points a person, but the layout "
-                f"{self.layout} has {expected}: give the layout of these points"
-            )
+        check_layout(self.layout, self.points.shape[1])
         check_ids(self.ids)
 
     @classmethod
