@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pstmo_core.room.root_fusion import SHORTEST, TALLEST
 from pstmo_core.room.size_health import Agreement, SizeHealth
 
 #: Relative difference of two sources above which one of them must be wrong.
@@ -28,6 +29,12 @@ def describe_sizes(health: SizeHealth) -> list[tuple[str, str]]:
 
 def doubt_sizes(health: SizeHealth) -> str:
     """Say what is wrong with the sources and what to do about it; empty if nothing is."""
+    for name, told in (("floor", health.floor), ("depth image", health.depth)):
+        if told is not None and told.refused > 0.5:
+            return (
+                f"most readings of the {name} are not used, for they make people shorter than "
+                f"{SHORTEST} m or taller than {TALLEST} m: check {_CHECKS[name]}"
+            )
     apart = health.disagreement
     if abs(apart) > _APART:
         return (

@@ -69,7 +69,7 @@ class Surroundings:
             return handle
         transforms = self._transforms = Transforms(node, own, tell)
         if own.imu_topic:
-            self._imu = ImuGravity(node, own.imu_topic, transforms)
+            self._imu = ImuGravity(node, own.imu_topic, transforms, tell)
 
         def ready(message: People2D) -> bool:
             return transforms.ready(frame_of(message), stamp_ns(message.header.stamp))

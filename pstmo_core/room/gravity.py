@@ -41,3 +41,7 @@ class GravityFilter:
             return None
         up: np.ndarray = self._felt / length
         return up
+
+    def seconds_to(self, stamp: int) -> float | None:
+        """Return by how much a stamp is off that of what was felt last; None if nothing was."""
+        return abs(stamp - self._stamp) / 1e9 if self._weight else None

@@ -7,7 +7,7 @@ source is available. The result changes slowly, so nobody jumps when a source ap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -28,6 +28,8 @@ _FIRST_SPREAD = 0.09
 _DRIFT = 0.002
 #: Seconds over which errors of one kind of reading are alike.
 _WHITE_TIME, _STEADY_TIME = 0.4, 5.0
+#: Metres between which people are tall; readings that say otherwise are of something else.
+SHORTEST, TALLEST = 0.5, 2.4
 #: Readings up to this many deviations off have full weight, larger ones a square less.
 _TRUSTED = 2.5
 #: Seconds in which what comes out follows what is known, and how fast it may move people while it
@@ -136,18 +138,21 @@ class RootFusion:
         new = (self._seen[rows] < 0) | (stamp - self._seen[rows] > _GAP * 1e9)
         passed = np.clip((stamp - self._seen[rows]) / 1e9, 1e-3, _GAP)
         self._begin(rows, lifted)
-        sources = ((floor, self._floor), (depth, self._depth))
-        for column, (reading, agreement) in enumerate(sources):
-            told = SizeReading(
-                reading.growth, reading.white, reading.steady, reading.known & usable
+        believed = []
+        for column, (reading, agreement) in enumerate(((floor, self._floor), (depth, self._depth))):
+            known = reading.known & usable
+            tall = lifted + reading.growth
+            told = replace(
+                reading, known=known & (np.log(SHORTEST) < tall) & (tall < np.log(TALLEST))
             )
             off = self._learn(rows, passed, lifted, told)
-            agreement.add(stamp, off[told.known])
+            agreement.add(stamp, off[known], ~told.known[known])
             self._spoke[rows[told.known], column] = stamp
+            believed.append(told)
         self._newest = stamp
         self._seen[rows] = np.maximum(stamp, self._seen[rows])
         growth, spread, moved = self._show(
-            rows, lifted, distance, usable, new, passed, (floor, depth)
+            rows, lifted, distance, usable, new, passed, (believed[0], believed[1])
         )
         return Sizes(np.exp(growth), spread, self._sources(rows, stamp), moved)
 

@@ -18,6 +18,8 @@ class Agreement:
     """Relative, of the last seconds' mean; above 0 it makes people larger."""
     spread: float
     """Relative, root mean square of the readings."""
+    refused: float = 0.0
+    """Share of the readings that make people smaller or larger than people are."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,28 @@ class AgreementFilter:
     """Averages residuals of one source over people and the last seconds."""
 
     def __init__(self) -> None:
-        self._mean = self._square = 0.0
+        self._mean = self._square = self._refused = 0.0
         self._stamp: int | None = None
 
-    def add(self, stamp: int, residuals: np.ndarray) -> None:
-        """Take in the residuals (K,), logarithms, of a frame with a stamp in nanoseconds."""
+    def add(self, stamp: int, residuals: np.ndarray, refused: np.ndarray) -> None:
+        """Take in the readings of a frame.
+
+        Args:
+            stamp: nanoseconds.
+            residuals: (K,), logarithms.
+            refused: (K,), bool, which of them make people smaller or larger than people are.
+        """
         if not len(residuals):
             return
         passed = np.inf if self._stamp is None else (stamp - self._stamp) / 1e9
         gain = 1.0 if not 0 <= passed < _OLD else 1 - np.exp(-max(passed, 1e-3) / _TIME)
         self._mean += gain * (float(residuals.mean()) - self._mean)
         self._square += gain * (float((residuals**2).mean()) - self._square)
+        self._refused += gain * (float(refused.mean()) - self._refused)
         self._stamp = stamp
 
     def at(self, stamp: int) -> Agreement | None:
         """Return what holds at a stamp, None if the source has been silent for long."""
         if self._stamp is None or abs(stamp - self._stamp) > _OLD * 1e9:
             return None
-        return Agreement(float(np.expm1(self._mean)), float(np.sqrt(self._square)))
+        return Agreement(float(np.expm1(self._mean)), float(np.sqrt(self._square)), self._refused)

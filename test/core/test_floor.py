@@ -64,7 +64,7 @@ def lift(
     config: StreamConfig = StreamConfig(),  # noqa: B008
     pose: CameraPose | None = POSE,
     without_pose: range = range(0),
-    depths: bool = False,
+    depths: float = 0.0,
 ) -> tuple[list[SkeletonFrame], np.ndarray]:
     """Return answers and true joints in the camera's frame, with keypoints as detectors have."""
     rng = np.random.default_rng(4)
@@ -78,7 +78,7 @@ def lift(
                 round(row / FPS * 1e9), ("p",), seen[None].astype(np.float32),
                 np.ones((1, 17), np.float32), VIEW.width, VIEW.height, VIEW.focal,
                 None if row in without_pose else pose,
-                of_depth[None].astype(np.float32) if depths else None,
+                of_depth[None].astype(np.float32) * np.float32(depths) if depths else None,
             )
         )  # fmt: skip
     return answers, in_camera
@@ -132,9 +132,21 @@ def test_a_floor_that_comes_late_makes_nobody_jump(shipped: Runtime, walk: np.nd
 
 
 def test_a_depth_image_places_people_and_is_named(shipped: Runtime, walk: np.ndarray) -> None:
-    answers, true = lift(shipped, walk, pose=None, depths=True)
+    answers, true = lift(shipped, walk, pose=None, depths=1.0)
     assert share(answers, true) < 0.03
     assert answers[-1].roots.source[0] == RootSource.DEPTH
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.001, 2.0])
+@pytest.mark.parametrize("pose", [POSE, None])
+def test_depths_in_other_units_than_stated_move_nobody(
+    shipped: Runtime, walk: np.ndarray, factor: float, pose: CameraPose | None
+) -> None:
+    """They would make people shorter or taller than people are."""
+    wrong, true = lift(shipped, walk, pose=pose, depths=factor)
+    without, _ = lift(shipped, walk, pose=pose)
+    assert RootSource.DEPTH not in {int(a.roots.source[0]) for a in wrong}
+    assert share(wrong, true) < share(without, true) + 0.005
 
 
 def test_a_step_of_known_height_is_allowed_for(shipped: Runtime, walk: np.ndarray) -> None:
@@ -235,7 +247,7 @@ def test_a_stated_tilt_and_height_are_as_good_as_tf(shipped: Runtime, walk: np.n
         StreamConfig(mounting_height=1.5)
 
 
-def health_of(runtime: Runtime, walk: np.ndarray, pose: CameraPose, depths: bool) -> SizeHealth:
+def health_of(runtime: Runtime, walk: np.ndarray, pose: CameraPose, depths: float) -> SizeHealth:
     """Return what a lifter says of its sources after five seconds."""
     in_camera = VIEW.to_camera(walk)
     points, lifter = (
@@ -256,14 +268,14 @@ def health_of(runtime: Runtime, walk: np.ndarray, pose: CameraPose, depths: bool
 def test_a_floor_that_is_not_where_tf_says_shows_in_the_residuals(
     shipped: Runtime, walk: np.ndarray
 ) -> None:
-    right = health_of(shipped, walk, POSE, depths=True)
+    right = health_of(shipped, walk, POSE, depths=1.0)
     assert right.floor is not None and right.depth is not None
     assert abs(right.disagreement) < 0.06 and right.floor.spread < 0.1
     assert right.height == pytest.approx(1.49, abs=0.1)
     raised = CameraPose(POSE.rotation, POSE.position + (0, 0, 0.4))
-    wrong = health_of(shipped, walk, raised, depths=True)
+    wrong = health_of(shipped, walk, raised, depths=1.0)
     assert 0.15 < wrong.disagreement < 0.4
-    alone = health_of(shipped, walk, raised, depths=False)
+    alone = health_of(shipped, walk, raised, depths=0.0)
     assert alone.depth is None and alone.height > 1.75
 
 

@@ -252,3 +252,5 @@ def test_sources_of_size_are_described_and_doubted_with_what_to_do() -> None:
     )  # fmt: skip
     assert level == WARN and "2.6 m tall" in sentence
     assert "units of its encoding" in doubt_sizes(SizeHealth(None, Agreement(0.0, 0.0), 0.5))
+    other = doubt_sizes(SizeHealth(None, Agreement(900.0, 7.0, refused=0.9), float("nan")))
+    assert other.startswith("most readings of the depth image are not used") and "units" in other

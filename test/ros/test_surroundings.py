@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from std_msgs.msg import Header
 from walkers_room import BASE, FPS, VIEW, Room
 
 from pstmo_core.room.camera_pose import CameraPose
-from pstmo_ros import depth_images
+from pstmo_ros import depth_images, imu_gravity
 from pstmo_ros.conversions import time_message
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
@@ -70,6 +71,43 @@ def test_gravity_that_says_that_the_camera_hangs_upside_down_is_told(
     here.walk(3)
     here.spin_until(lambda: any("rotated by 180 degrees" in line for line in said))
     assert any("by imu, images of camera" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (None, "imu has been silent for"),
+        ({"covariance": -1.0}, "imu measures no acceleration"),
+        ({"up": 0.0}, "imu measures no acceleration"),
+        ({"stamp": BASE - 3600 * 10**9}, "3600.0 s from the keypoints"),
+        ({"frame_id": ""}, "messages of imu have no frame_id"),
+        ({"frame_id": "imu_link"}, "TF has no 'imu_link' in 'camera'"),
+    ],
+)
+def test_an_imu_that_cannot_be_used_is_told_of(
+    room: Callable[..., Room],
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, Any] | None,
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(imu_gravity, "_SILENCE", 0.5 if given is None else 60.0)
+    here = room(floor_frame="", target_frame="", imu_topic="imu")
+    said = here.listen_to_logs()
+    imu = here.create_publisher(Imu, "imu", qos_profile_sensor_data)
+    here.start()
+    here.spin_until(lambda: imu.get_subscription_count() == 1)
+    if given is None:
+        here.spin_for(0.5)
+    else:
+        stamp = time_message(given.get("stamp", BASE))
+        felt = Imu(header=Header(stamp=stamp, frame_id=given.get("frame_id", "camera")))
+        felt.linear_acceleration_covariance[0] = given.get("covariance", 0.0)
+        felt.linear_acceleration.y = given.get("up", -9.81)
+        imu.publish(felt)
+        here.spin_for(0.3)
+    here.walk(3)
+    here.spin_until(lambda: any(sentence in line for line in said))
+    assert sources(here.heard["skeletons"]) == {Skeleton3D.ROOT_ASSUMED}
 
 
 def test_a_velocity_is_of_one_frame_only(room: Callable[..., Room]) -> None:
