@@ -168,7 +168,11 @@ def _read(path: Path | str) -> tuple[dict[str, str], dict[str, Tensor]]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such weight file") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from error
+        raise CheckpointError(
+            f"{path}: is an ONNX file; give the safetensors file that it was exported from"
+            if Path(path).suffix == ".onnx"
+            else f"{path}: not a readable safetensors file ({error})"
+        ) from error
 
 
 def _load(path: Path | str, kind: _Kind) -> Any:

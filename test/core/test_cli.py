@@ -11,6 +11,7 @@ import pytest
 from command import Command
 
 from pstmo_core.keypoints.clip import sample_path
+from pstmo_core.runtime import shipped_model
 
 CONFIG = Path(__file__).parents[2] / "pstmo_core" / "recipes" / "training" / "lifter27_start.yaml"
 
@@ -51,6 +52,7 @@ def test_train_export_evaluate_lift(
         (("train", CONFIG, "mocap=none.npz"), "none.npz: no such motion-capture file"),
         (("export", "none.safetensors", "-o", "m.onnx"), "no such weight file"),
         (("evaluate", "none.safetensors", "--mocap", "m.npz"), "no such weight file"),
+        (("evaluate", shipped_model(), "--mocap", "m.npz"), "is an ONNX file"),
         (("lift", "none.npz", "-o", "o.npz"), "none.npz"),
     ],
 )
