@@ -79,7 +79,8 @@ class DetectorNode(GuardedNode):
         self._detector = self._load(own.detector, self.parameters.read(DetectorFiles))
         self._decoder = ImageDecoder()
         self._keypoints = self.publisher(People2D, own.keypoints_topic, _RESULTS)
-        self.get_logger().info(f"configured: {self._detector.describe()}")
+        self._described = self._detector.describe()
+        self.get_logger().info(f"configured: {self._described}")
         self.get_logger().info(self._decoder.describe())
 
     def _activate(self) -> None:
@@ -163,6 +164,9 @@ class DetectorNode(GuardedNode):
         assert self._detector is not None  # the thread ends before the detector is given back
         image = self._decoder.decode(message)
         found = self._detector.detect(image)
+        if (now := self._detector.describe()) != self._described:
+            self._described = now
+            self.get_logger().info(f"the machine's speed has changed: {now}")
         if found.left_out:
             self._say_who_is_left_out(len(found.points))
         size = (image.shape[1], image.shape[0])

@@ -51,5 +51,5 @@ class Detector(Protocol):
         ...
 
     def describe(self) -> str:
-        """Say in a line what it is and what it is good for."""
+        """Say in a line what it is and what it is good for; it may adapt while images come."""
         ...

@@ -20,9 +20,9 @@ from pstmo_core.detection.options import AUTO, DetectorOptions
 from pstmo_core.detection.refiner import (
     Refiner,
     Refiners,
+    RefinersInTime,
     least_seconds,
     named_refiners,
-    refiners_in_time,
 )
 from pstmo_core.detection.same_person import SAME, likeness, one_to_one, without_repeats
 from pstmo_core.detection.search_plan import SearchPlan, View
@@ -102,13 +102,13 @@ class MovenetDetector:
             every=options.search_every if options.refine else 1,
             tiles=options.search_tiles if options.refine else 1,
         )
-        search_seconds = 0.0
+        self._search_seconds = 0.0
         if clock is not None:
-            search_seconds = self._search_seconds(clock)
-            self._plan.largest = _largest_in_time(search_seconds)
+            self._search_seconds = self._timed_search(clock)
+            self._plan.largest = _largest_in_time(self._search_seconds)
         if options.refine:
             if clock is not None and options.pose_model in AUTO:
-                self._refiners = refiners_in_time(options, clock, search_seconds)
+                self._refiners = RefinersInTime(options, clock, self._search_seconds)
             else:
                 self._refiners = named_refiners(options.pose_model, threads)
         self._people = _People.nobody()
@@ -136,6 +136,9 @@ class MovenetDetector:
                 _People.nobody().and_new(found.points[kept], found.scores[kept])
             )
         else:
+            if isinstance(self._refiners, RefinersInTime):
+                pace = self._refiners.pace.now
+                self._plan.largest = _largest_in_time(pace * self._search_seconds)
             self._follow(image, view, self._refiners.choose(len(self._people)))
         return Detections(self._people.points, self._people.scores, self._left_out)
 
@@ -144,7 +147,7 @@ class MovenetDetector:
         refined = "" if self._refiners is None else f", refined by {self._refiners.describe()}"
         return f"MoveNet multipose on ONNX Runtime, {_FOR}{refined}"
 
-    def _search_seconds(self, clock: Callable[[], float]) -> float:
+    def _timed_search(self, clock: Callable[[], float]) -> float:
         """Return what a search takes here at the trial's size."""
         image = np.zeros((_TRIAL * 3 // 4, _TRIAL, 3), np.uint8)
         return least_seconds(lambda: self._multipose.search(image, _TRIAL, self._least), clock)

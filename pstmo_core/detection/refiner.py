@@ -2,7 +2,7 @@
 
 Thunder is more accurate and slower; each can look twice. Recordings get thunder that looks twice.
 Live images get what the machine can do in time for as many people as there are: what each takes is
-measured once, when the detector is loaded.
+measured when the detector is loaded, and watched from then on.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from pstmo_core.detection.base import DetectorError
 from pstmo_core.detection.network_file import WEIGHTS
 from pstmo_core.detection.options import AUTO, REFINERS, DetectorOptions
+from pstmo_core.detection.pace import Pace
 from pstmo_core.detection.single_pose import SinglePose
 
 _TWICE = "-twice"
@@ -26,6 +27,8 @@ _LEAST_RATE, _SHARE = 15.0, 0.75
 #: Seconds that each person costs besides: lifting, messages, and waiting while a search is made.
 #: Without it, two people on two cores got answers that were late, or fewer than 15 per second.
 _BESIDES = 0.012
+#: Least and most that thunder takes for what takes lightning 1; measured 2.7 on a calm machine.
+_THUNDER = (2.2, 4.0)
 #: Images after which fewer people are believed to be fewer.
 _CALM = 15
 #: How often something is timed: at least, at most, and after how many seconds no more.
@@ -44,10 +47,15 @@ class Refiner:
     """Whether it looks at each person twice."""
     seconds: float = 0.0
     """What a person takes here, where that was measured."""
+    pace: Pace | None = None
+    """Watches what people take now, where that was measured."""
 
     def detect(self, image: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `SinglePose.detect`."""
-        return self.network.detect(image, squares, self.twice)
+        if self.pace is None:
+            return self.network.detect(image, squares, self.twice)
+        with self.pace.timing(self.seconds * len(squares)):
+            return self.network.detect(image, squares, self.twice)
 
 
 class Refiners:
@@ -59,7 +67,7 @@ class Refiners:
     """
 
     def __init__(self, choices: Sequence[tuple[Refiner, int]], why: str = "") -> None:
-        self._choices, self._why = choices, why
+        self._choices, self._why = list(choices), why
         self.restart()
 
     def restart(self) -> None:
@@ -104,44 +112,72 @@ def named_refiners(pose_model: str, threads: int) -> Refiners:
     return Refiners([(refiner, 0)])
 
 
-def refiners_in_time(
-    options: DetectorOptions, clock: Callable[[], float], search_seconds: float
-) -> Refiners:
-    """Load the refiners that this machine has the time for.
+class RefinersInTime(Refiners):
+    """The refiners that this machine has the time for; others, once its speed has changed.
 
     Args:
         options: those of the detector.
         clock: returns seconds.
         search_seconds: what a search for people takes here.
     """
-    left = _SHARE / _LEAST_RATE - search_seconds / options.search_every
-    every = options.most_people
-    choices: list[tuple[Refiner, int]] = []
-    times = []
-    for refiner in _measured(options.detector_threads, clock):
-        most = min(max(int(left / (refiner.seconds + _BESIDES)), 0), every)
-        times.append(f"{refiner.name} {refiner.seconds * 1e3:.0f} ms")
-        if most > (choices[-1][1] if choices else 0) or refiner.name == REFINERS[0]:
-            choices.append((refiner, most))
-        if most == every:
-            break
-    return Refiners(choices, f": a person takes {', '.join(times)} here")
+
+    def __init__(
+        self, options: DetectorOptions, clock: Callable[[], float], search_seconds: float
+    ) -> None:
+        self.pace = Pace(clock)
+        self._options, self._search_seconds = options, search_seconds
+        self._measured = _measured(options.detector_threads, clock, self.pace)
+        self._chosen_at = self.pace.now
+        super().__init__(*self._in_time())
+
+    def choose(self, people: int) -> Refiner:
+        """See `Refiners.choose`."""
+        if self.pace.now != self._chosen_at:
+            self._chosen_at = self.pace.now
+            self._choices, self._why = self._in_time()
+        return super().choose(people)
+
+    def _in_time(self) -> tuple[list[tuple[Refiner, int]], str]:
+        pace, every = self.pace.now, self._options.most_people
+        left = _SHARE / _LEAST_RATE - pace * self._search_seconds / self._options.search_every
+        choices: list[tuple[Refiner, int]] = []
+        times = []
+        for refiner in self._measured:
+            seconds = pace * refiner.seconds
+            most = min(max(int(left / (seconds + _BESIDES)), 0), every)
+            times.append(f"{refiner.name} {seconds * 1e3:.0f} ms")
+            if most > (choices[-1][1] if choices else 0) or refiner.name == REFINERS[0]:
+                choices.append((refiner, most))
+            if most == every:
+                break
+        return choices, f": a person takes {', '.join(times)} here"
 
 
-def _measured(threads: int, clock: Callable[[], float]) -> list[Refiner]:
+def _measured(threads: int, clock: Callable[[], float], pace: Pace) -> list[Refiner]:
     """Load all refiners, the most accurate first, and take their time."""
     files = dict.fromkeys(_FILES.values())
     networks = {file: SinglePose(file, threads) for file in files}
-    times = {file: _seconds(network, clock) for file, network in networks.items()}
+    times = _plausible({file: _seconds(network, clock) for file, network in networks.items()})
     return [
         Refiner(
             networks[file],
             name,
             twice=name.endswith(_TWICE),
             seconds=times[file] * (2 if name.endswith(_TWICE) else 1),
+            pace=pace,
         )
         for name, file in reversed(_FILES.items())
     ]
+
+
+def _plausible(times: dict[Path, float]) -> dict[Path, float]:
+    """Return the seconds of both networks without what cannot be but a disturbance of one."""
+    lightning, thunder = (times[_FILES[name]] for name in ("lightning", "thunder"))
+    least, most = _THUNDER
+    return {
+        _FILES["lightning"]: min(lightning, thunder / least),
+        _FILES["thunder"]: min(thunder, lightning * most),
+    }
 
 
 def _people(count: int) -> str:
