@@ -30,10 +30,8 @@ from pstmo_core.images import (
 )
 from pstmo_core.images.compressed import decode_compressed
 
-#: Encodings that only cv_bridge decodes.
-BAYER = tuple(f"bayer_{order}8" for order in ("rggb", "bggr", "gbrg", "grbg"))
-_OURS = frozenset({"mono16", "16uc1"})
-"""What cv_bridge makes nearly black of an infrared camera's 14 bits, and the core does not."""
+_OURS = frozenset(name for name in ENCODINGS if "16" in name)
+"""Where cv_bridge makes 12 or 14 bits nearly black, and the core does not."""
 _PATIENCE = 30.0
 """Seconds that the trial may take."""
 _TOLERANCE = 2
@@ -124,7 +122,7 @@ def _try_bridge() -> list[str]:
     from cv_bridge import CvBridge
 
     bridge, right = CvBridge(), []
-    for encoding in (*ENCODINGS, *BAYER):
+    for encoding in ENCODINGS:
         message = _trial_image(encoding)
         if _is_right(lambda m=message: bridge_image(bridge, m), message):  # type: ignore[misc]
             right.append(encoding)
@@ -143,8 +141,6 @@ def _trial_image(encoding: str, width: int = 8, height: int = 6) -> Image:
 def _is_right(decode: Callable[[], np.ndarray], message: Image) -> bool:
     try:
         image = decode()
-        if message.encoding in BAYER:
-            return image.shape == (message.height, message.width, 3)
         wanted = decode_image(raw_image(message)).astype(int)
     except ImageError:
         return False

@@ -37,8 +37,9 @@ class DetectorOptions:
         "thunder and thunder-twice. Each is more accurate than the one before it, and slower: per "
         "person, they take about 1, 2, 3 and 6 times as long. Those with twice average the results "
         "for an image and its mirror image. auto, or empty: thunder-twice for recordings; in a "
-        "node the most accurate one that allows 15 images/s with the people in view; for "
-        "blazepose, BlazePose full. Or the path of another network: an ONNX file, for mediapipe a "
+        "node the most accurate one that allows 15 images/s with the people in view, chosen again "
+        "when the machine becomes much faster or slower; for blazepose, BlazePose full. "
+        "Or the path of another network: an ONNX file, for mediapipe a "
         ".task file.",
     )  # fmt: skip
     person_model: str = setting(

@@ -41,9 +41,9 @@ class RawImage:
 def decode_image(raw: RawImage) -> np.ndarray:
     """Decode an image to (H, W, 3) uint8 BGR; it may share the data's memory, read-only.
 
-    16-bit values are scaled so that 65535 becomes 255. Grey images in 16 bits whose values need at
-    most 14, those of infrared and thermal cameras, would be nearly black so: they are stretched
-    between their 1st and 99th percentile. YUV is that of BT.601 in video range.
+    16-bit values are scaled so that 65535 becomes 255. Images in 16 bits whose values need at most
+    14, those of infrared, thermal and industrial cameras, would be nearly black so: they are
+    stretched between their 1st and 99th percentile. YUV is that of BT.601 in video range.
 
     Raises:
         ImageError: if the encoding is not known, or size, step and data do not fit together.
@@ -55,40 +55,60 @@ def decode_image(raw: RawImage) -> np.ndarray:
         )
     if encoding in _COLOURS:
         return _decode_channels(raw, *_COLOURS[encoding])
+    if encoding in BAYER:
+        kind, _ = BAYER[encoding]
+        return demosaiced(encoding, eight_bits(_values(raw, kind, 1)[..., 0]))
     if encoding in _PACKED_YUV:
         return _decode_packed(raw, _PACKED_YUV[encoding])
     if encoding in _PLANAR_YUV:
         return _decode_planar(raw, _PLANAR_YUV[encoding])
-    hint = ""
-    if encoding.startswith("bayer"):
-        hint = "; run image_proc's debayer node before it"
     raise ImageError(
-        f"the image's encoding is {quoted(raw.encoding)}, but must be one of "
-        f"{', '.join(ENCODINGS)}{hint}"
+        f"the image's encoding is {quoted(raw.encoding)}, but must be one of {', '.join(ENCODINGS)}"
     )
 
 
 def _decode_channels(raw: RawImage, kind: type, channels: int, order: list[int]) -> np.ndarray:
-    rows = _rows(raw, raw.height, raw.width * channels * np.dtype(kind).itemsize)
-    values = rows.view(np.dtype(kind).newbyteorder(">" if raw.big_endian else "<"))
-    pixels: np.ndarray = values.reshape(raw.height, raw.width, channels)
+    pixels = _values(raw, kind, channels)
+    if channels == 4:  # opacity says nothing of how faint the colours are
+        pixels = pixels[..., :3]
+        order = order[:3]
+    pixels = eight_bits(pixels)
     if channels != 3 or order != [0, 1, 2]:
         pixels = pixels[..., order]
-    if kind is np.uint16:
-        grey = values.reshape(raw.height, raw.width) if channels == 1 else None
-        if grey is not None and grey.max() < _FAINT:
-            return np.repeat(_stretched(grey)[..., None], 3, axis=-1)
-        # The nearest of 256 levels, as OpenCV rounds; in 32 bits, as 65535 + 128 is more than 16.
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.ascontiguousarray(pixels)
 
 
-def _stretched(grey: np.ndarray) -> np.ndarray:
-    """Return (H, W) uint16 as uint8, its 1st percentile black and its 99th white."""
-    low, high = np.percentile(grey[::_EACH, ::_EACH], [1, 99])
+def _values(raw: RawImage, kind: type, channels: int) -> np.ndarray:
+    """Return an image's values, (H, W, channels)."""
+    rows = _rows(raw, raw.height, raw.width * channels * np.dtype(kind).itemsize)
+    values = rows.view(np.dtype(kind).newbyteorder(">" if raw.big_endian else "<"))
+    return values.reshape(raw.height, raw.width, channels)
+
+
+def eight_bits(values: np.ndarray) -> np.ndarray:
+    """Return values (H, W) or (H, W, C), uint8 or uint16 of any byte order, as uint8."""
+    if values.dtype.itemsize == 1:
+        return values
+    if values.max() < _FAINT:
+        return _stretched(values)
+    # The nearest of 256 levels, as OpenCV rounds; in 32 bits, as 65535 + 128 is more than 16.
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    """Return uint16 as uint8, the 1st percentile black and the 99th white."""
+    low, high = np.percentile(values[::_EACH, ::_EACH], [1, 99])
     scale = np.float32(255 / max(high - low, 1))
-    levels = (grey.astype(np.float32) - np.float32(low)) * scale
+    levels = (values.astype(np.float32) - np.float32(low)) * scale
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def demosaiced(encoding: str, mosaic: np.ndarray) -> np.ndarray:
+    """Return the colours of a Bayer mosaic (H, W) uint8, one of `BAYER`, as (H, W, 3) BGR."""
+    cv2 = opencv(f"an image in {encoding}")
+    if min(mosaic.shape) < 2:
+        raise ImageError(f"an image in {encoding} must have two rows and columns or more")
+    return cv2.cvtColor(np.ascontiguousarray(mosaic), getattr(cv2, BAYER[encoding][1]))
 
 
 def _decode_packed(raw: RawImage, code: str) -> np.ndarray:
@@ -160,12 +180,21 @@ _PACKED_YUV = {
     "yuyv": "COLOR_YUV2BGR_YUY2",
 }
 _PLANAR_YUV = {"nv12": "COLOR_YUV2BGR_NV12", "nv21": "COLOR_YUV2BGR_NV21"}
-ENCODINGS = (*_COLOURS, *_PACKED_YUV, *_PLANAR_YUV)
+#: ROS names a mosaic by the colours of its first two rows, OpenCV by those of the second pixels.
+_MOSAICS = {"rggb": "BG", "bggr": "RG", "gbrg": "GR", "grbg": "GB"}
+BAYER = {
+    f"bayer_{order}{bits}": (kind, f"COLOR_Bayer{name}2BGR")
+    for bits, kind in ((8, np.uint8), (16, np.uint16))
+    for order, name in _MOSAICS.items()
+}
+"""Type and OpenCV's conversion of each mosaic of a colour camera's sensor."""
+ENCODINGS = (*_COLOURS, *BAYER, *_PACKED_YUV, *_PLANAR_YUV)
 """The encodings that are decoded; capitals do not matter."""
 
 
 def is_padded(raw: RawImage) -> bool:
     """Say whether rows are longer than their pixels, for encodings that hold pixels one by one."""
-    kind, channels, _ = _COLOURS.get(raw.encoding.lower(), (np.uint8, 1, []))
-    bytes_a_pixel = 2 if raw.encoding.lower() in _PACKED_YUV else np.dtype(kind).itemsize * channels
+    encoding = raw.encoding.lower()
+    kind, channels, _ = _COLOURS.get(encoding, (BAYER.get(encoding, (np.uint8,))[0], 1, []))
+    bytes_a_pixel = 2 if encoding in _PACKED_YUV else np.dtype(kind).itemsize * channels
     return raw.step != raw.width * bytes_a_pixel

@@ -69,7 +69,7 @@ def of_channels(bgr: np.ndarray, encoding: str) -> tuple[np.ndarray, np.ndarray]
     return plain, wanted
 
 
-CHANNELS = [name for name in ENCODINGS if not name.startswith(("yu", "uy", "nv"))]
+CHANNELS = [name for name in ENCODINGS if not name.startswith(("yu", "uy", "nv", "bayer"))]
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
@@ -105,6 +105,46 @@ def test_an_infrared_image_of_few_bits_is_as_bright_as_others(bits: int) -> None
     assert image.shape == (48, 64, 3)
     assert image[20, 25].tolist() == [255] * 3
     assert image[2, 2].tolist() == [0] * 3
+
+
+def mosaic(colours: np.ndarray, order: str) -> np.ndarray:
+    """What a sensor sees behind a filter whose first two rows have some colours, (H, W)."""
+    seen = np.empty(colours.shape[:2], colours.dtype)
+    for pixel, colour in enumerate(order):
+        rows, columns = slice(pixel // 2, None, 2), slice(pixel % 2, None, 2)
+        seen[rows, columns] = colours[rows, columns, "bgr".index(colour)]
+    return seen
+
+
+@pytest.mark.parametrize("order", ["rggb", "bggr", "gbrg", "grbg"])
+def test_a_mosaic_becomes_colours_raw_compressed_and_in_few_bits(order: str) -> None:
+    y, x = np.mgrid[:48, :64] * 1.0
+    colours = np.stack([60 + x, 90 + y, 180 - x], -1).astype(np.uint8)
+    seen = mosaic(colours, order)
+    inner = np.s_[4:-4, 4:-4]
+
+    def near(found: np.ndarray) -> None:
+        assert found.shape == colours.shape and found.dtype == np.uint8
+        np.testing.assert_allclose(found[inner].astype(int), colours[inner], atol=4)
+
+    near(decode_image(RawImage(seen.tobytes(), 64, 48, f"bayer_{order}8", 64)))
+    deep = (seen.astype(">u2") * 257).tobytes()
+    near(decode_image(RawImage(deep, 64, 48, f"bayer_{order}16", 128, big_endian=True)))
+    packed = cv2.imencode(".png", seen)[1].tobytes()
+    near(decode_compressed(packed, f"bayer_{order}8; png compressed "))
+    faint = decode_image(
+        RawImage((seen.astype("<u2") * 16).tobytes(), 64, 48, f"bayer_{order}16", 128)
+    )
+    assert faint.min() < 10 and faint.max() > 245, "12 bits of 16 are stretched"
+    grey = decode_compressed(packed, "mono8; png compressed ")
+    np.testing.assert_array_equal(grey, np.repeat(seen[..., None], 3, -1))
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (48, 64, 3)])
+def test_a_png_of_12_bits_in_16_is_as_bright_as_others(shape: tuple[int, ...]) -> None:
+    values = np.linspace(300, 2300, int(np.prod(shape))).reshape(shape).astype(np.uint16)
+    found = decode_compressed(cv2.imencode(".png", values)[1].tobytes(), "16UC1; png compressed ")
+    assert found.shape == (48, 64, 3) and found.min() < 10 and found.max() > 245
 
 
 def yuv_planes(bgr: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -159,7 +199,8 @@ WRONG = [
     (RawImage(bytes(180), WIDTH, HEIGHT, "bgr8", 0), "in rows of 0"),
     (RawImage(bytes(180), 0, HEIGHT, "bgr8", 30), "0 x 6 pixels"),
     (RawImage(bytes(180), 10**6, 10**6, "bgr8", 30), "1 to 32768 on a side"),
-    (RawImage(bytes(180), WIDTH, HEIGHT, "bayer_rggb8", 10), "image_proc's debayer"),
+    (RawImage(bytes(180), WIDTH, 1, "bayer_rggb8", 10), "two rows and columns"),
+    (RawImage(bytes(180), WIDTH, HEIGHT, "bayer_rggb12", 10), "encoding is 'bayer_rggb12'"),
     (RawImage(bytes(180), WIDTH, HEIGHT, "32FC1", 40), "encoding is '32FC1'"),
     (RawImage(bytes(180), 9, HEIGHT, "yuv422", 18), "an even width, not 9"),
     (RawImage(bytes(180), WIDTH, 5, "nv12", 10), "even sides, not 10 x 5"),
