@@ -22,8 +22,8 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("pstmo_ros")
-#: What makes the lifter tell what the monitor reads. The cloud must come in a level frame: newer
-#: monitors look at the heights in its own frame, older ones at those in the base frame.
+#: What makes the lifter tell what the monitor reads. The cloud must come in a level frame: some
+#: releases of the monitor look at the heights in its own frame, most at those in the base frame.
 LIFTER = {
     "publish_points": ("true", "Whether the lifter publishes the cloud that the monitor reads."),
     "floor_frame": ("base_footprint", "Frame whose plane z = 0 is the floor."),

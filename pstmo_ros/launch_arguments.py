@@ -155,7 +155,7 @@ def check_sources(
     if cameras and started:
         raise ConfigError(
             f"cameras:={cameras} and {started[0]} exclude one another: this launch file starts one "
-            "camera; start a detector_node in each camera's namespace (docs/robots.md)"
+            "camera; start a detector_node in each camera's namespace (docs/robots_reference.md)"
         )
     if "player" in sources and image:
         raise ConfigError("player and image exclude one another: both give keypoints")

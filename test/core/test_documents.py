@@ -332,6 +332,10 @@ def test_python_in_documents_runs(
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_links_files_and_names_in_documents_exist(path: Path) -> None:
     text = path.read_text()
+    for target, section in re.findall(r"\]\(([^)#:\s]*)#([^)\s]+)\)", text):
+        headings = re.findall(r"^#+ (.+)$", (path.parent / (target or path.name)).read_text(), re.M)
+        slugs = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+        assert section in slugs, f"{target}#{section}"
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         assert target.startswith("https://") or (path.parent / target).exists(), target
     if path.name == "CHANGELOG.md":
@@ -351,3 +355,13 @@ def is_defined(name: str) -> bool:
     except ImportError:
         return hasattr(importlib.import_module(module), attribute)
     return True
+
+
+def test_what_a_robot_needs_is_one_page_with_each_camera() -> None:
+    """The rest is in robots_reference.md."""
+    lines = (ROOT / "docs" / "robots.md").read_text().splitlines()
+    assert len(lines) <= 80
+    rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("| ")}
+    assert {"RealSense", "OAK-D", "ZED", "webcam"} <= set(rows)
+    assert all("image:=" in rows[name] for name in ("RealSense", "OAK-D", "ZED"))
+    assert "## Not a safety device" in lines

@@ -97,8 +97,8 @@ class CollisionMonitor:
         turn = matrix_from_quaternion(np.array([q.x, q.y, q.z, q.w]))
         in_base = points @ turn.T + np.array([move.x, move.y, move.z])
         low, high = self._own["min_height"], self._own["max_height"]
-        # Older monitors look at heights in the base frame, newer ones in the cloud's: in a level
-        # frame on the floor both see the same.
+        # Most monitors look at heights in the base frame, some in the cloud's: in a level frame on
+        # the floor both see the same.
         keep = (points[:, 2] >= low) & (points[:, 2] <= high)
         np.testing.assert_array_equal(keep, (in_base[:, 2] >= low) & (in_base[:, 2] <= high))
         return in_base[keep, :2]
