@@ -1,9 +1,10 @@
 """Atomic writes: a file or folder appears complete under its name, or not at all.
 
-What is being written lies in the same folder under a temporary name, hidden and random, which is
-created exclusively (no link is followed, nothing that is there is touched) and locked while its
-writer lives. The kernel drops the lock when the writer dies, so what a killed run left is told from
-what another run is writing, on any machine that sees the folder, and is removed by the next run.
+Data are written into the same folder under a hidden, random, temporary name. The temporary file is
+created exclusively (no link is followed, nothing existing is touched) and stays locked as long as
+its writer lives. The kernel drops the lock when the writer dies: so the next run can tell, on any
+machine that sees the folder, what a killed run has left from what another run is writing, and
+removes it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _FULL = 1 << 20
 
 
 class OutputError(PstmoError):
-    """An output that would cost the user something; says what, and what to do."""
+    """An output that would destroy something of the user's; says what, and what to do."""
 
 
 class NoRoomError(OutputError, OSError):

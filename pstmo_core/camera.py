@@ -1,4 +1,4 @@
-"""A calibrated camera: from pixels, lens distortion and all, to viewing rays."""
+"""A calibrated camera: turns pixels into viewing rays and removes lens distortion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of the errors that a user can mend: each says what is wrong, where, and what to do."""
+"""The base class of errors that a user can fix: each says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 

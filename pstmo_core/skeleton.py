@@ -1,4 +1,4 @@
-"""The Human3.6M skeleton of 17 joints: the one home of joint names, order, edges and sides."""
+"""The Human3.6M skeleton of 17 joints: their names, order, edges and sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the node costs beside the network: each part of its way from message to message.
+"""Measures what the node costs besides the network: each part from message to message.
 
 The parts are run one after the other in one process as the node runs them, network included, so
 that they find the processor's caches as they do in use. Both topics have a subscriber.

@@ -1,4 +1,4 @@
-"""What the lifter has for each camera: topics, calibration, stream, markers and other outputs."""
+"""What the lifter keeps per camera: topics, calibration, stream, markers and other outputs."""
 
 from __future__ import annotations
 

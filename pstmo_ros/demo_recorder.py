@@ -1,4 +1,4 @@
-"""The node that listens to a run, keypoints and skeletons, and saves what it heard."""
+"""The node that records the keypoints and skeletons of a run into a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of the demonstration: keypoints sent, skeletons received, and what follows from both."""
+"""A run of the demonstration: keypoints sent, skeletons received, and figures from both."""
 
 from __future__ import annotations
 

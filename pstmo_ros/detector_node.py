@@ -45,9 +45,9 @@ def _load(kind: str, options: DetectorOptions) -> Detector:
 class DetectorNode(GuardedNode):
     """Subscribes to images while active; publishes People2D, without ids, at the images' stamps.
 
-    A thread of its own looks at the newest image; images that come while it is busy are replaced
-    by newer ones, counted and reported. The camera's calibration is not passed on: who needs it
-    (the lifter) subscribes to it.
+    A separate thread processes the newest image; images that arrive while it is busy are replaced
+    by newer ones, counted and reported. The camera's calibration is not passed on, because the
+    lifter subscribes to it directly.
 
     Args:
         load: makes the detector of a kind with options.

@@ -1,4 +1,4 @@
-"""Detector and lifter in one process, on demand with a camera: images to skeletons.
+"""Detector and lifter in one process, optionally with the camera: images to skeletons.
 
 Messages between these nodes stay inside the process. This matters most for images: large ones that
 are sent best-effort from another process are often lost on a busy machine.

@@ -1,4 +1,4 @@
-"""Where images are published, and as which type."""
+"""Finds the topic and type under which images are published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image messages to (H, W, 3) uint8 BGR: by cv_bridge where it works, else by the core's decode.
+"""Converts image messages to (H, W, 3) uint8 BGR, by cv_bridge where it works, else by the core.
 
 cv_bridge is compiled against one version of NumPy, and with another it raises or ends the process;
 its Python side reads big-endian images and rows padded by odd amounts wrongly. So it is tried

@@ -1,4 +1,4 @@
-"""The subscription to keypoints, and what is known of messages that never came."""
+"""The subscription to keypoints, which also counts messages that were lost."""
 
 from __future__ import annotations
 

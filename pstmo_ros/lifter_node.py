@@ -47,8 +47,8 @@ _Heard = tuple[CameraPipeline, People2D, int, int]
 class LifterNode(GuardedNode):
     """Subscribes to People2D while active; publishes Skeletons3D, MarkerArray, SkeletonLayout.
 
-    It serves one camera, or several in one inference. In every state it says on /diagnostics how
-    it is.
+    It serves one camera, or several in one inference, and reports its health on /diagnostics in
+    every lifecycle state.
 
     Raises:
         ConfigError: if a parameter that it was started with is wrong.

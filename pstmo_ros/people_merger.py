@@ -1,4 +1,4 @@
-"""The node that merges the people that the lifters of several cameras see."""
+"""The node that merges the skeletons from the lifters of several cameras."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from pstmo_ros.parameters import NEVER, Parameters
 from pstmo_ros.run_node import run_node
 
 _PATIENCE = 2.0
-"""Seconds without a message of the frame that is used after which another one is; and by how much
-stamps of cameras may differ."""
+"""Seconds: after such a silence a message may bring another frame; stamps of cameras may differ by
+as much."""
 _FARTHEST = 1e6
-"""Metres, and square metres."""
+"""Largest coordinate in metres, and largest covariance in square metres."""
 _SUREST = 1e-9
-"""Square metres: a covariance below is none."""
+"""Square metres: a covariance with a smaller eigenvalue is invalid."""
 _QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -87,7 +87,7 @@ class PeopleMerger(Node):
         self._markers = SkeletonMarkers(MarkerStyle())
         self._frame_id, self._heard = "", float("-inf")
         self._stamps: dict[str, tuple[float, int]] = {}
-        """Of each camera when it was heard last, seconds of this machine, and its stamp."""
+        """Per camera: when its last message came (seconds, monotonic), and the message's stamp."""
         self._merged = self.create_publisher(Skeletons3D, own.merged_topic, _QOS)
         self._drawn = self.create_publisher(MarkerArray, "merged_markers", _QOS)
         for topic in own.topics:
@@ -130,7 +130,7 @@ class PeopleMerger(Node):
         """Return whom of a message's people can be merged, and tell of the others."""
         placed = [person for person in people if person.root_source != person.ROOT_NONE]
         if len(placed) < len(people):
-            self._tell("no_place", f"{camera}: people without a root position are left out")
+            self._tell("no_root", f"{camera}: people without a root position are left out")
         if len(placed) > MOST_PEOPLE:
             sentence = f"{camera}: {len(placed)} people in a message, {MOST_PEOPLE} are merged"
             self._tell("too_many_people", sentence)
@@ -138,8 +138,8 @@ class PeopleMerger(Node):
         if len(right) < len(placed[:MOST_PEOPLE]):
             self._tell(
                 "skeleton",
-                f"{camera}: people are left out whose skeleton has not {JOINTS} joints, or whose "
-                "numbers are none (NaN, infinite, or no covariance)",
+                f"{camera}: people are left out whose skeleton does not have {JOINTS} joints, or "
+                "has invalid numbers (NaN, infinite, not a covariance)",
             )
         return [_sighting(stamp, person) for person in right]
 

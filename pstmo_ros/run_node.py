@@ -1,4 +1,4 @@
-"""Runs a node as a process: a refused parameter is a sentence, Ctrl-C is a clean end."""
+"""Runs a node as a process: a wrong parameter ends in one sentence, Ctrl-C ends it cleanly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What diagnostics say of floor and depth image: residuals, and what to check if implausible."""
+"""Diagnostics of floor and depth image: residuals, and what to check if they are implausible."""
 
 from __future__ import annotations
 

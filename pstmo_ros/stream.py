@@ -1,4 +1,4 @@
-"""From messages of keypoints to messages of skeletons, between subscriber and publisher."""
+"""Turns keypoint messages into skeleton messages, between subscriber and publisher."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lifter knows in addition to keypoints: the camera's pose and the depth image."""
+"""Adds to keypoints what the lifter knows otherwise: the camera's pose and the depth image."""
 
 from __future__ import annotations
 

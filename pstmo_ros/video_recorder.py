@@ -1,4 +1,4 @@
-"""The node that listens while people in a camera's images are lifted, and keeps what it heard."""
+"""The node that records keypoints and skeletons while people in a camera's images are lifted."""
 
 from __future__ import annotations
 

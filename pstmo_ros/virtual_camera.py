@@ -1,4 +1,4 @@
-"""The node that stands for a camera: images of rendered people in real motion, and the truth."""
+"""The node that replaces a camera: images of rendered people in real motion, and ground truth."""
 
 from __future__ import annotations
 

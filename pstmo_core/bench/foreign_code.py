@@ -1,4 +1,4 @@
-"""Somebody else's code, measured in the same run: a Python file that offers one function."""
+"""Loads code to compare with: a Python file with one function, measured in the same run."""
 
 from __future__ import annotations
 

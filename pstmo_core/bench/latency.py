@@ -1,4 +1,4 @@
-"""How long one step of a stream takes: networks x people x backend x precision x threads.
+"""Measures the time of one step of a stream: networks x people x backend x precision x threads.
 
 Everything about one network is loaded at once and measured in turns, in an order that is redrawn
 for each turn, so that whatever else the machine does falls on all alike.

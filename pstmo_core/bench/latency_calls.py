@@ -1,4 +1,4 @@
-"""What is timed of a network: a stream's steps, a recorded clip, a window with nothing kept."""
+"""The calls that are timed: a stream's step, a recorded clip, a window without a cache."""
 
 from __future__ import annotations
 

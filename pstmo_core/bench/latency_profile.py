@@ -1,4 +1,4 @@
-"""What a step's time goes to: ONNX Runtime's profile of its step graph, by kind of operation."""
+"""Where a step spends its time: ONNX Runtime's profile of the step graph, by kind of operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks whose latency is measured, their files, and what each kind of call must compute."""
+"""The networks whose latency is measured, their files, and the operations of each kind of call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many multiply-accumulates a second this machine can do: large matrix products, by torch."""
+"""Measures the machine's peak of multiply-accumulates per second: large matrix products."""
 
 from __future__ import annotations
 

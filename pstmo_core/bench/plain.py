@@ -1,4 +1,4 @@
-"""STMO as the authors' code computes it, operation by operation: what speed is compared with.
+"""STMO as the authors' code computes it, operation by operation: the baseline for speed.
 
 Convolutions of one tap where one expects linear maps, three products for query, key and value, a
 LayerNorm written out with torch's `std`, all frames of the window recomputed, in torch's eager

@@ -1,4 +1,4 @@
-"""What a backend's precision costs, in millimetres: the shipped network on the shipped clip."""
+"""The error of a backend's precision in millimetres: the shipped network on the shipped clip."""
 
 from __future__ import annotations
 

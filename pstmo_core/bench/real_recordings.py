@@ -1,4 +1,4 @@
-"""Recordings of real people by calibrated cameras, with a 3D reference: one npz a camera.
+"""Recordings of real people by calibrated cameras, with a 3D reference: one npz per camera.
 
 Keys of a file, F frames, on the point names of `pstmo_core.keypoints.layouts`:
 

@@ -1,4 +1,4 @@
-"""Clips of motion capture before virtual cameras over a floor, for measurements of positions."""
+"""Motion capture seen by virtual cameras above a floor, to measure errors of positions."""
 
 from __future__ import annotations
 

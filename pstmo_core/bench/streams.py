@@ -1,4 +1,4 @@
-"""How good the poses of streams are: at any frame rate, look-ahead, with joints and frames missing.
+"""Accuracy on streams: at any frame rate and look-ahead, with missing joints and frames.
 
 Motion that no network has seen, before virtual cameras, with the errors of detectors, goes through
 the streaming core as a node would get it. One seed gives the same people, cameras and motion to all

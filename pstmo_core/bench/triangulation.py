@@ -1,4 +1,4 @@
-"""Points in space from keypoints of several calibrated cameras, with outliers left out."""
+"""Triangulates keypoints of several calibrated cameras, without the outliers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BlazePose on ONNX Runtime: people are found now and then, and each is followed by landmarks."""
+"""BlazePose on ONNX Runtime: people are searched for at intervals and followed by landmarks."""
 
 from __future__ import annotations
 

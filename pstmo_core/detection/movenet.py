@@ -1,9 +1,9 @@
-"""MoveNet: multipose finds people now and then, a network for one person follows each of them.
+"""MoveNet: multipose searches for people at intervals, a single-person network follows each.
 
-Where a person is looked for in an image follows from the keypoints in the image before. That costs
-a few milliseconds a person, sees people from nearby however small they are in the image, and is
-more exact than multipose alone. Multipose looks for people who have come, and again whenever one
-who was followed is lost or two have become one.
+A known person is looked for around the keypoints in the previous image. This costs a few
+milliseconds per person, gives small people the full resolution of a crop, and is more accurate than
+multipose alone. Multipose searches for newcomers, and again whenever a known person is lost or two
+tracks turn out to be one person.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who looks at each person again: MoveNet lightning or thunder, or a network from a user's file.
+"""The network that refines each person: MoveNet lightning or thunder, or one from a file.
 
 Thunder is more accurate and slower; each can look twice. Recordings get thunder that looks twice.
 Live images get what the machine can do in time for as many people as there are: what each takes is

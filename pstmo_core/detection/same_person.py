@@ -1,4 +1,4 @@
-"""Tells whether keypoints that were found twice are of one person."""
+"""Decides whether two sets of keypoints are the same person."""
 
 from __future__ import annotations
 

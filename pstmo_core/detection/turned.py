@@ -1,4 +1,4 @@
-"""A detector for a camera that is mounted rotated: it is shown upright images."""
+"""Wraps a detector for a camera that is mounted rotated: the detector gets upright images."""
 
 from __future__ import annotations
 

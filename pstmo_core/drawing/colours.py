@@ -1,4 +1,4 @@
-"""The colours of skeletons, RGB from 0 to 1: one home for pictures and markers.
+"""The colours of skeletons, RGB from 0 to 1, for pictures and markers alike.
 
 Okabe and Ito's, told apart by colour-blind people too and bright on a dark ground.
 """

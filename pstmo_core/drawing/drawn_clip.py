@@ -1,4 +1,4 @@
-"""A clip as it is drawn: its keypoints on the image, its skeletons beside each other on a floor."""
+"""A clip prepared for drawing: keypoints on the image, skeletons side by side on a floor."""
 
 from __future__ import annotations
 

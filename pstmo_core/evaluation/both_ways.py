@@ -1,4 +1,4 @@
-"""Windows lifted as they are and as in a mirror, and averaged, as streams do by default."""
+"""Flip averaging of windows: lifted as they are and mirrored, as streams do by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws attention maps: a row a layer, a column a head (paper, Figures 7-10)."""
+"""Draws attention maps: one row per layer, one column per head (paper, Figures 7-10)."""
 
 from __future__ import annotations
 

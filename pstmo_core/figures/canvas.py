@@ -1,4 +1,4 @@
-"""Matplotlib figures without a window or global state, and what all figures here have in common."""
+"""Matplotlib figures without a window or global state, and what all figures share."""
 
 from __future__ import annotations
 

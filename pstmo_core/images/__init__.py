@@ -1,4 +1,4 @@
-"""Images as cameras send them, to the one form that detectors take: (H, W, 3) uint8 BGR."""
+"""Converts camera images to the form that detectors take: (H, W, 3) uint8 BGR."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed images of messages and files; decoded if the size that their heads claim can be."""
+"""Decodes compressed images of messages and files, if the size in their header is allowed."""
 
 from __future__ import annotations
 

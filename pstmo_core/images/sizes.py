@@ -1,4 +1,4 @@
-"""The size that an image file claims, read from its head: decoders take memory for it at once."""
+"""Reads the size that an image file claims from its header, before a decoder allocates for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps a stream in the pixels of its first image, whatever size later images have."""
+"""Converts keypoints to pixels of the stream's first image when a camera's resolution changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What numbers of a keypoint file mean, where it does not say: pixels or shares, scores, seconds.
+"""Interprets the numbers of a keypoint file: pixels or shares, kinds of scores, units of time.
 
 Each function returns the numbers as this library has them, and a sentence where they were changed.
 """

@@ -1,4 +1,4 @@
-"""Cameras that are mounted turned: images and keypoints made upright, results turned back."""
+"""Rotated cameras: images and keypoints are turned upright, results are turned back."""
 
 from __future__ import annotations
 

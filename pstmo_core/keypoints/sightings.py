@@ -1,4 +1,4 @@
-"""Keypoints of people who come and go: a row each time that somebody was seen.
+"""Keypoints of people who come and go: one row per person and frame in which they are seen.
 
 An array of all frames times all people would be mostly empty for a recording of passers-by, and
 grow with the square of its length; these rows grow with what was seen.

@@ -1,9 +1,9 @@
-"""Who is who from image to image, where a detector gives people no ids.
+"""Tracks people from image to image, for detectors that give them no ids.
 
-Everybody's keypoints are carried on as they moved; the people of a new image are matched with them
-by how well their keypoints lie on one another, all at once (the assignment problem). Who is not
-seen is carried on for a while and so survives being hidden behind another. Ids are never given
-twice.
+Keypoints of known people are extrapolated at constant velocity. The people in a new image are
+assigned to them by the similarity of keypoints, all at once (the assignment problem). A track
+without a detection is extrapolated for a while, so people keep their ids while they are hidden
+behind others. No id is given twice.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class TrackerConfig:
 
 
 class Tracker:
-    """Names the people of images that come one after the other."""
+    """Gives ids to the people in a sequence of images."""
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The messages of this package as bags need them, without ROS: the fields of `msg/*.msg`.
+"""Definitions of this package's messages for reading and writing bags without ROS.
 
 A package that pip installs has no `msg/`; a test compares these with it.
 """

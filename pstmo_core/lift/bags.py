@@ -1,4 +1,4 @@
-"""Keypoints and images out of rosbag2 bags."""
+"""Reads keypoints and images from rosbag2 bags."""
 
 from __future__ import annotations
 

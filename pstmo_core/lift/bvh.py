@@ -1,4 +1,4 @@
-"""Skeletons as BVH, the format of animation programs: a tree of bones of fixed length, turning.
+"""Writes skeletons as BVH for animation programs: a tree of rotating bones of fixed length.
 
 A person's bones get their median length. Each joint is turned so that its bones point where the
 skeleton's do; a joint with several bones (pelvis, thorax) is turned to fit them all. BVH has y up,

@@ -1,4 +1,4 @@
-"""Calibrations in other programs' words, put into those of camera_calibration.
+"""Translates other programs' calibration files into the form of camera_calibration.
 
 Kalibr's camchain, ORB-SLAM's settings, flat files with fx, fy, cx, cy as SDKs print them, and
 OpenCV's XML.

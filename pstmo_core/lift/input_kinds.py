@@ -1,4 +1,4 @@
-"""What an input is: keypoints, a video, a camera, a folder of images or a bag."""
+"""Recognises the kind of an input: keypoints, a video, a camera, a folder of images or a bag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many inputs over the cores of this machine."""
+"""Distributes inputs over the cores of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many inputs over a Ray cluster, whose machines see the same files."""
+"""Distributes inputs over a Ray cluster whose machines see the same files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Merges the people that several cameras see: matched by root position, fused by covariance.
 
-Every camera's lifter tells of its own people, under its own ids, in one frame that all share. Who
-stands where a known person should be now is that person. A person keeps the id while one camera
-after the other sees them, and for a while when none does.
+Each camera's lifter reports people under its own ids, in a frame that all cameras share. Somebody
+who stands where a known person is expected is taken to be that person. People keep their ids when
+they move from one camera's view to another's, and for a while when no camera sees them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LEAST_SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """What one camera tells of one person."""
+    """One person as one camera reports them."""
 
     stamp: int
     """Nanoseconds."""
@@ -83,7 +83,7 @@ class Merged:
 
 
 class Merger:
-    """Merges what cameras tell. Stamps of all cameras are of one clock.
+    """Merges the reports of several cameras, whose stamps must come from one clock.
 
     Args:
         people: that are kept at most; further ones are left out.

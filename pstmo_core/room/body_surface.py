@@ -1,4 +1,4 @@
-"""The surface of a body: how far joints lie behind it, and which joints it hides."""
+"""The body's surface: how far joints lie behind it, and which joints it hides."""
 
 from __future__ import annotations
 

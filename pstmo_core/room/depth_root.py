@@ -1,4 +1,4 @@
-"""How far away people are, from the depth image at their joints.
+"""Measures people's distances from the depth image at their joints.
 
 Joints lie behind the surface that the camera sees; the middle of the trunk by 11 to 17 cm,
 depending on the side from which it is seen. Limbs are thin, and a reading may hit the background

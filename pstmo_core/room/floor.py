@@ -1,4 +1,4 @@
-"""How far away people are, from the floor: rays of ankles that stand on it meet a known plane.
+"""Measures people's distances from the floor: rays of standing ankles meet a known plane.
 
 A camera of known height and tilt sees an ankle along a ray. If the foot stands, the ankle lies in a
 plane a few centimetres above the floor, where the ray meets this plane. This gives the lifted

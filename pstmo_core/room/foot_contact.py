@@ -1,4 +1,4 @@
-"""Which feet are on the floor: those whose ankles are still and as low as those of standing feet.
+"""Detects feet on the floor: their ankles are still and as low as those of standing feet.
 
 The decision has hysteresis: the limits for a foot that already stands are wider than for one that
 begins to stand.

@@ -1,4 +1,4 @@
-"""Poses of cameras that cannot be right: not optical, at no height, rotated otherwise."""
+"""Detects camera poses that cannot be right: not optical, not above the floor, or rotated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People's sizes, and so their distances, fused from floor, depth image, stated or usual height.
+"""Fuses people's sizes, and thus their distances, from floor, depth, stated or average height.
 
 A lifted skeleton that lies on its keypoints' rays is known up to its size. Each source measures the
 size with a variance of its own; one filter per person combines them and keeps the height while no

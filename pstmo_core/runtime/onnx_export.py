@@ -1,4 +1,4 @@
-"""Weights to ONNX: graphs that ONNX Runtime and TensorRT 8.6 and later read.
+"""Exports weights to ONNX, in graphs that ONNX Runtime and TensorRT 8.6 and later read.
 
 The step graph runs SEM on new frames, TEM and MOFA on windows gathered from kept rows; the window
 graph takes whole windows. Both compute by `pstmo_core.model.step.network`, on the same weights in

@@ -1,4 +1,4 @@
-"""What people look like: limbs, trunk and head round the 17 joints, and their colours."""
+"""The appearance of rendered people: limbs, trunk and head around the 17 joints, and colours."""
 
 from __future__ import annotations
 

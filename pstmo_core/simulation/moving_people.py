@@ -1,4 +1,4 @@
-"""Real motion of several people, put on one floor before the virtual camera."""
+"""Real motion of several people, placed on one floor in front of the virtual camera."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ class StreamBuffer:
     The rows lie in arrays of twice the capacity: the newest rows are always one contiguous slice,
     and once in `capacity` frames they are moved to the front. Nothing is allocated per frame.
 
-    A frame also has a place, a number below `capacity + spare` that it has to itself: what is kept
-    of a frame elsewhere is found by it and need not move. A place that is given up is not given to
-    another frame before `spare` further ones have come.
+    A frame also has a place: a number below `capacity + spare` that no other frame has, under which
+    other modules keep data of this frame without moving them. A place that becomes free is not
+    reused before `spare` further frames have come.
     """
 
     def __init__(self, capacity: int, slots: int, spare: int = 0) -> None:

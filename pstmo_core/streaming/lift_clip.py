@@ -1,4 +1,4 @@
-"""The offline twin of the node: a recorded clip through the same streaming core."""
+"""Lifts a recorded clip offline, with the streaming core that the node uses."""
 
 from __future__ import annotations
 

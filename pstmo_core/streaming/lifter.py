@@ -36,7 +36,7 @@ class StreamLifter:
     """Lifts a stream of keypoint frames, any number of people, in the order of their stamps.
 
     Each frame is answered once, with the skeletons of the people in it, as soon as the stream has
-    come as far after it as the look-ahead asks. What happens to faults:
+    advanced past it by the look-ahead. How faults are handled:
 
     - a frame that is late by at most `reorder` is sorted in, and answered unless a later one was
       answered already; a streaming network ignores every late frame;

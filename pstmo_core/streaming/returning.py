@@ -67,8 +67,8 @@ class Returning:
 
     Args:
         remember: seconds for which somebody is remembered; 0 recognises nobody.
-        floor: metres of the floor over the plane z = 0 of the level frame.
-        people: that are remembered at most; who was seen longest ago goes first.
+        floor: height of the floor above the plane z = 0 of the level frame in metres.
+        people: how many are remembered at most; those not seen for longest are forgotten first.
     """
 
     def __init__(self, remember: float, floor: float = 0.0, people: int = 256) -> None:

@@ -1,4 +1,4 @@
-"""How tall people are as they were lifted, also while their legs are hidden."""
+"""People's heights as lifted, also while their legs are hidden."""
 
 from __future__ import annotations
 

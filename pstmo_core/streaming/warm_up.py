@@ -1,4 +1,4 @@
-"""Does in advance the imports and first runs that would delay a stream's first frames."""
+"""Runs the imports and first inferences in advance that would delay a stream's first frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of the lifter on the room: frames of TF and depth images."""
+"""Parameters for TF frames, the IMU and depth images."""
 
 from __future__ import annotations
 

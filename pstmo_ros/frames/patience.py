@@ -1,4 +1,4 @@
-"""Whether an image should wait for a transform, or has waited in vain too often."""
+"""Decides whether an image waits for its transform, or too many before it did so in vain."""
 
 from __future__ import annotations
 

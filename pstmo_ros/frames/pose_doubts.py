@@ -1,4 +1,4 @@
-"""What is said of a camera's pose that cannot be right."""
+"""Log messages about camera poses that cannot be right."""
 
 from __future__ import annotations
 

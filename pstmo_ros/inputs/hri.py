@@ -1,4 +1,4 @@
-"""Everybody's hri_msgs/Skeleton2D below /humans/bodies (REP-155), put together image by image."""
+"""Collects the hri_msgs/Skeleton2D of all bodies below /humans/bodies (REP-155) per image."""
 
 from __future__ import annotations
 

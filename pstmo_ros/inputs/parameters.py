@@ -1,4 +1,4 @@
-"""Parameters of the lifter on keypoints that come in other packages' messages or other units."""
+"""Parameters for keypoints in other packages' messages or in other units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outputs that the parameters ask for, as one."""
+"""All outputs that the parameters turn on, behind one interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People as frames of TF: body_ID in the pelvis, on demand all links of REP-155's human model."""
+"""People as TF frames: body_ID at the pelvis, optionally all links of REP-155's human model."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_one_person_before_two_cameras_is_told_once_and_of_both(lifters: Lifters
     assert first.id == both.id
     assert both.root.x == pytest.approx(1.1, abs=0.02)
     assert both.root_source == Skeleton3D.ROOT_EXTERNAL
-    assert lifters.merger.drops.counts["no_place"] == 2
+    assert lifters.merger.drops.counts["no_root"] == 2
 
 
 def test_a_camera_in_another_frame_is_left_out_and_told(lifters: Lifters) -> None:

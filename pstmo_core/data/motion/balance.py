@@ -1,4 +1,4 @@
-"""How often which motion is drawn: by what people do and who does it, not for how long."""
+"""Balances training data: motion is drawn by action and actor, not by its share of the frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that were not captured: other proportions, sides and combinations of real motion.
+"""Augments bodies: other proportions, mirrored sides, limbs combined from several clips.
 
 The motion capture shows few people. Proportions are therefore drawn from the ranges of people in
 general, so that the network does not learn how those few were built.

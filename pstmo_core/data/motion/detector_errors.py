@@ -1,4 +1,4 @@
-"""Keypoints as detectors really give them: errors that last, swapped sides, cut bodies, and scores.
+"""Simulated errors of real detectors: lasting errors, swapped sides, cut-off bodies, and scores.
 
 Sizes are shares of the person's apparent size (the RMS distance of joints from the pelvis), fitted
 to the residuals of MoveNet and BlazePose on real video (docs/training.md). Each window draws its

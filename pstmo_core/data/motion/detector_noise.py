@@ -1,4 +1,4 @@
-"""What a keypoint detector does to keypoints: jitter, bias, outliers and joints not seen.
+"""A simple model of a keypoint detector: jitter, bias, outliers and joints not seen.
 
 All sizes are shares of the person's apparent size (the RMS distance of joints from the pelvis), so
 that near and far people are treated alike. Each window draws its own level between clean and bad.

@@ -1,4 +1,4 @@
-"""Where detectors put joints: not where motion capture has them, and no two in the same place.
+"""Joint definitions: every detector puts joints elsewhere, and none where motion capture does.
 
 People who label images put hips on the trochanters, which lie lower and further out than the
 capture's centres of rotation, and shoulders on top; ankles are taken higher. It is some centimetres

@@ -1,4 +1,4 @@
-"""What a data file is, what is in it, and what is wrong with it: `pstmo data check`."""
+"""Says what a data file is, what it holds and what is wrong with it: `pstmo data check`."""
 
 from __future__ import annotations
 

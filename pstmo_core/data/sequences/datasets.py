@@ -1,4 +1,4 @@
-"""Which data set a run trains or is evaluated on: the one place where names become files.
+"""Loads the data set that a configuration names, for training or evaluation.
 
 The licensed data sets are not part of this repository; every file of theirs that is asked for and
 not there is named together with the place to get it (docs/data.md).

@@ -1,4 +1,4 @@
-"""The calibration of Human3.6M's four cameras: numbers of the data set, as its users share them.
+"""The calibration of Human3.6M's four cameras, as published with the data set.
 
 They come with the data set; this is their form in VideoPose3D (common/h36m_dataset.py): a unit
 quaternion w, x, y, z that turns the camera's frame into the world's, and the camera's place in

@@ -1,4 +1,4 @@
-"""What a file of keypoints says; what it does not say is None."""
+"""The content of a keypoint file; what it does not state is None."""
 
 from __future__ import annotations
 

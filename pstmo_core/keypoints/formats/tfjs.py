@@ -1,4 +1,4 @@
-"""TensorFlow.js: a list of frames of named points; one person, or the list that it returns."""
+"""TensorFlow.js: frames of named points, of one person or as its detectors return them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ultralytics' labels: a folder of NAME_1.txt, a line a person, in shares of the image."""
+"""Ultralytics' labels: a folder of NAME_1.txt, one line per person, as shares of the image size."""
 
 from __future__ import annotations
 

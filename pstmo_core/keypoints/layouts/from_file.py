@@ -1,4 +1,4 @@
-"""A layout that a user describes in a YAML file: the names of its points, and what they make.
+"""A layout from a user's YAML file: the names of its points and the joints made of them.
 
     name: my_detector
     points: [nose, left_shoulder, right_shoulder, left_ear, right_ear, left_hip, right_hip, ...]

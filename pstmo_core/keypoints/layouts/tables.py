@@ -1,4 +1,4 @@
-"""Tables that make Human3.6M joints of source points: what the layouts have in common.
+"""The parts that layouts share of the tables from source points to Human3.6M joints.
 
 Each of the 17 joints is a weighted sum of named source points; further
 entries of a joint are fallbacks, taken in order where a point of the entry before is not seen. A

@@ -1,4 +1,4 @@
-"""Plain npz files, read only where their arrays have a size that can be."""
+"""Reads plain npz files if the sizes that their headers claim are allowed."""
 
 from __future__ import annotations
 

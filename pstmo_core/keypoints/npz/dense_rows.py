@@ -1,4 +1,4 @@
-"""Arrays of frames times people, stored in memory only where somebody was, written as npz."""
+"""Arrays of frames times people, kept in memory only where somebody was seen, written as npz."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read npz files that hold pickled objects, so that nothing in them can run.
+"""Reads npz files that hold pickled objects without running anything in them.
 
 Pose data sets are distributed as npz files of nested dictionaries, which NumPy stores by pickle;
 `numpy.load(allow_pickle=True)` runs whatever such a file asks for. Here a pickle may name only the

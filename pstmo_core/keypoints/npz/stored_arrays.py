@@ -1,4 +1,4 @@
-"""Arrays as pickles describe them: taken down first, built of their bytes afterwards.
+"""Arrays as pickles describe them: recorded while reading, built from their bytes afterwards.
 
 The stand-ins by which `unpickle` reads NumPy's arrays without calling what NumPy pickles ask for.
 """

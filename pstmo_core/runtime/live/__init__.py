@@ -1,1 +1,1 @@
-"""Running a network STMO-Live: one step per frame, with a row of numbers for each person's past."""
+"""Runs STMO-Live: one step per frame, with a row of state for each person."""

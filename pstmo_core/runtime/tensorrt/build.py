@@ -1,4 +1,4 @@
-"""From an ONNX file to the bytes of a TensorRT engine; one code path for TensorRT 8.6 to 11.
+"""Builds a TensorRT engine from an ONNX file; one code path for TensorRT 8.6 to 11.
 
 The engine is built by a process of its own. TensorRT takes seconds to minutes for it, much memory,
 and ends its process on some faults; whoever waits must neither stall nor die of that.

@@ -1,4 +1,4 @@
-"""Is a CUDA device there? Asked of the driver alone, before anything heavy is touched.
+"""Asks the driver whether there is a CUDA device, before anything heavy is loaded.
 
 Without a device, TensorRT returns objects that wrap a null pointer, and the next call on one of
 them ends the process. So no TensorRT object is created before `probe_cuda` has returned.

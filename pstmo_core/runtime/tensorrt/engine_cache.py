@@ -1,4 +1,4 @@
-"""Built engines on disk: found by everything they depend on, never half written, never trusted.
+"""Caches built engines on disk, keyed by all they depend on, written atomically and verified.
 
 Two files an engine: NAME.engine, and NAME.json beside it with all that the engine depends on, in
 the clear, and the hash of the engine file. NAME.lock is held while one is looked up or built, so

@@ -1,4 +1,4 @@
-"""The CPU serves while a thread gets the engine, and again when the GPU goes away."""
+"""Serves from the CPU while a thread gets the engine ready, and again if the GPU fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Machines as they are: no home, nothing writable, other users, odd paths, checks switched on."""
+"""Unusual machines: no home, nothing writable, other users, odd paths, checks turned on."""
 
 from __future__ import annotations
 
