@@ -53,8 +53,8 @@ def keypoints_from_images(
             ids = identify(tracker, stamp, found.points, found.scores, detector.layout, config)
             builder.add(stamp, ids, found.points, found.scores)
             crowded += found.left_out > 0
-            if progress is not None and images.count:
-                progress(min(1.0, len(builder) / images.count))
+            if progress is not None and (images.seconds or images.count):
+                progress(min(1.0, _share(images, len(builder), builder.lasted)))
     except KeyboardInterrupt:
         if not images.live or builder is None:
             raise
@@ -73,7 +73,7 @@ def keypoints_from_images(
         *ended,
         *images.notes,
         *lost,
-        *_notes(images, len(clip), clip.ids),
+        *_notes(images, clip.stamps, clip.ids),
         *_crowd(crowded),
         f"keypoints by {detector.describe()}",
     )
@@ -117,10 +117,25 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _notes(images: Images, frames: int, ids: tuple[str, ...]) -> tuple[str, ...]:
+def _share(images: Images, frames: int, lasted: int) -> float:
+    """Return how much is done after some images and nanoseconds."""
+    return lasted / 1e9 / images.seconds if images.seconds else frames / (images.count or 1)
+
+
+def _is_cut(images: Images, frames: int, lasted: float) -> bool:
+    """Say whether an input ended early, after some images and seconds."""
+    if images.live or not images.count or frames >= images.count - max(2, images.count // 50):
+        return False
+    if not images.seconds:
+        return True
+    # With a frame rate that varies, the number of images is a guess.
+    return lasted < images.seconds - max(3 * lasted / max(frames, 1), images.seconds / 50)
+
+
+def _notes(images: Images, stamps: np.ndarray, ids: tuple[str, ...]) -> tuple[str, ...]:
     notes = []
-    frames += images.faults.total()
-    if not images.live and images.count and frames < images.count - max(2, images.count // 50):
+    frames = len(stamps) + images.faults.total()
+    if _is_cut(images, frames, float(np.ptp(stamps)) / 1e9):
         notes.append(
             f"only {frames} of {images.count} images could be decoded: the file is truncated or "
             "damaged"

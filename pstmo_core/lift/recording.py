@@ -36,6 +36,11 @@ class ClipBuilder:
         """Return the number of frames."""
         return len(self._frames)
 
+    @property
+    def lasted(self) -> int:
+        """Nanoseconds from the first frame to the newest."""
+        return self._frames[-1][0] - self._frames[0][0] if self._frames else 0
+
     def add(self, stamp: int, ids: tuple[str, ...], points: np.ndarray, scores: np.ndarray) -> None:
         """Add a frame: its stamp in nanoseconds, P ids, points (P, J, 2), scores (P, J)."""
         self._frames.append((stamp, ids, points.astype(np.float32), scores.astype(np.float32)))

@@ -19,7 +19,9 @@ from pstmo_core.images import ImageError
 from pstmo_core.images.compressed import MOST_PIXELS_OF_FILES, read_image
 from pstmo_core.lift.input_kinds import IMAGE_SUFFIXES, SourceError, without_password
 
-_USUAL_RATE = 25.0
+_USUAL_RATE, _FASTEST = 25.0, 1e4
+#: How far pixels may be from square, and a ratio of their sides that no camera has.
+_SQUARE, _MOST_STRETCHED = 0.01, 4.0
 #: How addresses begin at which a file may lie.
 _OF_FILES = ("http://", "https://", "file://")
 _PATIENCE = 10_000
@@ -37,6 +39,9 @@ class Images:
     """Images that cannot be decoded are left out and counted in `faults`."""
     count: int | None = None
     """Number of images that the input claims to have; None where it is not known."""
+    seconds: float | None = None
+    """How long it claims to last; None where it is not known. Some videos do not say how many
+    images they have: `count` is then what it would be at a constant frame rate."""
     live: bool = False
     """Whether they come from a camera now, and end when the user says so."""
     camera: Camera | None = None
@@ -104,17 +109,26 @@ def folder_images(folder: Path, fps: float | None) -> Images:
 def video_images(path: Path, fps: float | None) -> Images:
     """Return the images of a video at its own time stamps, or at `fps` frames per second.
 
+    They are upright and have square pixels, as players show them.
+
     Raises:
         SourceError: if it cannot be opened.
     """
     capture = _open_video(path)
-    count = int(capture.get(_opencv().CAP_PROP_FRAME_COUNT))
+    cv2 = _opencv()
+    count, rate = (capture.get(what) for what in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS))
+    stretched = _stretch(capture) is not None
     capture.release()
 
     def frames() -> Iterator[Frame]:
         return _video_frames(path, fps)
 
-    return Images(frames, count if count > 0 else None)
+    return Images(
+        frames,
+        count=int(count) if count > 0 else None,
+        seconds=count / rate if count > 0 and 0 < rate < _FASTEST and not fps else None,
+        notes=("its pixels are not square: images were stretched, as players do",) * stretched,
+    )
 
 
 def camera_images(
@@ -217,7 +231,8 @@ def _video_frames(path: Path, fps: float | None) -> Iterator[Frame]:
     capture = _open_video(path)
     try:
         rate = capture.get(cv2.CAP_PROP_FPS)
-        step = 1e9 / (fps or (rate if 0 < rate < 1e4 else _USUAL_RATE))
+        step = 1e9 / (fps or (rate if 0 < rate < _FASTEST else _USUAL_RATE))
+        size = _stretch(capture)
         index, last = 0, -1
         while True:
             there, image = capture.read()
@@ -226,10 +241,32 @@ def _video_frames(path: Path, fps: float | None) -> Iterator[Frame]:
             own = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
             # Some files have no stamps, or the same one again and again.
             stamp = round(index * step) if fps else own if own > last else last + round(step)
-            yield stamp, image
+            yield stamp, image if size is None else cv2.resize(image, size)
             index, last = index + 1, stamp
     finally:
         capture.release()
+
+
+def _stretch(capture: Any) -> tuple[int, int] | None:
+    """Return the width and height at which a video's pixels are square; None if they are."""
+    cv2 = _opencv()
+    width, height, across, down = (
+        capture.get(what)
+        for what in (
+            cv2.CAP_PROP_FRAME_WIDTH,
+            cv2.CAP_PROP_FRAME_HEIGHT,
+            cv2.CAP_PROP_SAR_NUM,
+            cv2.CAP_PROP_SAR_DEN,
+        )
+    )
+    if across <= 0 or down <= 0:
+        return None
+    wide = across / down
+    if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180:  # images are turned before they come
+        wide = 1 / wide
+    if abs(wide - 1) < _SQUARE or not 1 / _MOST_STRETCHED < wide < _MOST_STRETCHED:
+        return None
+    return round(width * max(wide, 1)), round(height * max(1 / wide, 1))
 
 
 def _opencv() -> ModuleType:
