@@ -102,7 +102,7 @@ def standing_stamps(stand: Stand) -> Outcome:
         raise AttackError(process.log[-500:])
     end = process.resources()
     works = _is_told(peer) and peer.is_answered(time.time_ns())
-    result = f"{start.memory:.0f} MB before, {end.memory:.0f} MB after, told on /diagnostics"
+    result = f"{start.memory:.0f} MB before, {end.memory:.0f} MB after, reported on /diagnostics"
     return Outcome(f"{sent} messages", result, works and end.memory < start.memory + 30)
 
 

@@ -18,7 +18,7 @@ _KEPT_UP = 0.99
 
 
 def overload(stand: Stand) -> Outcome:
-    """64 people at 120 frames per second: told on /diagnostics, bounded, over at once."""
+    """64 people at 120 frames per second: reported on /diagnostics, bounded, over at once."""
     process, peer = stand.lifter(parameters={"max_people": str(CROWD)})
     sent = _stream(stand, peer, CROWD, RATE)
     status, values = peer.status()
@@ -30,7 +30,7 @@ def overload(stand: Stand) -> Outcome:
     over = peer.is_answered() and process.is_alive
     result = (
         f"{taken} taken ({values.get('busy with a frame median (ms)', '?')} ms each), {lost} lost "
-        f"before the node and {'told' if told else 'NOT TOLD'} on "
+        f"before the node and {'reported' if told else 'NOT REPORTED'} on "
         f"/diagnostics; the first frame after it answered within "
         f"{(time.monotonic() - began) * 1e3:.0f} ms"
     )
@@ -64,7 +64,7 @@ def grid(stand: Stand) -> Outcome:
             best = rate if share >= _KEPT_UP and sent >= _KEPT_UP * rate * seconds else best
         lines.append(f"| {people} | " + " | ".join(cells) + " |")
         kept_up.append(f"{people} people at {best:.0f} Hz" if best else f"{people} people at none")
-    told = "was told as lost" if explained else "was NOT ALL told as lost"
+    told = "was reported as lost" if explained else "was NOT ALL reported as lost"
     result = f"kept up with {', '.join(kept_up)}; what was not taken {told}"
     peer.spin(1.2)  # the crowd leaves: it took all places
     passed = explained and process.is_alive and peer.is_answered()

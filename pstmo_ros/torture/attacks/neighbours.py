@@ -73,7 +73,7 @@ def two_publishers(stand: Stand) -> Outcome:
     peer.destroy_publisher(second)
     peer.spin(0.5)
     works = process.is_alive and peer.is_answered()
-    result = f"{resets} jumps of time told of, answered at once when one was gone"
+    result = f"{resets} jumps of time reported, answered at once when one was gone"
     return Outcome(f"{sent} messages", result, works and told and resets > 0)
 
 

@@ -112,7 +112,7 @@ def judged(
     medians = [s.median for s in samples if math.isfinite(s.median)]
     last = samples[-1]
     result = (
-        f"{taken} of {sent} taken, {lost} lost before the node and told, {answered} answered; "
+        f"{taken} of {sent} taken, {lost} lost before the node and reported, {answered} answered; "
         f"{samples[0].memory:.0f} MB after {samples[0].seconds:.0f} s, {last.memory:.0f} MB at the "
         f"end; from the second third's beginning to the end {growth:+.1f} MB, {handles:+d} "
         f"handles, {threads:+d} threads; median latency {min(medians, default=math.nan):.1f} to "
