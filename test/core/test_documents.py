@@ -119,6 +119,8 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
     ("pytest ", "it is a part of these tests", lambda shown: (ROOT / shown.words[1]).is_file()),
     ("pip install", "it asks a package registry", extra_exists),
     ("python3 -m pip install", "it asks a package registry", not_ours),
+    ("pre-commit ", "it fetches the tools that its configuration names",
+     exists(".pre-commit-config.yaml")),
     ("python3 -m venv", "library_wheel.py makes one", exists("test/support/library_wheel.py")),
     ("rosdep ", "it needs ROS 2 from Debian packages", not_ours),
     ("colcon ", "scripts/setup.sh has run it", not_ours),
