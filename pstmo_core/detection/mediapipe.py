@@ -10,6 +10,7 @@ import numpy as np
 
 from pstmo_core.detection.base import Detections, DetectorError
 from pstmo_core.detection.options import DetectorOptions
+from pstmo_core.errors import how_to_install
 
 WHERE = (
     "get pose_landmarker_full.task at "
@@ -81,7 +82,7 @@ def _library() -> tuple[Any, Any]:
     except (ImportError, OSError) as error:  # OSError: a system library that it needs is missing
         raise DetectorError(
             f"the detector mediapipe needs MediaPipe, which does not load in {sys.executable} "
-            f"({error}): pip install mediapipe, or pip install -e '.[mediapipe]' in the repository"
+            f"({error}): pip install mediapipe, or {how_to_install('mediapipe')}"
         ) from error
     del vision  # imported so that tasks.vision is there
     return mediapipe, tasks

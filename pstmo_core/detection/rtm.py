@@ -16,6 +16,7 @@ import numpy as np
 from pstmo_core.detection.base import Detections, DetectorError
 from pstmo_core.detection.network_file import open_session
 from pstmo_core.detection.options import DetectorOptions
+from pstmo_core.errors import how_to_install
 from pstmo_core.keypoints.layouts import get_layout
 
 WHERE = (
@@ -137,6 +138,6 @@ def _library() -> Any:
     except ImportError as error:
         raise DetectorError(
             f"the detector rtm needs rtmlib, which does not load in {sys.executable} ({error}): "
-            "pip install rtmlib, or pip install -e '.[rtm]' in the repository"
+            f"pip install rtmlib, or {how_to_install('rtm')}"
         ) from error
     return rtmlib
