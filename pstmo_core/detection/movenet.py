@@ -172,7 +172,7 @@ class MovenetDetector:
 
     def _looked_at_again(self, image: np.ndarray, refiner: Refiner) -> _People:
         """Return those of the image before who are found in this one."""
-        squares, enough = squares_round(self._people.points, self._people.scores)
+        squares, enough = squares_round(self._people.points, self._people.scores, image.shape)
         if not enough.any():
             return _People.nobody()
         before = self._people.of(enough)
@@ -201,7 +201,7 @@ class MovenetDetector:
         alike = likeness(people.points, people.scores, found.points, found.scores)
         matched = one_to_one(alike)
         new = ~matched.any(0)
-        squares, enough = squares_round(found.points, found.scores)
+        squares, enough = squares_round(found.points, found.scores, image.shape)
         new &= enough
         points, scores = refiner.detect(image, squares[new])
         same = likeness(people.points, people.scores, points, scores) >= SAME

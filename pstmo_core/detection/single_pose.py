@@ -20,6 +20,8 @@ SEEN = 0.2
 _FEWEST = 4
 #: How much larger than the keypoints' box a square is.
 _MARGIN = 1.25
+#: Lengths of shank and leg, in those of the trunk, with feet.
+_SHANK, _LEG = 1.0, 1.8
 #: How much larger the square of the second look is.
 _WIDER = 1.15
 #: The points of a person in a mirror.
@@ -126,21 +128,66 @@ def square_crop(image: np.ndarray, square: np.ndarray, side: int) -> np.ndarray:
     return cv2.warpAffine(part, to_part, (side, side), flags=how)
 
 
-def squares_round(points: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def squares_round(
+    points: np.ndarray, scores: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return squares (P, 3) round people, and (P,) whether enough of each is seen for one.
 
+    Legs that are not seen must have room in the square, if the image has it: otherwise they would
+    never be seen again.
+
     Args:
-        points: (P, J, 2) pixels.
-        scores: (P, J).
+        points: (P, 17, 2) pixels.
+        scores: (P, 17).
+        shape: height and width of the image.
     """
     seen = (scores >= SEEN)[..., None]
     low = np.where(seen, points, np.inf).min(1)
     high = np.where(seen, points, -np.inf).max(1)
+    legs_low, legs_high = _room_for_legs(points, seen[..., 0])
+    edge = np.array(shape[1::-1], np.float32)
+    low = np.minimum(low, np.maximum(legs_low, 0))
+    high = np.maximum(high, np.minimum(legs_high, edge))
     enough = seen[..., 0].sum(1) >= _FEWEST
     with np.errstate(invalid="ignore"):  # infinite where nothing is seen
         squares = np.concatenate([(low + high) / 2, (high - low).max(-1, keepdims=True)], -1)
     squares[:, 2] = np.maximum(squares[:, 2] * _MARGIN, 1)
     return squares, enough
+
+
+def _room_for_legs(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where feet may be, (P, 2) low and high pixels, of people without a seen ankle.
+
+    They are a shank from a knee that is seen, or a leg from a hip: below it, and where the trunk
+    points to. For others, and where no trunk is seen, low is infinite and high minus infinity.
+
+    Args:
+        points: (P, 17, 2) pixels.
+        seen: (P, 17).
+    """
+    shoulders, hips, knees, ankles = [5, 6], [11, 12], [13, 14], [15, 16]
+    lost = np.any(seen[:, shoulders], 1) & np.any(seen[:, hips], 1) & ~np.any(seen[:, ankles], 1)
+    trunk = _middle(points, seen, hips) - _middle(points, seen, shoulders)
+    length = np.linalg.norm(trunk, axis=-1, keepdims=True)
+    size = np.maximum(length[:, 0], np.linalg.norm(points[:, 5] - points[:, 6], axis=-1))
+    below = np.broadcast_to((0.0, 1.0), trunk.shape)
+    ways = np.stack([below, trunk / np.maximum(length, 1e-6)], 1)
+    by_knees = np.any(seen[:, knees], 1)
+    reach = np.where(by_knees, _SHANK, _LEG) * size
+    joints = np.where(by_knees[:, None], knees, hips)
+    there = np.take_along_axis(seen, joints, 1)[:, :, None, None] & lost[:, None, None, None]
+    ends = np.take_along_axis(points, joints[..., None], 1)[:, :, None]
+    ends = ends + (reach[:, None, None] * ways)[:, None]  # (P, joints, ways, 2)
+    return (
+        np.where(there, ends, np.inf).min((1, 2)),
+        np.where(there, ends, -np.inf).max((1, 2)),
+    )
+
+
+def _middle(points: np.ndarray, seen: np.ndarray, pair: list[int]) -> np.ndarray:
+    """Return the mean (P, 2) of those of two points that are seen."""
+    weights = seen[:, pair, None] + 1e-6
+    return (points[:, pair] * weights).sum(1) / weights.sum(1)
 
 
 def steadied(before: np.ndarray, squares: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ import pytest
 
 cv2 = pytest.importorskip("cv2", reason="images need OpenCV")
 
+from shared_files import shared  # noqa: E402
+
 from pstmo_core.detection import DetectorError, DetectorOptions, load_detector  # noqa: E402
 from pstmo_core.detection.movenet import MovenetDetector  # noqa: E402
 from pstmo_core.detection.multipose import Found  # noqa: E402
@@ -252,7 +254,7 @@ def test_a_second_look_through_a_mirror_finds_the_same_person_and_trembles_less(
     """The same image, moved by less than a pixel: whatever the points do is the network's noise."""
     network = SinglePose(FILE)
     found = load_detector().detect(park[0])
-    squares, _ = squares_round(found.points, found.scores)
+    squares, _ = squares_round(found.points, found.scores, park[0].shape)
     tremble, answers = {}, {}
     for twice in (False, True):
         moved = [
@@ -264,6 +266,41 @@ def test_a_second_look_through_a_mirror_finds_the_same_person_and_trembles_less(
         answers[twice] = np.mean(moved, axis=0)[seen]
     assert tremble[True] < 0.85 * tremble[False]
     assert np.median(np.abs(answers[True] - answers[False])) < 4
+
+
+def test_legs_that_are_not_seen_have_room_where_the_image_has_it() -> None:
+    """Whose ankles were lost once would be looked for without them ever after."""
+    standing = np.zeros((1, 17, 2))
+    standing[0, :5] = (300, 100)
+    for joints, height in (((5, 6), 160), ((7, 8), 220), ((9, 10), 280), ((11, 12), 280)):
+        standing[0, joints] = (300, height)
+    standing[0, (13, 14)], standing[0, (15, 16)] = (300, 380), (300, 480)
+    scores = np.full((1, 17), 0.8)
+
+    def bottom(shape: tuple[int, int], *lost: int) -> float:
+        known = scores.copy()
+        known[0, lost] = 0.05
+        squares, enough = squares_round(standing, known, shape)
+        assert enough.all()
+        return float(squares[0, 1] + squares[0, 2] / 2)
+
+    whole = bottom((720, 960))
+    assert bottom((720, 960), 15, 16) >= whole - 1
+    assert bottom((720, 960), 13, 14, 15, 16) >= whole - 1
+    assert bottom((720, 960), 15) == whole, "an ankle behind the other leg changes nothing"
+    assert bottom((300, 960), 13, 14, 15, 16) < 350, "nobody looks below the image"
+
+
+def test_whose_ankles_a_search_missed_is_seen_whole_at_once() -> None:
+    """Of people nearby multipose misses the ankles, the more of them the larger its input."""
+    video = cv2.VideoCapture(str(shared("data/video/pose_squats.mp4")))
+    near = [video.read()[1] for _ in range(4)]
+    options = DetectorOptions(pose_model="lightning", input_size=512)
+    detector = load_detector("movenet", options)
+    found = [detector.detect(image) for image in near]
+    assert all(len(one.points) == 1 for one in found)
+    assert min(one.scores[0, 15:].min() for one in found) > 0.5
+    assert min(one.points[0, 15:, 1].min() for one in found) > 900
 
 
 def test_a_large_person_is_seen_at_the_networks_size_without_a_pattern_of_single_pixels() -> None:
