@@ -34,6 +34,8 @@ PERSON_SCORE = 0.2
 _CONFIRMED = 0.3
 #: Likeness up to which two whom multipose tells apart are two: one may stand before the other.
 _CLOSE = 0.75
+#: Score from which on a search's point, outside of where a person was looked for, is believed.
+_OUTSIDE = 0.3
 #: Images after two became one in which the other is searched for.
 _REUNION = 10
 #: Searches in a row that a person who is followed may be missing from.
@@ -65,6 +67,21 @@ class _People:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def take_from_outside(self, found: Found, matched: np.ndarray) -> None:
+        """Take points from a search that were not seen, and lie where nobody had looked.
+
+        Args:
+            found: by the search, Q people.
+            matched: (P, Q) who is who.
+        """
+        whose, which = np.nonzero(matched)
+        square, points = self.squares[whose, None], found.points[which]
+        outside = (np.abs(points - square[..., :2]) > square[..., 2:] / 2).any(-1)
+        unseen = (self.scores[whose] < SEEN) & (square[..., 2] > 0)
+        taken = outside & unseen & (found.scores[which] >= _OUTSIDE)
+        self.points[whose] = np.where(taken[..., None], points, self.points[whose])
+        self.scores[whose] = np.where(taken, found.scores[which], self.scores[whose])
 
     def of(self, which: np.ndarray) -> _People:
         """Return some of them."""
@@ -200,6 +217,7 @@ class MovenetDetector:
         found = Found(found.points[several], found.scores[several], found.sure[several])
         alike = likeness(people.points, people.scores, found.points, found.scores)
         matched = one_to_one(alike)
+        people.take_from_outside(found, matched)
         new = ~matched.any(0)
         squares, enough = squares_round(found.points, found.scores, image.shape)
         new &= enough

@@ -303,6 +303,18 @@ def test_whose_ankles_a_search_missed_is_seen_whole_at_once() -> None:
     assert min(one.points[0, 15:, 1].min() for one in found) > 900
 
 
+def test_who_comes_out_from_behind_a_wall_is_seen_whole_by_the_next_search() -> None:
+    """Her head is where nobody looked while her legs were all that was seen."""
+    image = cv2.VideoCapture(str(shared("data/video/pose_squats.mp4"))).read()[1]
+    behind = image.copy()
+    behind[:560] = 150
+    detector = load_detector("movenet", DetectorOptions(pose_model="lightning"))
+    seen = [
+        int((detector.detect(shown).scores[0] > 0.3).sum()) for shown in [behind] * 4 + [image] * 3
+    ]
+    assert max(seen[:4]) < 12 and seen[-1] == 17
+
+
 def test_a_large_person_is_seen_at_the_networks_size_without_a_pattern_of_single_pixels() -> None:
     """A fine chequerboard is grey from afar, and edges stay where they are."""
     image = np.zeros((1200, 1200, 3), np.uint8)
