@@ -5,6 +5,7 @@ Rules and words as in `pstmo_core.streaming`: one frame, person, moment and join
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 import numpy as np
@@ -78,6 +79,7 @@ def window(
     points = np.zeros((model.frames, 17, 2), np.float32)
     known = np.zeros((model.frames, 17), np.float32)
     stamps = sorted(history)
+    seen = [[stamp for stamp in stamps if history[stamp].scores[n] > 0] for n in range(17)]
     for place in range(model.frames):
         steps = place - (model.frames - 1 - config.look_ahead)
         moment = target + steps * round(model.step * NS)
@@ -88,27 +90,28 @@ def window(
             if near and history[nearest].scores[joint] > 0:
                 value = history[nearest].points[joint], history[nearest].scores[joint]
             else:
-                value = between(history, stamps, joint, moment, config)
+                value = between(history, seen[joint], joint, moment, config)
             if value is not None:
                 points[place, joint], known[place, joint] = value
     return points, known
 
 
 def between(
-    history: History, stamps: list[int], joint: int, moment: int, config: StreamConfig
+    history: History, sightings: list[int], joint: int, moment: int, config: StreamConfig
 ) -> tuple[np.ndarray, float] | None:
     """A joint interpolated between its sightings round a moment, if they are close enough.
 
     With it the lower of both scores.
     """
-    sightings = [stamp for stamp in stamps if history[stamp].scores[joint] > 0]
-    earlier = [stamp for stamp in sightings if stamp <= moment]
-    later = [stamp for stamp in sightings if stamp >= moment]
-    if not earlier or not later or later[0] - earlier[-1] > config.max_gap * NS:
+    until, since = bisect_right(sightings, moment), bisect_left(sightings, moment)
+    if until == 0 or since == len(sightings):
         return None
-    first, second = history[earlier[-1]], history[later[0]]
+    before, after = sightings[until - 1], sightings[since]
+    if after - before > config.max_gap * NS:
+        return None
+    first, second = history[before], history[after]
     start, end = first.points[joint], second.points[joint]
-    weight = (moment - earlier[-1]) / max(later[0] - earlier[-1], 1)
+    weight = (moment - before) / max(after - before, 1)
     return start + np.float32(weight) * (end - start), min(
         first.scores[joint], second.scores[joint]
     )
