@@ -7,8 +7,8 @@ cut short (`SHORTER`), and files that cannot be had are made (`write_stand_ins`)
 
 from __future__ import annotations
 
-import functools
 import importlib
+import itertools
 import json
 import re
 import shutil
@@ -278,25 +278,31 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory, mocap_file: Path) -> Pat
 
 
 @pytest.fixture(scope="module")
-def ending_of(
-    installed_wheel: InstalledWheel, tmp_path_factory: pytest.TempPathFactory, stand_ins: Path
-) -> Callable[[Shown], Ending]:
-    """Tells how a command ended: those of its document have run, in order, in a folder."""
-
-    @functools.cache
-    def run(document: str) -> dict[Shown, Ending]:
+def endings(
+    request: pytest.FixtureRequest,
+    installed_wheel: InstalledWheel,
+    tmp_path_factory: pytest.TempPathFactory,
+    stand_ins: Path,
+) -> dict[Shown, Ending]:
+    """How commands ended: all of each document of which one is tested, in order, in a folder."""
+    chosen = {
+        item.callspec.params["shown"].document
+        for item in request.session.items
+        if getattr(item, "originalname", "") == test_a_command_runs_as_it_is_shown.__name__
+    }
+    commands = [[each for each in RUN if each.document == document] for document in sorted(chosen)]
+    series = []
+    for of_one in commands:
         folder = tmp_path_factory.mktemp("document") / "here"
         shutil.copytree(stand_ins, folder, symlinks=True)
-        commands = [each for each in RUN if each.document == document]
-        ended = installed_wheel.run_all(list(map(arguments, commands)), folder)
-        return dict(zip(commands, ended, strict=True))
-
-    return lambda shown: run(shown.document)[shown]
+        series.append((folder, [arguments(each) for each in of_one]))
+    ended = itertools.chain(*installed_wheel.run_all(series))
+    return dict(zip(itertools.chain(*commands), ended, strict=True))
 
 
 @named(RUN)
-def test_a_command_runs_as_it_is_shown(shown: Shown, ending_of: Callable[[Shown], Ending]) -> None:
-    ending = ending_of(shown)
+def test_a_command_runs_as_it_is_shown(shown: Shown, endings: dict[Shown, Ending]) -> None:
+    ending = endings[shown]
     assert ending.code == 0 and "Traceback" not in ending.output, ending.output
 
 

@@ -72,7 +72,8 @@ def endings(
     (folder / "recordings").mkdir()
     write_view(folder / "recordings")
     commands = [[*name.split(), *arguments] for name, (arguments, _) in MAIN_PATHS.items()]
-    return dict(zip(MAIN_PATHS, installed_wheel.run_all(commands, folder), strict=True))
+    (endings,) = installed_wheel.run_all([(folder, commands)])
+    return dict(zip(MAIN_PATHS, endings, strict=True))
 
 
 def test_the_wheel_holds_the_library_with_its_files_and_nothing_else(wheel: Path) -> None:

@@ -29,6 +29,7 @@ from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.lifter import StreamLifter
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
+from pstmo_ros import depth_images
 from pstmo_ros.conversions import floats, joints_of, stamp_ns, time_message
 from pstmo_ros.frames.static_frame import publish_static_frame, transform_message
 from pstmo_ros.lifter_node import LifterNode
@@ -208,9 +209,24 @@ def image_of(pixels: np.ndarray, encoding: str, row: int) -> Image:
     )  # fmt: skip
 
 
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[Image]:
+    """The depth images that lifters have taken in, who listen however slow the machine is."""
+    images: list[Image] = []
+    take = depth_images.DepthImages._on_image
+
+    def keep(self: depth_images.DepthImages, message: Image) -> None:
+        take(self, message)
+        images.append(message)
+
+    monkeypatch.setattr(depth_images.DepthImages, "_on_image", keep)
+    monkeypatch.setattr(depth_images, "_IDLE", 600.0)
+    return images
+
+
 @pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
 def test_a_depth_image_places_people_and_a_late_one_does_not(
-    robot: Callable[..., Robot], encoding: str
+    robot: Callable[..., Robot], taken: list[Image], encoding: str
 ) -> None:
     here = robot(depth_topic="depth")
     depth = here.create_publisher(Image, "depth", 10)
@@ -218,7 +234,7 @@ def test_a_depth_image_places_people_and_a_late_one_does_not(
     truth = []
     for row in range(50):
         depth.publish(depth_image(row, encoding))
-        here.spin_for(0.02)
+        here.spin_until(lambda row=row: len(taken) > row)
         truth.append(VIEW.to_camera(here.show(row)))
         here.spin_until(lambda row=row: len(here.answers) > row)
     assert here.answers[-1].people[0].root_source == Skeleton3D.ROOT_DEPTH
@@ -269,7 +285,7 @@ def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(
 
 
 def test_feet_are_held_and_hands_measured_where_that_is_asked_for(
-    robot: Callable[..., Robot],
+    robot: Callable[..., Robot], taken: list[Image]
 ) -> None:
     here = robot(
         floor_frame="map", depth_topic="depth", hold_feet=True, joint_depths=True, tf_timeout=1.0
@@ -283,7 +299,7 @@ def test_feet_are_held_and_hands_measured_where_that_is_asked_for(
         body = MovingPeople.shipped(1).joints(row / FPS)[0]
         metres = draw_depth(half, body_parts(body, look), room)
         depth.publish(image_of(np.rint(metres * 1000).astype(np.uint16), "16UC1", row))
-        here.spin_for(0.02)
+        here.spin_until(lambda row=row: len(taken) > row)
         true.append(here.show(row))
         here.spin_until(lambda row=row: len(here.answers) > row)
     people = [answer.people[0] for answer in here.answers]

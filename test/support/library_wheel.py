@@ -12,22 +12,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-#: Runs many commands in one process, so that torch is imported once.
+#: Runs series of commands, each series in a process of its own, of which torch is there already.
 _SERIES = """
-import contextlib, io, json, sys, traceback
+import contextlib, importlib.util, io, json, os, sys, traceback
 from pstmo_core.cli import main
 
-for arguments in json.load(sys.stdin):
-    sys.argv, said, code = ["pstmo", *arguments], io.StringIO(), 0
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        except BaseException:
-            traceback.print_exc()
-            code = 1
-    print(json.dumps([code, said.getvalue()]), flush=True)
+def run(commands):
+    for arguments in commands:
+        sys.argv, said, code = ["pstmo", *arguments], io.StringIO(), 0
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code or 0
+            except BaseException:
+                traceback.print_exc()
+                code = 1
+        print(json.dumps([code, said.getvalue()]), flush=True)
+
+if importlib.util.find_spec("torch"):
+    import torch
+for folder, commands in json.load(sys.stdin):
+    if not os.fork():
+        os.chdir(folder)
+        run(commands)
+        os._exit(0)
+    if status := os.wait()[1]:
+        sys.exit(f"a series ended with {os.waitstatus_to_exitcode(status)}: {commands}")
 """
 
 
@@ -99,9 +110,15 @@ class InstalledWheel:
         )  # fmt: skip
         return Ending(done.returncode, done.stdout + done.stderr)
 
-    def run_all(self, commands: Sequence[Sequence[str]], folder: Path) -> list[Ending]:
-        """Run `pstmo` with each of these lists of arguments, one after the other in one process."""
+    def run_all(self, series: Sequence[tuple[Path, Sequence[Sequence[str]]]]) -> list[list[Ending]]:
+        """Run `pstmo` with lists of arguments, one after the other.
+
+        Args:
+            series: a folder, and the lists of arguments of the commands that are run in it, in one
+                process.
+        """
         # A path entry of "" would be the folder.
         program = f"import sys; sys.path = [p for p in sys.path if p]\n{_SERIES}"
-        printed = self.python(program, folder, json.dumps([list(each) for each in commands]))
-        return [Ending(*json.loads(line)) for line in printed.splitlines()]
+        given = json.dumps([(str(folder), list(map(list, lists))) for folder, lists in series])
+        ended = iter(self.python(program, series[0][0], given).splitlines())
+        return [[Ending(*json.loads(next(ended))) for _ in lists] for _, lists in series]

@@ -50,8 +50,8 @@ class World(Node):
         self.create_subscription(Log, "/rosout", lambda log: said.append(log.msg), latched)
         return said
 
-    def spin_until(self, holds: Callable[[], Any], seconds: float = 20.0) -> None:
-        """Spin until something holds, at most so long."""
+    def spin_until(self, holds: Callable[[], Any], seconds: float = 60.0) -> None:
+        """Spin until something holds, at most so long: on a busy machine nodes take their time."""
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, "it did not happen in time"

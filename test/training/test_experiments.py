@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -65,9 +66,15 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return stages
 
 
+@functools.cache
+def listed(name: str) -> Experiment:
+    """An experiment of the catalogue, read once."""
+    return load_experiment(name)
+
+
 @pytest.mark.parametrize("name", experiment_names())
 def test_every_row_of_the_catalogue_is_a_valid_training(name: str) -> None:
-    experiment = load_experiment(name)
+    experiment = listed(name)
     for row in experiment.rows:
         config = experiment.lifting(row, [])
         assert config.stage == "lift"
@@ -81,11 +88,11 @@ def test_the_catalogue_holds_the_papers_tables() -> None:
     assert {*TABLES, "mocap_components", "mocap_sem", "mocap_masking", "mocap_robustness"} <= set(
         experiment_names()
     )
-    assert [len(load_experiment(name).rows) for name in TABLES] == [6, 1, 6, 5, 7, 3, 10, 4]
+    assert [len(listed(name).rows) for name in TABLES] == [6, 1, 6, 5, 7, 3, 10, 4]
 
 
 def test_table_1s_averages_are_the_means_of_its_actions() -> None:
-    for row in load_experiment("table1").rows:
+    for row in listed("table1").rows:
         *actions, average = [value for value in row.paper if value is not None]
         assert sum(actions) / 15 == pytest.approx(average, abs=0.11), row.name
 
@@ -93,7 +100,7 @@ def test_table_1s_averages_are_the_means_of_its_actions() -> None:
 def test_numbers_that_the_paper_repeats_are_the_same_in_all_tables() -> None:
     small, full = "P-STMO-S, 243 frames", "P-STMO, 243 frames"
     last = {
-        (table, row): load_experiment(table).row(row).paper[-1]
+        (table, row): listed(table).row(row).paper[-1]
         for table, row in [
             ("table1", small), ("table6", small), ("table5", "N 243, s 2"),
             ("table3", "SEM + TEM + MOFA + MPM + TDS"),
@@ -106,7 +113,7 @@ def test_numbers_that_the_paper_repeats_are_the_same_in_all_tables() -> None:
 
 def test_rows_of_different_tables_that_are_one_network_are_one_training() -> None:
     def config(table: str, row: str) -> object:
-        experiment = load_experiment(table)
+        experiment = listed(table)
         return experiment.masked(experiment.row(row), []), experiment.lifting(
             experiment.row(row), []
         )
@@ -184,7 +191,7 @@ def test_a_row_of_table_1_runs_through_stage_i_stage_ii_and_the_refine_module(
 ) -> None:
     subjects = [*SPLITS["train"], *SPLITS["test"]]
     write_h36m(tmp_path, "cpn_ft_h36m_dbb", subjects, frames=10)
-    experiment = load_experiment("table1")
+    experiment = listed("table1")
     overrides = [
         "model.frames=9", "model.layers=1", "model.width=32", "model.feedforward=32",
         "model.sem_width=32", "optimiser.epochs=1", "optimiser.batch=64",
@@ -204,7 +211,7 @@ def test_a_table_of_licensed_data_says_that_they_are_absent(
 ) -> None:
     code, text, _ = pstmo("experiments", "report", name, "--runs", tmp_path, "--data", tmp_path)
     assert code == 0
-    assert text.count("not run: data absent") == len(load_experiment(name).rows)
+    assert text.count("not run: data absent") == len(listed(name).rows)
     code, _, error = pstmo("experiments", "run", name, "--data", tmp_path, "-o", tmp_path)
     assert code == 2
     assert "not run, data absent" in error
