@@ -134,7 +134,7 @@ class PeopleMerger(Node):
         if len(placed) > MOST_PEOPLE:
             sentence = f"{camera}: {len(placed)} people in a message, {MOST_PEOPLE} are merged"
             self._tell("too_many_people", sentence)
-        right = [person for person in placed[:MOST_PEOPLE] if _is_whole(person)]
+        right = [person for person in placed[:MOST_PEOPLE] if _is_valid(person)]
         if len(right) < len(placed[:MOST_PEOPLE]):
             self._tell(
                 "skeleton",
@@ -162,7 +162,7 @@ class PeopleMerger(Node):
             self.get_logger().warning(line)
 
 
-def _is_whole(skeleton: Skeleton3D) -> bool:
+def _is_valid(skeleton: Skeleton3D) -> bool:
     if len(skeleton.joints) != 3 * JOINTS or len(skeleton.confidence) != JOINTS:
         return False
     root, covariance = skeleton.root, np.reshape(skeleton.root_covariance, (3, 3))

@@ -67,7 +67,8 @@ def test_what_is_missing_is_named_in_one_line_with_exit_code_2(
         pytest.importorskip("torch", reason="training needs torch")
     monkeypatch.chdir(tmp_path)
     code, _, err = pstmo(*arguments)
-    (line,) = err.strip().splitlines()
+    said = err.replace("\r", "\n").splitlines()
+    (line,) = (text for text in said if text and "%|" not in text)  # a slow machine shows a bar
     assert code == 2
     assert line.startswith("error: ") and sentence in line
 
