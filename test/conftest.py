@@ -23,21 +23,20 @@ DATA = Path(__file__).parent / "data"
 #: Test files that take long because they train, start processes, wait for DDS or measure: all of
 #: their tests are `slow`, and `scripts/test.sh --quick` and `colcon test` leave them out.
 SLOW = (
-    "test_any_messages", "test_bench_*", "test_body_outputs",
-    "test_calibration_changes", "test_camera_node",
-    "test_cli", "test_collision_monitor", "test_complexity", "test_data", "test_dataset_*",
-    "test_demo_video",
+    "test_any_messages", "test_bench_*", "test_body_outputs", "test_calibration_changes",
+    "test_camera_node", "test_cli", "test_collision_monitor", "test_commands_killed",
+    "test_complexity", "test_covariance", "test_data", "test_dataset_*", "test_demo_video",
     "test_determinism", "test_distributed", "test_document*", "test_evaluate_command",
-    "test_experiments",
-    "test_export", "test_figures", "test_image_lifter", "test_inputs", "test_launch_*",
-    "test_lift_images", "test_lift_many", "test_lift_ray", "test_live_model",
-    "test_make_reference", "test_masked_model", "test_merging", "test_moving_robot",
-    "test_node_bench",
-    "test_node_frames", "test_node_outputs", "test_official", "test_raised_camera",
-    "test_robustness", "test_rotation", "test_scripts", "test_several_cameras", "test_simulation",
+    "test_experiments", "test_export", "test_figures", "test_floor", "test_full_disk*",
+    "test_held_feet", "test_image_lifter", "test_inputs", "test_joint_depths", "test_launch_*",
+    "test_lift_bags", "test_lift_images", "test_lift_many", "test_lift_ray", "test_live_model",
+    "test_make_reference", "test_masked_model", "test_merging", "test_movenet",
+    "test_moving_robot", "test_node_bench", "test_node_frames", "test_node_outputs",
+    "test_official", "test_raised_camera", "test_resolution_changes", "test_robustness",
+    "test_rotation", "test_scripts", "test_several_cameras", "test_simulation",
     "test_steadying", "test_step_graph", "test_streams", "test_tensorrt_build",
-    "test_tensorrt_device",
-    "test_torture", "test_training", "test_training_paths", "test_wheel", "test_whole_chain",
+    "test_tensorrt_device", "test_torture", "test_training", "test_training_paths",
+    "test_wheel", "test_whole_chain",
 )  # fmt: skip
 
 

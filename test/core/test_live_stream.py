@@ -80,7 +80,7 @@ def encoded(clip: Clip, count: int) -> np.ndarray:
     return np.stack(people)
 
 
-@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+@pytest.mark.parametrize("backend", ["onnxruntime", pytest.param("torch", marks=pytest.mark.slow)])
 def test_steps_equal_the_parallel_forward_over_2000_irregular_frames(
     file: Path, clip: Clip, backend: str
 ) -> None:
