@@ -79,6 +79,7 @@ def test_a_busy_detector_takes_the_newest_image_and_the_others_are_counted(
     assert "the newest is taken" in log and "broken" in log
 
 
+@pytest.mark.alone
 def test_with_a_slow_detector_answers_stay_as_fresh_as_it_can(
     world: Callable[..., Darkroom], detector: BrightSpot
 ) -> None:
@@ -95,6 +96,7 @@ def test_with_a_slow_detector_answers_stay_as_fresh_as_it_can(
     assert max(ages) <= 12  # an image waits for one other at most: 0.2 s, with some room
 
 
+@pytest.mark.alone
 def test_a_highest_rate_is_kept(world: Callable[..., Darkroom], detector: BrightSpot) -> None:
     here = world(detector, max_image_rate=5.0)
     here.start()
