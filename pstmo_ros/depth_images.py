@@ -32,10 +32,10 @@ _SHAPES = 0.03
 
 
 class DepthImages:
-    """Hears registered depth images while somebody is there: they are large.
+    """Subscribes to registered depth images only while people are seen, as the images are large.
 
     Args:
-        node: hears them.
+        node: subscribes.
         topic: of depth images that show what the colour image shows, of any resolution.
         tolerance: seconds by which a depth image may be older or newer than the keypoints.
         tell: takes a reason and a sentence on what cannot be used.

@@ -1,4 +1,4 @@
-"""When, where and at which size people are looked for in the images of one camera."""
+"""Plans when, where and at which size people are searched for in the images of one camera."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class View:
 
 
 class SearchPlan:
-    """Every few images a search: of the whole image, and in turn with it of one of its tiles.
+    """Plans a search every few images: of the whole image, alternating with one of its tiles.
 
     Args:
-        size: longest side of the network's input; 0: as the people's size asks for.
+        size: longest side of the network's input; 0: chosen by the people's size.
         every: images from one search to the next.
-        tiles: how many of them the image's longest side has; 1: none, 0: as its size asks for.
+        tiles: number along the image's longest side; 1: none, 0: chosen by the image's size.
     """
 
     def __init__(self, size: int = 0, every: int = 5, tiles: int = 0) -> None:

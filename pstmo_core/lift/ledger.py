@@ -24,7 +24,8 @@ _MOST_BYTES = 1 << 24
 class Ledger:
     """The entries of one input; its file is `BASE.lift.json`.
 
-    It is written last, so what it names is whole. Entries that do not fit count as not there.
+    It is written last, so the files that it names are complete. Entries that do not fit are
+    ignored.
     """
 
     base: Path

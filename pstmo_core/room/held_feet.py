@@ -38,7 +38,7 @@ class HeldFeet:
 
     Args:
         rows: people that can be remembered.
-        floor: metres of the floor over the plane z = 0 of the level frame.
+        floor: height of the floor above the plane z = 0 of the level frame in metres.
     """
 
     def __init__(self, rows: int, floor: float = 0.0) -> None:

@@ -138,9 +138,9 @@ def _brief(error: Exception) -> str:
 class _Unpickler(pickle._Unpickler):
     """An unpickler whose every global is a stand-in.
 
-    It is the one written in Python: ten bytes make the one written in C fill gigabytes of memory
-    (its table of objects grows to any number that the file names). Data sets are few operations
-    on large arrays, so it is as quick.
+    Its base is the implementation in Python: ten bytes can make the one in C fill gigabytes of
+    memory, because its memo table grows to any index that a file names. Data sets need few
+    operations on large arrays, so Python is as fast.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
