@@ -27,6 +27,7 @@ VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9)
 POSE = VIEW.pose
 FPS = 25.0
 AWAY = np.array([4.0])
+CORRECTED = 80
 
 
 def test_a_ray_of_an_ankle_meets_its_plane_where_the_ankle_is() -> None:
@@ -65,8 +66,12 @@ def lift(
     pose: CameraPose | None = POSE,
     without_pose: range = range(0),
     depths: float = 0.0,
+    later: CameraPose | None = None,
 ) -> tuple[list[SkeletonFrame], np.ndarray]:
-    """Return answers and true joints in the camera's frame, with keypoints as detectors have."""
+    """Return answers and true joints in the camera's frame, with keypoints as detectors have.
+
+    With a `later` pose, TF tells that one from frame `CORRECTED` on.
+    """
     rng = np.random.default_rng(4)
     in_camera = VIEW.to_camera(world)
     points = VIEW.project(in_camera) + rng.normal(0, 2.0, (*world.shape[:2], 2))
@@ -77,7 +82,7 @@ def lift(
             KeypointFrame(
                 round(row / FPS * 1e9), ("p",), seen[None].astype(np.float32),
                 np.ones((1, 17), np.float32), VIEW.width, VIEW.height, VIEW.focal,
-                None if row in without_pose else pose,
+                None if row in without_pose else later if later and row >= CORRECTED else pose,
                 of_depth[None].astype(np.float32) * np.float32(depths) if depths else None,
             )
         )  # fmt: skip
@@ -129,6 +134,22 @@ def test_a_floor_that_comes_late_makes_nobody_jump(shipped: Runtime, walk: np.nd
     change = off(late, true) - off(blind, true)
     assert np.abs(change[-1]).max() > 0.2
     assert np.linalg.norm(np.diff(change, axis=0), axis=-1).max() < 0.1
+
+
+@pytest.mark.parametrize("hold_feet", [False, True])
+def test_a_map_that_is_corrected_by_half_a_metre_makes_nobody_jump(
+    shipped: Runtime, walk: np.ndarray, hold_feet: bool
+) -> None:
+    """Seen from the camera: where the map says that people are jumps, as it must."""
+    turn = np.array([[0.87, -0.5, 0], [0.5, 0.87, 0], [0, 0, 1]])
+    turn[:2] /= np.linalg.norm(turn[0])
+    corrected = CameraPose(turn @ POSE.rotation, turn @ POSE.position + [0.5, 0.3, 0.0])
+    config = StreamConfig(hold_feet=hold_feet)
+    answers, true = lift(shipped, walk[:100], config, later=corrected)
+    joints = np.array([a.joints[0] + a.roots.position[0] for a in answers])
+    changes = np.linalg.norm(np.diff(joints - true, axis=0), axis=-1).max(-1)
+    assert changes[CORRECTED - 1 : CORRECTED + 15].max() < 0.05
+    assert share(answers, true) < 0.03
 
 
 def test_a_depth_image_places_people_and_is_named(shipped: Runtime, walk: np.ndarray) -> None:
