@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import cv2
@@ -87,12 +88,13 @@ def test_with_a_slow_detector_answers_stay_as_fresh_as_it_can(
     here = world(detector)
     here.start()
     ages = []
+    began = time.monotonic()
     for number in range(1, 61):  # 50 images/s, for 10/s
         here.images.publish(raw(number, spot(number)))
         before = len(here.keypoints)
         here.spin_for(0.02)
         ages += [number - answered for answered in here.stamps()[before:]]
-    assert 5 <= len(here.keypoints) <= 16
+    assert 5 <= len(here.keypoints) <= 10 * (time.monotonic() - began) + 4
     assert max(ages) <= 12  # an image waits for one other at most: 0.2 s, with some room
 
 
@@ -100,10 +102,11 @@ def test_with_a_slow_detector_answers_stay_as_fresh_as_it_can(
 def test_a_highest_rate_is_kept(world: Callable[..., Darkroom], detector: BrightSpot) -> None:
     here = world(detector, max_image_rate=5.0)
     here.start()
+    began = time.monotonic()
     for number in range(1, 51):
         here.images.publish(raw(number, spot(number)))
         here.spin_for(0.02)
-    assert 3 <= len(here.keypoints) <= 8
+    assert 3 <= len(here.keypoints) <= 5 * (time.monotonic() - began) + 3
 
 
 @pytest.mark.parametrize("transport", ["auto", "compressed"])
