@@ -182,6 +182,22 @@ def test_legs_are_hidden_for_whole_windows(motion: Mocap, generator: torch.Gener
     assert 0.2 < without < 0.5
 
 
+def test_a_share_of_windows_has_scattered_errors_instead(motion: Mocap) -> None:
+    """Those of `DetectorNoise` know no doubt: a joint is seen or it is not."""
+
+    def doubtful(share: float) -> float:
+        config = dataclasses.replace(
+            REAL, twins=0.0, scattered=share, errors=DetectorErrors(certain=0.0)
+        )
+        sampler = Sampler(Clips.of(motion), VIEW, config, torch.Generator().manual_seed(7))
+        scores = sampler.see(torch.arange(-13, 14).expand(400, -1) * 0.04).scores
+        return float(((scores > 0) & (scores < 1)).flatten(1).any(1).float().mean())
+
+    assert doubtful(0.0) > 0.95  # the others are outside the image
+    assert abs(doubtful(0.3) - 0.7) < 0.08
+    assert doubtful(1.0) == 0.0
+
+
 def test_a_batch_of_views_is_consistent_with_its_truth(motion: Mocap) -> None:
     """Clean joints, seen by the turned camera, lie where the truth says, up to the root's depth."""
     clean = SamplerConfig(

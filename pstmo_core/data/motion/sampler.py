@@ -67,6 +67,8 @@ class SamplerConfig:
     see `joint_definitions`."""
     errors: DetectorErrors | None = None
     """Errors of detectors as measured; None: those of `noise`."""
+    scattered: float = 0.0
+    """Share of windows whose errors are those of `noise` even so."""
     known_gravity_share: float = 0.5
     """Share of windows whose up vector the encoding `view` is told."""
     twins: float = 0.0
@@ -161,11 +163,19 @@ class Sampler:
     def _detect(
         self, in_camera: Tensor, cameras: Cameras, times: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        errors, generator = self.config.errors, self.generator
+        errors, noise, generator = self.config.errors, self.config.noise, self.generator
         if errors is None:
-            return detector_noise.apply(rays(in_camera), self.config.noise, generator)
+            return detector_noise.apply(rays(in_camera), noise, generator)
         depth = in_camera[..., 2]
-        return detector_errors.apply(rays(in_camera), cameras, depth, errors, generator, times)
+        found, scores = detector_errors.apply(
+            rays(in_camera), cameras, depth, errors, generator, times
+        )
+        if self.config.scattered:
+            rows = (self._uniform(len(found)) < self.config.scattered).nonzero()[:, 0]
+            found[rows], scores[rows] = detector_noise.apply(
+                rays(in_camera[rows]), noise, generator
+            )
+        return found, scores
 
     def _up(self, cameras: Cameras) -> Tensor:
         """The up vectors (B, 3), a degree or two off as a sensor's are; 0 where not known."""
