@@ -34,7 +34,7 @@ def lift_command(
     rectified: options.Rectified = None,
     height: options.Height = StreamConfig.height,
     rotation: options.Rotation = StreamConfig.rotation,
-    look_ahead: options.LookAhead = StreamConfig.look_ahead,
+    look_ahead: options.LookAhead = None,
     tilt: options.Tilt = None,
     model: Model = "",
     fps: Fps = None,
@@ -66,14 +66,13 @@ def lift_command(
     lifted again: repeat an interrupted call to resume it. docs/formats.md explains the files.
     """  # noqa: D301
     jobs, kinds = plan(inputs, output, list(words(formats)))
+    stream = {
+        "focal": focal, "height": height, "rotation": rotation,
+        "tilt": StreamConfig.tilt if tilt is None else tilt,
+    } | read_assignments(StreamConfig, words(setting), "setting of the stream")  # fmt: skip
     settings = LiftSettings(
         formats=kinds, overlay=overlay, model=model,
-        stream=StreamConfig(
-            **{
-                "look_ahead": look_ahead, "focal": focal, "height": height, "rotation": rotation,
-                "tilt": StreamConfig.tilt if tilt is None else tilt,
-            } | read_assignments(StreamConfig, words(setting), "setting of the stream")
-        ),
+        look_ahead=stream.pop("look_ahead", look_ahead), stream=StreamConfig(**stream),
         camera_info=camera_info, fps=fps, size=size, layout=layout, topic=topic, images=images,
         detector=detector, threads=threads, backend=backend, precision=precision,
         rectified=rectified, max_people=max_people,

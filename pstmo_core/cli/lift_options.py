@@ -10,7 +10,7 @@ import typer
 from pstmo_core.cli.app import LIST
 from pstmo_core.cli.options import option
 from pstmo_core.detection.options import KINDS
-from pstmo_core.lift.settings import FORMATS, MOST_PEOPLE
+from pstmo_core.lift.settings import FORMATS, MOST_PEOPLE, LiftSettings
 from pstmo_core.runtime import BACKENDS, PRECISIONS
 from pstmo_core.streaming.config import StreamConfig
 
@@ -74,7 +74,7 @@ Rectified = Annotated[
 ]
 Height = Annotated[float, option(StreamConfig, "height")]
 Rotation = Annotated[int, option(StreamConfig, "rotation")]
-LookAhead = Annotated[int, option(StreamConfig, "look_ahead")]
+LookAhead = Annotated[int | None, option(LiftSettings, "look_ahead")]
 Tilt = Annotated[
     float | None,
     typer.Option(

@@ -164,7 +164,7 @@ def lift_recording(
             progress(frames / len(clip))
 
     most = settings.max_people or min(people_at_once(clip, settings.stream.expire), MOST_PEOPLE)
-    config = dataclasses.replace(settings.stream, max_people=max(1, most))
+    config = dataclasses.replace(settings.stream_for(runtime.config), max_people=max(1, most))
     lifted = lift_clip(clip, runtime, config, tell, camera=camera)
     return dataclasses.replace(recording, camera=camera), lifted
 
@@ -243,7 +243,7 @@ def write_outputs(
     if "bvh" in settings.formats:
         paths += outputs.write_bvh_files(Path(job.base), lifted, ledger.require_own)
     if settings.bag:
-        look_ahead = look_ahead_ns(runtime.config, settings.stream.look_ahead)
+        look_ahead = look_ahead_ns(runtime.config, settings.stream_for(runtime.config).look_ahead)
         base = Path(job.base)
         paths += write_bag(base, lifted, settings.bag, recording.frame_id, look_ahead)
     if settings.overlay:

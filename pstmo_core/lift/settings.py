@@ -10,9 +10,12 @@ from typing import Any
 
 from pstmo_core.detection.options import DEFAULT_KIND, DetectorOptions
 from pstmo_core.errors import ConfigError
+from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.runtime import shipped_model
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.look_ahead import look_ahead_for_recordings
 
 #: Kinds of output by the suffix that asks for them; bags are folders.
 FORMATS = {".npz": "npz", ".json": "json", ".bvh": "bvh", ".mcap": "mcap", ".db3": "sqlite3"}
@@ -37,6 +40,16 @@ class LiftSettings:
     model: str = ""
     """Path of the network; empty: the shipped one."""
     stream: StreamConfig = field(default_factory=StreamConfig)
+    """Of the streaming core, except its look-ahead."""
+    look_ahead: int | None = setting(
+        None,
+        "Frames of the window (of 40 ms with the shipped network) that lie after the target frame. "
+        "By default half the window, as in the paper: more exact and calmer, for a delay that "
+        "costs nothing in a recording. 0 gives the poses that a node shows live.",
+        low=0,
+        high=175,
+        unit="frames",
+    )
     camera_info: str = ""
     """Path of a calibration."""
     rectified: bool | None = None
@@ -80,6 +93,12 @@ class LiftSettings:
             raise ConfigError("a bag is either mcap or sqlite3: ask for one of them")
         if self.camera_info and self.stream.focal:
             raise ConfigError("the calibration says the focal length: leave out --focal")
+
+    def stream_for(self, model: ModelConfig | LiveConfig) -> StreamConfig:
+        """Return the settings of the streaming core for a network."""
+        ahead = self.look_ahead
+        ahead = look_ahead_for_recordings(model) if ahead is None else ahead
+        return dataclasses.replace(self.stream, look_ahead=ahead)
 
     @property
     def bag(self) -> str:

@@ -36,6 +36,15 @@ def look_ahead_ns(model: ModelConfig | LiveConfig, frames: int) -> int:
     return round(model.step * 1e9) * frames
 
 
+def look_ahead_for_recordings(model: ModelConfig | LiveConfig) -> int:
+    """Return the look-ahead in frames that suits a recording, where delay costs nothing.
+
+    It is half the window, which makes the target the paper's centre frame. A streaming network
+    gains nothing after 160 ms.
+    """
+    return round(0.16 / FRAME) if isinstance(model, LiveConfig) else model.target
+
+
 def nearest_look_ahead(look_aheads: tuple[int, ...], frames: int) -> int:
     """Return the look-ahead of a network, in milliseconds, that is nearest to one in frames.
 

@@ -16,7 +16,7 @@ from pstmo_core.keypoints.clip import Clip, load_clip, sample_path, save_clip
 from pstmo_core.lift.bvh import write_bvh
 from pstmo_core.lift.calibration import pinhole
 from pstmo_core.lift.outputs import file_names, frame_rate, write_bvh_files, write_npz
-from pstmo_core.runtime import Runtime
+from pstmo_core.runtime import Runtime, load_runtime, shipped_model
 from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.config import StreamConfig
@@ -70,6 +70,24 @@ def test_a_keypoint_file_gives_the_numbers_of_the_streaming_core(
     with np.load(tmp_path / "o.npz") as file:
         for name, values in expected.arrays().items():
             np.testing.assert_array_equal(file[name], values)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "ahead"),
+    [("", (), 13), ("stmo_live.onnx", (), 4), ("", ("--set", "look_ahead=0"), 0)],
+)
+def test_a_recording_is_lifted_with_the_delay_that_costs_it_nothing(
+    tmp_path: Path, pstmo: Command, model: str, options: tuple[str, ...], ahead: int
+) -> None:
+    """Half the window, as in the paper; 160 ms with a streaming network."""
+    path = shipped_model().with_name(model) if model else shipped_model()
+    arguments = ("--model", path, "--backend", "onnxruntime", "--max-people", 2, *options)
+    assert pstmo("lift", sample_path(), "-o", tmp_path / "o.npz", *arguments)[0] == 0
+    config = StreamConfig(look_ahead=ahead, max_people=2)
+    runtime = load_runtime(path, backend="onnxruntime")
+    expected = lift_clip(load_clip(sample_path()), runtime, config).joints
+    with np.load(tmp_path / "o.npz") as file:
+        np.testing.assert_array_equal(file["joints"], expected)
 
 
 def test_lists_are_spelled_with_commas_or_by_repeating(tmp_path: Path, pstmo: Command) -> None:
