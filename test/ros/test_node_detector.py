@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -157,6 +158,27 @@ def test_bad_images_and_faults_are_counted_and_the_next_image_is_answered(
     here.spin_until(lambda: here.stamps() == [3])
     log = capfd.readouterr().err
     assert "encoding is '32FC1'" in log and "broken" in log
+
+
+def test_a_detector_that_adapts_and_people_who_are_left_out_are_said_once(
+    world: Callable[..., Darkroom], detector: BrightSpot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = world(detector)
+    said = here.listen_to_logs()
+    here.start()
+    find = detector.detect
+    monkeypatch.setattr(
+        detector, "detect", lambda image: dataclasses.replace(find(image), left_out=2)
+    )
+    for number in range(1, 7):
+        if number == 3:
+            monkeypatch.setattr(detector, "describe", lambda: "a spot, found faster")
+        here.images.publish(raw(number, spot(number)))
+        here.spin_until(lambda wanted=number: len(here.keypoints) == wanted)
+    here.spin_until(lambda: any("spot, found faster" in line for line in said))
+    assert sum("speed has changed: a spot, found faster" in line for line in said) == 1
+    crowd = [line for line in said if "more people are in view than the 1 who are" in line]
+    assert len(crowd) == 1 and "detected_people" in crowd[0]
 
 
 def test_nothing_is_looked_at_while_inactive_and_all_is_after_a_second_start(
