@@ -46,7 +46,10 @@ class Robot(World):
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__("robot")
-        given = {"qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, **parameters}
+        given = {
+            "qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, "expire": 5.0,
+            **parameters,
+        }  # fmt: skip
         self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
         self._keypoints = self.create_publisher(People2D, "keypoints", 100)
         self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
