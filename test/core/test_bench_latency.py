@@ -173,7 +173,10 @@ def test_a_backend_in_fp32_costs_no_precision() -> None:
     assert {(cost.backend, cost.look_ahead) for cost in costs} == {
         (backend, ahead) for backend in ("onnxruntime", "torch") for ahead in (0, 13)
     }
-    assert all(cost.largest_mm < 0.01 and 40 < cost.mpjpe_mm < 70 for cost in costs)
+    # MOFA's large sums cancel: in fp32 its pose is up to 0.05 mm from that in float64.
+    most = {0: 0.01, 13: 0.05}
+    assert all(cost.largest_mm < most[cost.look_ahead] for cost in costs)
+    assert all(cost.mean_mm < 0.001 and 40 < cost.mpjpe_mm < 70 for cost in costs)
 
 
 def test_the_peak_only_rises() -> None:

@@ -55,7 +55,9 @@ def test_the_shipped_onnx_equals_the_shipped_weights(mocap_file: Path) -> None:
     answers = [(None, expected[1]), (0, expected[0][:, 0]), (26, expected[0][:, 26])]
     for frame, answer in answers:
         ours, theirs = runtime.lift(windows.numpy(), frame), answer.numpy()
-        np.testing.assert_allclose(ours[..., :3], theirs[..., :3], atol=1e-5)
+        # MOFA's large sums cancel: in fp32 its pose is up to 5e-5 from that in float64.
+        atol = 5e-5 if frame is None else 1e-5
+        np.testing.assert_allclose(ours[..., :3], theirs[..., :3], atol=atol)
         # Sigma is given as a logarithm, to which 5e-5 is one part in 20,000 of sigma.
         np.testing.assert_allclose(ours[..., 3], theirs[..., 3], atol=5e-5)
 
