@@ -100,7 +100,7 @@ class DetectorNode(GuardedNode):
     def _deactivate(self) -> None:
         super()._deactivate()
         if dropped := self.drops.summary():
-            self.get_logger().info(f"not looked at so far: {dropped}")
+            self.get_logger().info(f"not looked at, or not at everybody, so far: {dropped}")
 
     def _release(self) -> None:
         super()._release()
@@ -166,7 +166,7 @@ class DetectorNode(GuardedNode):
         found = self._detector.detect(image)
         if (now := self._detector.describe()) != self._described:
             self._described = now
-            self.get_logger().info(f"the machine's speed has changed: {now}")
+            self.get_logger().info(f"the detector's pace has changed: {now}")
         if found.left_out:
             self._say_who_is_left_out(len(found.points))
         size = (image.shape[1], image.shape[0])
@@ -177,7 +177,7 @@ class DetectorNode(GuardedNode):
             f"more people are in view than the {followed} who are followed: detected_people sets "
             "how many are"
         )
-        if line := self.drops.add("people", sentence, time.monotonic_ns()):
+        if line := self.drops.add("crowded_images", sentence, time.monotonic_ns()):
             self.get_logger().info(line)
 
     def _end(self, worker: threading.Thread, mailbox: Mailbox[Any]) -> None:

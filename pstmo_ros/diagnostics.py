@@ -39,6 +39,8 @@ _INTERNAL = "internal"
 _MISSING = {
     "tf": "TF does not tell where the camera is at its images' stamps, so the floor or the target "
     "frame is not used: `ros2 run tf2_ros tf2_echo FLOOR_FRAME CAMERA_FRAME` shows what is missing",
+    "imu": "the IMU does not give the direction of gravity, so poses are lifted without it: "
+    "the log says why",
     "depth": "depth images are too early or too late for the keypoints: publish them with the "
     "colour images' stamps, or raise depth_tolerance",
     "depth_image": "depth images cannot be read: they must be 16UC1 or 32FC1; the log says more",

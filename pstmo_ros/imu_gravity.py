@@ -17,6 +17,8 @@ from pstmo_ros.frames.transforms import Transforms
 
 #: Seconds without a message, while there are people, after which that is told.
 _SILENCE = 3.0
+#: Seconds of silence up to which an IMU is believed to be alive.
+_BEHIND = 0.5
 _UNKNOWN = "so where up is remains unknown"
 
 
@@ -73,7 +75,7 @@ class ImuGravity:
             self._tell(
                 "imu", f"{self.topic} has been silent for {silence:.0f} s, {who}, {_UNKNOWN}"
             )
-        elif apart is not None:
+        elif apart is not None and silence < _BEHIND:
             self._tell(
                 "imu",
                 f"the newest message of {self.topic} is {apart:.1f} s from the keypoints, "
@@ -85,7 +87,9 @@ class ImuGravity:
         acceleration = message.linear_acceleration
         felt = np.array([acceleration.x, acceleration.y, acceleration.z])
         # By sensor_msgs/Imu, -1 says that there is no such measurement (a gyroscope alone).
-        if message.linear_acceleration_covariance[0] == -1 or not felt.any():
+        if message.linear_acceleration_covariance[0] == -1 or not (
+            felt.any() and np.isfinite(felt).all()
+        ):
             self._tell("imu", f"{self.topic} measures no acceleration, {_UNKNOWN}")
             return
         self._frame_id = message.header.frame_id

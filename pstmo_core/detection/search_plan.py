@@ -99,9 +99,12 @@ class SearchPlan:
         From then on tiles are searched, too, and smaller ones if theirs are too many. Without them
         in the whole image it is over.
         """
-        if missed:
+        whole = view.part == (0, 0, *self._shape)
+        if missed and whole:
+            self._crowd = max(self._crowd, 2)
+        elif missed:
             self._crowd = min(max(self._crowd, self._across(view.size)) + 1, _MOST_TILES)
-        elif view.part == (0, 0, *self._shape):
+        elif whole:
             self._crowd = 1
 
     def _size_for(self, people: np.ndarray, longest: int) -> int:

@@ -12,10 +12,11 @@ import numpy as np
 from pstmo_core.errors import PstmoError, quoted
 
 _LARGEST = 1 << 15
-#: A grey image with no value from here on is not a 16-bit one.
+#: An image with no value from here on is not a 16-bit one.
 _FAINT = 1 << 14
-#: Every so many rows and columns are looked at for its percentiles.
-_EACH = 4
+#: Every so many rows and columns are looked at for its percentiles: odd, so that each of the four
+#: pixels of a mosaic's pattern is.
+_EACH = 5
 
 
 class ImageError(PstmoError):
@@ -180,7 +181,7 @@ _PACKED_YUV = {
     "yuyv": "COLOR_YUV2BGR_YUY2",
 }
 _PLANAR_YUV = {"nv12": "COLOR_YUV2BGR_NV12", "nv21": "COLOR_YUV2BGR_NV21"}
-#: ROS names a mosaic by the colours of its first two rows, OpenCV by those of the second pixels.
+#: ROS names a mosaic by its first two rows, OpenCV by the second row's second and third pixels.
 _MOSAICS = {"rggb": "BG", "bggr": "RG", "gbrg": "GR", "grbg": "GB"}
 BAYER = {
     f"bayer_{order}{bits}": (kind, f"COLOR_Bayer{name}2BGR")

@@ -85,8 +85,8 @@ def _crowd(images: int) -> tuple[str, ...]:
     if not images:
         return ()
     return (
-        f"more people are in view than are followed, in {counted(images, 'image')}: give "
-        "--detector-option detected_people=32 or more",
+        f"more people are in view than are followed, in {counted(images, 'image')}: "
+        "--detector-option detected_people=... says how many are, at most 64",
     )
 
 

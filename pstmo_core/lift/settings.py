@@ -91,6 +91,8 @@ class LiftSettings:
             )
         if set(self.formats) >= BAGS:
             raise ConfigError("a bag is either mcap or sqlite3: ask for one of them")
+        if self.stream.look_ahead != StreamConfig.look_ahead:
+            raise ConfigError("a lift's look-ahead is LiftSettings.look_ahead, not its stream's")
         if self.camera_info and self.stream.focal:
             raise ConfigError("the calibration says the focal length: leave out --focal")
 

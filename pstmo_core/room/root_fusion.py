@@ -28,8 +28,9 @@ _FIRST_SPREAD = 0.09
 _DRIFT = 0.002
 #: Seconds over which errors of one kind of reading are alike.
 _WHITE_TIME, _STEADY_TIME = 0.4, 5.0
-#: Metres between which people are tall; readings that say otherwise are of something else.
-SHORTEST, TALLEST = 0.5, 2.4
+#: Metres between which people are tall: what is said otherwise was meant in another unit, and
+#: readings that say otherwise are of something else.
+SHORTEST, TALLEST = 0.4, 2.5
 #: Readings up to this many deviations off have full weight, larger ones a square less.
 _TRUSTED = 2.5
 #: Seconds in which what comes out follows what is known, and how fast it may move people while it

@@ -13,13 +13,12 @@ from pstmo_core.keypoints.frame import MIN_SCORE
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.room.root_fusion import SHORTEST, TALLEST
 from pstmo_core.room.upright_axes import ROTATIONS
 from pstmo_core.settings import check_settings, setting
 
 #: The tilt of a camera of which it is not known.
 TILT_UNKNOWN = 100.0
-#: Height of the smallest people, metres: what is less was meant in another unit.
-SMALLEST = 0.4
 #: The `joint_cutoff` that leaves the choice to the network, and what the two kinds choose, in Hz.
 BY_NETWORK, WINDOW_CUTOFF, LIVE_CUTOFF = -1.0, 2.2, 5.0
 
@@ -115,8 +114,8 @@ class StreamConfig:
         0.0,
         "Height of the people: skeletons are scaled to it, which also corrects the distance of "
         "their root positions. 0 keeps the network's estimate, an average adult's.",
-        low=SMALLEST,
-        high=2.5,
+        low=SHORTEST,
+        high=TALLEST,
         special=0.0,
         unit="m",
     )

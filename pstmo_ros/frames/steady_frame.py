@@ -12,6 +12,8 @@ _PARENT = re.compile(r"^(?P<frame>\S.*): *\n  parent: '(?P<parent>.*)'$", re.MUL
 def find_steady_frame(frames: str, floor_frame: str, target_frame: str) -> str:
     """Return target_frame, or else odom, if floor_frame stands in it; empty if in neither.
 
+    A target_frame below odom, such as base_link, moves with the robot and is none.
+
     Args:
         frames: all frames of TF with their parents, as tf2 prints them as YAML.
         floor_frame: the frame whose plane z = 0 is the floor.
@@ -23,6 +25,7 @@ def find_steady_frame(frames: str, floor_frame: str, target_frame: str) -> str:
     while frame and frame not in above:
         above.append(frame)
         frame = parents.get(frame, "")
-    if target_frame in above:
+    odom = next((row for row, name in enumerate(above) if name.rsplit("/", 1)[-1] == _ODOM), None)
+    if target_frame in above and above.index(target_frame) >= (odom or 0):
         return target_frame
-    return next((name for name in above if name.rsplit("/", 1)[-1] == _ODOM), "")
+    return "" if odom is None else above[odom]

@@ -140,6 +140,14 @@ def test_a_mosaic_becomes_colours_raw_compressed_and_in_few_bits(order: str) -> 
     np.testing.assert_array_equal(grey, np.repeat(seen[..., None], 3, -1))
 
 
+def test_stretching_a_dim_mosaic_looks_at_all_its_colours() -> None:
+    """Red is nearly black, blue and green are not: they must not all become white."""
+    values = np.full((48, 64), 2000, np.uint16) + np.arange(64, dtype=np.uint16) * 20
+    values[::2, ::2] = 100  # the red pixels of rggb
+    found = decode_image(RawImage(values.astype("<u2").tobytes(), 64, 48, "bayer_rggb16", 128))
+    assert (found[4:-4, 4:-4, :2] == 255).mean() < 0.1
+
+
 @pytest.mark.parametrize("shape", [(48, 64), (48, 64, 3)])
 def test_a_png_of_12_bits_in_16_is_as_bright_as_others(shape: tuple[int, ...]) -> None:
     values = np.linspace(300, 2300, int(np.prod(shape))).reshape(shape).astype(np.uint16)

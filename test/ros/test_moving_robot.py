@@ -142,6 +142,7 @@ def test_a_frame_that_never_comes_is_not_waited_for_though_another_is_there(ros:
         ("base_footprint", "r1/odom", "r1/odom"),
         ("base_footprint", "", "r1/odom"),
         ("base_footprint", "base_link", "r1/odom"),
+        ("base_link", "base_footprint", "r1/odom"),
         ("map", "base_link", ""),
         ("map", "map", ""),
         ("lost", "map", ""),

@@ -176,7 +176,7 @@ def test_a_detector_that_adapts_and_people_who_are_left_out_are_said_once(
         here.images.publish(raw(number, spot(number)))
         here.spin_until(lambda wanted=number: len(here.keypoints) == wanted)
     here.spin_until(lambda: any("spot, found faster" in line for line in said))
-    assert sum("speed has changed: a spot, found faster" in line for line in said) == 1
+    assert sum("pace has changed: a spot, found faster" in line for line in said) == 1
     crowd = [line for line in said if "more people are in view than the 1 who are" in line]
     assert len(crowd) == 1 and "detected_people" in crowd[0]
 

@@ -68,7 +68,7 @@ class SamplerConfig:
     errors: DetectorErrors | None = None
     """Errors of detectors as measured; None: those of `noise`."""
     scattered: float = 0.0
-    """Share of windows whose errors are those of `noise` even so."""
+    """Share of windows that get the errors of `noise` instead of `errors`."""
     known_gravity_share: float = 0.5
     """Share of windows whose up vector the encoding `view` is told."""
     twins: float = 0.0
