@@ -38,6 +38,8 @@ def run_node(
     _make_room_for_logs()
     rclpy.init(args=None if args is None else [sys.argv[0], *args])
     try:
+        # If `spin` made it after a Ctrl-C, rclpy would print a traceback.
+        rclpy.get_global_executor()
         node = make()
         try:
             with library_logs(node):
