@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -35,7 +34,7 @@ from pstmo_ros.conversions import camera_info_message, time_message
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import Parameters
-from pstmo_ros.run_node import run_node
+from pstmo_ros.run_node import run_node, spin
 
 _SECOND = 1_000_000_000
 _PATIENCE = 0.05
@@ -250,14 +249,9 @@ def _beginning_with(
     return lambda: waiting.pop() if waiting else reopen()
 
 
-def _work(node: CameraNode) -> int:
-    rclpy.spin(node)
-    return 0
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Show a camera or a video until Ctrl-C."""
-    return run_node(CameraNode, args, _work)
+    return run_node(CameraNode, args, spin)
 
 
 if __name__ == "__main__":

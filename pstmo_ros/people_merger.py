@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rclpy
 from geometry_msgs.msg import Point, Vector3
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -28,7 +27,7 @@ from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
-from pstmo_ros.run_node import run_node
+from pstmo_ros.run_node import run_node, spin
 
 _PATIENCE = 2.0
 """Seconds: after such a silence a message may bring another frame; stamps of cameras may differ by
@@ -198,14 +197,9 @@ def _skeleton(person: Merged, velocity: list[float]) -> Skeleton3D:
     )
 
 
-def _work(node: PeopleMerger) -> int:
-    rclpy.spin(node)
-    return 0
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Merge until Ctrl-C."""
-    return run_node(PeopleMerger, args, _work)
+    return run_node(PeopleMerger, args, spin)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ def run_node(
         rclpy.try_shutdown()
 
 
+def spin(node: Node) -> int:
+    """Let a node do nothing but answer; return the exit status."""
+    rclpy.spin(node)
+    return 0
+
+
 def _make_room_for_logs() -> None:
     """Let ROS log to a temporary folder where its own cannot be made: it would refuse to start."""
     home = os.environ.get("HOME")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rclpy
 from geometry_msgs.msg import Point
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -32,7 +31,7 @@ from pstmo_ros.conversions import (
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
-from pstmo_ros.run_node import run_node
+from pstmo_ros.run_node import run_node, spin
 
 
 @dataclass(frozen=True)
@@ -178,14 +177,9 @@ def _renderer(own: CameraParameters) -> Any:
     return Renderer(own.view, own.people, own.seed, own.noise)
 
 
-def _work(node: VirtualCamera) -> int:
-    rclpy.spin(node)
-    return 0
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Show people until Ctrl-C."""
-    return run_node(VirtualCamera, args, _work)
+    return run_node(VirtualCamera, args, spin)
 
 
 if __name__ == "__main__":
