@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from lifter_knows import knows_calibration
 from node_world import World, overrides, worlds
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
@@ -136,8 +137,9 @@ class Room(World):
         self.spin_until(lambda: self.count_publishers("skeletons") == 1)
         self.spin_until(lambda: self._info.get_subscription_count() == 1)
         if calibrated:
-            self._info.publish(camera_info_message(pinhole(1000.0, *SIZE)))
-            self.spin_for(0.3)
+            told = camera_info_message(pinhole(1000.0, *SIZE))
+            self._info.publish(told)
+            self.spin_until(lambda: knows_calibration(self.lifter, told))
 
     def people2d(self, row: int, scale: tuple[float, float] = (1.0, 1.0)) -> People2D:
         points = project(row, 0) / np.array(scale)

@@ -21,9 +21,11 @@ import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from node_world import ask
+from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import GetParameters
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -226,7 +228,7 @@ def test_parameters_arrive_and_after_the_start_transitions_are_the_users(ros: No
         time.sleep(2.0)
         assert user.state() == "inactive"
         assert user.change(Transition.TRANSITION_ACTIVATE)
-        time.sleep(2.0)
+        user.wait_to_hear("nobody publishes /clock")
     finally:
         user.destroy_node()
         launch.send_signal(signal.SIGINT)
@@ -241,6 +243,9 @@ class User(Node):
 
     def __init__(self) -> None:
         super().__init__("user")
+        self._said: list[str] = []
+        latched = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(Log, "/rosout", lambda log: self._said.append(log.msg), latched)
         self._state = self.create_client(GetState, "lifter/get_state")
         self._change = self.create_client(ChangeState, "lifter/change_state")
         self._parameters = self.create_client(GetParameters, "lifter/get_parameters")
@@ -262,6 +267,12 @@ class User(Node):
         deadline = time.monotonic() + seconds
         while self.state() != state:
             assert time.monotonic() < deadline, f"it did not become {state}"
+
+    def wait_to_hear(self, what: str, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not any(what in line for line in self._said):
+            assert time.monotonic() < deadline, f"nobody said {what}"
+            rclpy.spin_once(self, timeout_sec=0.1)
 
     def _ask(self, client: Any, request: Any) -> Any:
         return ask(client, request, lambda: rclpy.spin_once(self, timeout_sec=0.1), 60.0)

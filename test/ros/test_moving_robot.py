@@ -14,6 +14,7 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
+from lifter_knows import knows_transform
 from node_world import World, overrides, worlds
 from std_msgs.msg import Header
 
@@ -55,7 +56,7 @@ class Robot(World):
         assert self.lifter.start()
         self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
         self.spin_until(lambda: self.count_subscribers("/tf") == 1)
-        self.spin_for(0.3)
+        self.spin_until(lambda: knows_transform(self.lifter, "base_footprint", "camera"))
 
     def step(self, row: int, start: int = BASE) -> float:
         """Tell TF and keypoints of a moment; return by how much of its distance a root is off."""

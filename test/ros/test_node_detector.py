@@ -19,9 +19,16 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from pstmo_core.skeleton import JOINTS
 from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.detector_node import DetectorNode
 from pstmo_ros.msg import People2D
 
 DONE = TransitionCallbackReturn.SUCCESS
+
+
+def waits(node: DetectorNode, number: int) -> bool:
+    """Say whether an image is the one that is looked at next."""
+    item = node._mailbox._item
+    return item is not None and item.header == header(number)
 
 
 @pytest.fixture
@@ -68,10 +75,10 @@ def test_a_busy_detector_takes_the_newest_image_and_the_others_are_counted(
     detector.wait.clear()
     detector.fault = RuntimeError("broken")  # a fault and a replaced image are logged apart
     here.images.publish(raw(0, spot(0)))
-    here.spin_for(0.2)
+    here.spin_until(detector.looks.is_set)
     for number in range(1, 21):
         here.images.publish(raw(number, spot(number)))
-        here.spin_for(0.02)
+        here.spin_until(lambda n=number: waits(here.node, n))
     detector.wait.set()
     here.spin_until(lambda: 20 in here.stamps())
     here.spin_for(0.2)
@@ -202,7 +209,7 @@ def test_deactivation_waits_for_the_image_at_hand(
     here = world(detector)
     here.start()
     here.images.publish(raw(1, spot(1)))
-    here.spin_for(0.1)
+    here.spin_until(detector.looks.is_set)
     assert here.node.trigger_deactivate() == DONE
     assert here.node.trigger_cleanup() == DONE
     assert detector.looked == 1

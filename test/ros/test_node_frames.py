@@ -14,6 +14,7 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
+from lifter_knows import imu_of, knows_transform
 from node_world import World, overrides, worlds
 from sensor_msgs.msg import Image, Imu
 from std_msgs.msg import Header
@@ -101,7 +102,7 @@ def test_on_a_known_floor_people_are_placed_in_the_map(robot: Callable[..., Robo
     here = robot(floor_frame="map", target_frame="map")
     publish_static_frame(here, "map", "camera", VIEW.pose)
     here.start()
-    here.spin_for(0.3)
+    here.spin_until(lambda: knows_transform(here.lifter, "map", "camera"))
     truth = []
     for row in range(60):
         truth.append(here.show(row))
@@ -122,9 +123,9 @@ def test_on_a_known_floor_people_are_placed_in_the_map(robot: Callable[..., Robo
 def test_keypoints_wait_for_the_transform_of_their_own_stamp(
     robot: Callable[..., Robot],
 ) -> None:
-    here = robot(floor_frame="map", target_frame="map", tf_timeout=2.0)
+    here = robot(floor_frame="map", target_frame="map", tf_timeout=5.0)
     here.start()
-    here.spin_for(0.3)
+    here.spin_until(lambda: here.count_subscribers("/tf") == 1)
     # The camera drives on 3 cm a frame; TF comes after the keypoints.
     truth = []
     for row in range(60):
@@ -273,7 +274,7 @@ def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(
     publish_static_frame(here, "imu_link", "camera", turn)
     here.start()
     here.spin_until(lambda: imu.get_subscription_count() == 1)
-    here.spin_for(0.3)
+    here.spin_until(lambda: knows_transform(here.lifter, "camera", "imu_link"))
     felt = 9.81 * turn.rotation @ VIEW.pose.up
     for row in range(10):
         message = Imu(header=Header(stamp=time_message(BASE + row * 40_000_000)))
@@ -281,7 +282,8 @@ def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(
         acceleration = message.linear_acceleration
         acceleration.x, acceleration.y, acceleration.z = felt.tolist()
         imu.publish(message)
-        here.spin_for(0.02)
+        stamp = stamp_ns(message.header.stamp)
+        here.spin_until(lambda stamp=stamp: imu_of(here.lifter)._filter.seconds_to(stamp) == 0.0)
         here.show(row)
         here.spin_until(lambda row=row: len(here.answers) > row)
     assert poses[-1] is not None and not poses[-1].knows_floor

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from lifter_knows import knows_calibration
 from node_world import World, overrides, worlds
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
@@ -53,8 +54,9 @@ class Hall(World):
         self.spin_until(lambda: all(p.get_subscription_count() == 1 for p in heard))
 
     def calibrate(self, view: View) -> None:
-        self._info.publish(camera_info_message(pinhole(view.focal, view.width, view.height)))
-        self.spin_for(0.2)
+        told = camera_info_message(pinhole(view.focal, view.width, view.height))
+        self._info.publish(told)
+        self.spin_until(lambda: knows_calibration(self.lifter, told))
 
     def show(self, row: int, view: View) -> np.ndarray:
         """Let the camera see everybody, without ids; return the true pelvises in its frame."""

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from geometry_msgs.msg import PoseArray
+from lifter_knows import knows_calibration
 from node_world import World, overrides, worlds
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
@@ -58,7 +59,8 @@ class Hall(World):
             view = VIEWS[name]
             info = camera_info_message(pinhole(view.focal, view.width, view.height))
             self._infos[name].publish(info)
-        self.spin_for(0.5)
+            at = list(only).index(name)
+            self.spin_until(lambda at=at, info=info: knows_calibration(self.lifter, info, at))
 
     def show(
         self, row: int, names: tuple[str, ...] = tuple(VIEWS), topic: str = ""

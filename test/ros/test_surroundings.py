@@ -13,6 +13,7 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 pytest.importorskip("tf2_ros", reason="needs tf2")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from lifter_knows import imu_of, knows_depth
 from node_world import worlds
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, Imu
@@ -21,7 +22,7 @@ from walkers_room import BASE, FPS, VIEW, Room
 
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_ros import depth_images, imu_gravity
-from pstmo_ros.conversions import time_message
+from pstmo_ros.conversions import stamp_ns, time_message
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 
@@ -68,7 +69,7 @@ def test_gravity_that_says_that_the_camera_hangs_upside_down_is_told(
     acceleration = felt.linear_acceleration
     acceleration.x, acceleration.y, acceleration.z = (-9.81 * VIEW.pose.up).tolist()
     imu.publish(felt)
-    here.spin_for(0.3)
+    here.spin_until(lambda: imu_of(here.lifter)._filter.up(BASE) is not None)
     here.walk(3)
     here.spin_until(lambda: any("rotated by 180 degrees" in line for line in said))
     assert any("by imu, images of camera" in line for line in said)
@@ -104,8 +105,9 @@ def test_an_imu_that_cannot_be_used_is_told_of(
         felt = Imu(header=Header(stamp=stamp, frame_id=given.get("frame_id", "camera")))
         felt.linear_acceleration_covariance[0] = given.get("covariance", 0.0)
         felt.linear_acceleration.y = given.get("up", -9.81)
+        before = imu_of(here.lifter)._heard
         imu.publish(felt)
-        here.spin_for(0.3)
+        here.spin_until(lambda: imu_of(here.lifter)._heard != before)
     here.walk(3)
     here.spin_until(lambda: any(sentence in line for line in said))
     assert sources(here.heard["skeletons"]) == {Skeleton3D.ROOT_ASSUMED}
@@ -188,8 +190,9 @@ def test_a_depth_image_that_is_not_registered_is_told_of(
     here.walk(1)
     here.spin_until(lambda: depth.get_subscription_count() == 1)
     for row in range(1, 5):
-        depth.publish(image(row, **given))
-        here.spin_for(0.05)
+        depth.publish(shown := image(row, **given))
+        stamp = stamp_ns(shown.header.stamp)
+        here.spin_until(lambda stamp=stamp: knows_depth(here.lifter, stamp))
         here.walk(1, first=row)
     here.spin_until(lambda: any(sentence in line for line in said))
     last = sources(here.heard["skeletons"][-1:])

@@ -31,13 +31,16 @@ class BrightSpot:
         self.looked = 0
         self.wait = threading.Event()
         self.wait.set()
+        self.looks = threading.Event()
+        """It has been given an image."""
         self.fault: Exception | None = None
 
     def load(self, kind: str, options: DetectorOptions) -> BrightSpot:
         return self
 
     def detect(self, image: np.ndarray) -> Detections:
-        self.wait.wait(10)
+        self.looks.set()
+        self.wait.wait(60)
         time.sleep(self.seconds)
         self.looked += 1
         if self.fault is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tf2_ros
+from lifter_knows import knows_transform
 from node_world import World, overrides
 from std_msgs.msg import Header
 
@@ -44,7 +45,7 @@ class Room(World):
     def start(self) -> None:
         assert self.lifter.start()
         self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
-        self.spin_for(0.3)
+        self.spin_until(lambda: knows_transform(self.lifter, "map", "camera"))
 
     def walk(self, frames: int, frame_id: str = "camera", first: int = 0) -> list[np.ndarray]:
         """Show somebody who walks and return the true joints (17, 3) in map."""

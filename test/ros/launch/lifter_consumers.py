@@ -114,6 +114,7 @@ class Robot(World):
         self._tf = self.create_publisher(TFMessage, "/tf", 10)
         self.buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self.buffer, self)
+        self._said = self.listen_to_logs()
         self._moving = MovingPeople.shipped(len(PEOPLE))
 
     def look(self, row: int, stamp: int) -> np.ndarray:
@@ -136,6 +137,8 @@ class Robot(World):
         info = camera_info_message(camera)
         info.header = header
         self.info.publish(info)
+        if not row:
+            self.spin_until(lambda: any("people get root positions" in line for line in self._said))
         points = view.project(view.to_camera(world))
         people = [Person2D(id=n, points=floats(points[at].ravel())) for at, n in enumerate(PEOPLE)]
         if row >= FRAMES:
@@ -169,8 +172,6 @@ class TestWhileItRuns(unittest.TestCase):
         start, truth = time.time_ns(), []
         for row in range(FRAMES):
             truth.append(robot.look(row, start + round(row / FPS * 1e9)))
-            if row == 0:
-                time.sleep(0.5)  # the calibration comes first
             robot.spin_until(lambda row=row: len(clouds) > row, seconds=60)
             self.wait_for_tf(clouds[row].header)
             on_cloud(row, clouds[row])

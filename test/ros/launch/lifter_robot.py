@@ -11,9 +11,7 @@ speed.
 from __future__ import annotations
 
 import sys
-import time
 import unittest
-from collections.abc import Callable
 from pathlib import Path
 
 import launch_testing
@@ -27,8 +25,6 @@ from launch.substitutions import PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 from launch_testing.actions import ReadyToTest
 from launch_testing.asserts import assertExitCodes
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -46,6 +42,7 @@ from pstmo_ros.frames.static_frame import transform_message
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from node_world import World
 from tilt_errors import CHI_SQUARE, ERRORS, TILT_ERROR, lasting_errors, wrong
 
 FILE = PathJoinSubstitution([FindPackageShare("pstmo_ros"), "launch", "lifter.launch.py"])
@@ -72,20 +69,18 @@ def generate_test_description() -> LaunchDescription:
     return LaunchDescription([lifter, ReadyToTest()])
 
 
-class Robot(Node):
+class Robot(World):
     """Drives by people and hears what the lifter makes of what its camera sees."""
 
     def __init__(self) -> None:
         super().__init__("robot")
-        self.answers: list[Skeletons3D] = []
+        self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
         self.bodies: list[TransformStamped] = []
         self.keypoints = self.create_publisher(People2D, "keypoints", 10)
         self.info = self.create_publisher(CameraInfo, "camera_info", 10)
         self.tf = self.create_publisher(TFMessage, "/tf", 10)
-        self.create_subscription(Skeletons3D, "skeletons", self.answers.append, 100)
         self.create_subscription(TFMessage, "/tf", self._on_tf, 100)
-        self._spinner = SingleThreadedExecutor()
-        self._spinner.add_node(self)
+        self._said = self.listen_to_logs()
         self._noise = np.random.default_rng(5)
         moving = MovingPeople.shipped(len(PEOPLE))
         first = moving.joints(0.0)
@@ -94,12 +89,6 @@ class Robot(Node):
 
     def _on_tf(self, message: TFMessage) -> None:
         self.bodies += [t for t in message.transforms if t.child_frame_id.startswith("body_")]
-
-    def spin_until(self, holds: Callable[[], bool], seconds: float = 60.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            self._spinner.spin_once(timeout_sec=0.02)
 
     def view(self, row: int) -> tuple[View, CameraPose]:
         """Return the camera at a frame: 1.2 m high, 6 to 12 degrees down, rolled by 3."""
@@ -180,8 +169,7 @@ class Robot(Node):
         info.header = header
         self.info.publish(info)
         if not seconds:
-            self.spin_until(lambda: True)
-            time.sleep(0.5)  # the calibration comes first
+            self.spin_until(lambda: any("people get root positions" in line for line in self._said))
         points = in_camera[..., :2] / in_camera[..., 2:] * FOCAL + np.array(SIZE) / 2
         points = points + noise * (0.01 * STATURE * FOCAL / in_camera[:, :1, 2:])
         inside = ((points >= 0) & (points < SIZE)).all(-1) & (in_camera[..., 2] > 0.5)
@@ -209,7 +197,7 @@ class TestWhileItRuns(unittest.TestCase):
         self.robot = Robot()
 
     def tearDown(self) -> None:
-        self.robot.destroy_node()
+        self.robot.close()
         rclpy.shutdown()
 
     def test_people_are_placed_by_the_floor_that_tf_tells_of(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 pytest.importorskip("tf2_ros", reason="needs tf2")
 
+from lifter_knows import knows_calibration
 from node_world import worlds
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
@@ -96,7 +97,7 @@ def test_keypoints_of_the_real_messages_are_lifted(
     calibration = camera_info_message(pinhole(1000.0, 1280, 720))
     calibration.header.frame_id = frame
     info.publish(calibration)
-    here.spin_for(0.3)
+    here.spin_until(lambda: knows_calibration(here.lifter, calibration))
     answers = here.heard["skeletons"]
     for row in range(25):
         found.publish(made(row))
