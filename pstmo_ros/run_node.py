@@ -35,9 +35,11 @@ def run_node(
         args: the command line after the program's name; None for that of the process.
         work: returns the exit status.
     """
-    _make_room_for_logs()
-    rclpy.init(args=None if args is None else [sys.argv[0], *args])
+    started = False
     try:
+        _make_room_for_logs()
+        rclpy.init(args=None if args is None else [sys.argv[0], *args])
+        started = True
         # If `spin` made it after a Ctrl-C, rclpy would print a traceback.
         rclpy.get_global_executor()
         node = make()
@@ -50,19 +52,21 @@ def run_node(
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except RuntimeError as error:
+        if os.environ.get("ROS_SECURITY_ENABLE") == "true" and "security" in str(error):
+            _say(
+                f"the node is not started, because it could not be secured ({error}). Use a ROS 2 "
+                "whose middleware was built with security, and a keystore with this enclave; nodes "
+                "run without security where ROS_SECURITY_ENABLE is not true"
+            )
+            return CANNOT_START
+        if not started:
+            _say(f"{error} (parameters are given as --ros-args -p NAME:=VALUE)")
+            return REFUSED
         if not rclpy.ok():  # rclpy's RCLError: the signal came while something was being made
             return 0
-        if os.environ.get("ROS_SECURITY_ENABLE") != "true" or "security" not in str(error):
-            raise
-        print(
-            f"the node is not started, because it could not be secured ({error}). Use a ROS 2 "
-            "whose middleware was built with security, and a keystore with this enclave; nodes "
-            "run without security where ROS_SECURITY_ENABLE is not true",
-            file=sys.stderr,
-        )
-        return CANNOT_START
+        raise
     except PstmoError as error:
-        print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {error}", file=sys.stderr)
+        _say(str(error))
         return REFUSED
     finally:
         rclpy.try_shutdown()
@@ -72,6 +76,10 @@ def spin(node: Node) -> int:
     """Let a node do nothing but answer; return the exit status."""
     rclpy.spin(node)
     return 0
+
+
+def _say(sentence: str) -> None:
+    print(f"{sys.argv[0].rsplit('/', 1)[-1]}: {sentence}", file=sys.stderr)
 
 
 def _make_room_for_logs() -> None:

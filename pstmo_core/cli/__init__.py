@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import signal
 import sys
+from collections.abc import Iterator
 
-from pstmo_core.cli import (  # noqa: F401  (add commands)
-    bench,
-    bench_latency,
-    bench_live,
-    bench_live_cost,
-    bench_real,
-    calibrate,
-    convert,
-    data,
-    engine,
-    evaluate,
-    experiments,
-    figures,
-    lift,
-    predict,
-    train,
-)
-from pstmo_core.cli.app import app, report, set_up_debugging
 from pstmo_core.errors import PstmoError
 
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -38,6 +23,9 @@ def main() -> None:
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         # As Ctrl-C does, it lets what is being written be cleaned up.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    with _quiet_start():
+        from pstmo_core.cli.app import report, set_up_debugging
+        from pstmo_core.cli.commands import app
     try:
         app(set_up_debugging(sys.argv[1:]), prog_name="pstmo")
     except KeyboardInterrupt:
@@ -45,3 +33,15 @@ def main() -> None:
     except (PstmoError, OSError) as error:
         report(error)
         sys.exit(2)
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Let Ctrl-C end the process at once while it imports: NumPy takes an exception for a fault."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored, in the background
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    yield
+    signal.signal(signal.SIGINT, before)

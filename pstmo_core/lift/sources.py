@@ -20,6 +20,8 @@ from pstmo_core.images.compressed import MOST_PIXELS_OF_FILES, read_image
 from pstmo_core.lift.input_kinds import IMAGE_SUFFIXES, SourceError, without_password
 
 _USUAL_RATE, _FASTEST = 25.0, 1e4
+#: Nanoseconds of the latest stamp: 146 years, so that differences of stamps fit into 64 bits.
+_LATEST = 1 << 62
 #: How far pixels may be from square, and a ratio of their sides that no camera has.
 _SQUARE, _MOST_STRETCHED = 0.01, 4.0
 #: How addresses begin at which a file may lie.
@@ -201,9 +203,9 @@ def _open_camera(device: int | str, size: tuple[int, int] | None, fps: float | N
 
 
 def _require_size(capture: Any, shown: str) -> None:
-    """Check how large the images are before one is decoded."""
+    """Check how large the images become before one is decoded."""
     cv2 = _opencv()
-    width, height = (
+    width, height = _stretch(capture) or (
         int(capture.get(which)) for which in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     )
     if width * height > MOST_PIXELS_OF_FILES:
@@ -241,6 +243,11 @@ def _video_frames(path: Path, fps: float | None) -> Iterator[Frame]:
             own = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
             # Some files have no stamps, or the same one again and again.
             stamp = round(index * step) if fps else own if own > last else last + round(step)
+            if stamp > _LATEST:
+                raise SourceError(
+                    f"{path}: an image is stamped {stamp / 3.2e16:.0f} years after the beginning, "
+                    "so the stamps are damaged: give --fps, which counts instead"
+                )
             yield stamp, image if size is None else cv2.resize(image, size)
             index, last = index + 1, stamp
     finally:

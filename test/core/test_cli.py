@@ -115,6 +115,26 @@ def test_commands_that_need_no_torch_do_not_import_it(tmp_path: Path) -> None:
         assert done.returncode == expected and "torch" not in done.stderr, done.stderr
 
 
+#: A command whose user presses Ctrl-C while it imports what it needs.
+INTERRUPTED = """
+import os, signal, sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "pstmo_core.cli.lift":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, CtrlC())
+from pstmo_core.cli import main
+main()
+"""
+
+
+def test_ctrl_c_is_quiet_from_the_beginning() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_no_name_from_outside_commands_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pstmo: Command
 ) -> None:

@@ -162,7 +162,7 @@ def test_the_live_lifter_imports_the_live_packages_only() -> None:
 
 
 def test_the_command_line_loads_nothing_of_the_workshop_before_it_is_asked() -> None:
-    loaded = loaded_by("import pstmo_core.cli")
+    loaded = loaded_by("import pstmo_core.cli.commands")
     packages = {name.split(".")[1] for name in loaded if name.startswith("pstmo_core.")}
     assert not WORKSHOP & packages
     assert not {"torch", "scipy", "cv2", "matplotlib", "omegaconf"} & loaded

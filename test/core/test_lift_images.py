@@ -221,6 +221,23 @@ def test_pixels_become_square_and_a_phones_turned_images_upright(tmp_path: Path)
         assert np.abs(image.astype(int) - plain).mean() < 8
 
 
+def test_a_video_that_asks_to_be_stretched_to_giant_images_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = transcoded(tmp_path / "wide.mp4", "-vf", "setsar=39/10", "-frames:v", "1")
+    monkeypatch.setattr(sources, "MOST_PIXELS_OF_FILES", 2 * 960 * 720)
+    with pytest.raises(SourceError, match="has images of 3744 x 720 pixels, but at most"):
+        video_images(wide, None)
+
+
+def test_stamps_that_lie_centuries_ahead_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    late = ("-vf", "setpts=N*1e10/TB,scale=96:72", "-fps_mode", "vfr", "-c:v", "mjpeg")
+    video = transcoded(tmp_path / "late.mkv", *late, "-frames:v", "3")
+    with pytest.raises(SourceError, match="stamped 312 years after the beginning.*give --fps"):
+        list(video_images(video, None).frames())
+    assert [stamp for stamp, _ in video_images(video, 10.0).frames()] == [0, 10**8, 2 * 10**8]
+
+
 def test_a_video_with_nobody_in_it_ends_well(
     filmed: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pstmo: Command
 ) -> None:

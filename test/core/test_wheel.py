@@ -12,7 +12,7 @@ import typer.main
 from library_wheel import ROOT, Ending, InstalledWheel
 
 import pstmo_core
-from pstmo_core.cli import app
+from pstmo_core.cli.commands import app
 
 SAMPLE = str(ROOT / "pstmo_core" / "samples" / "sample.npz")
 MOCAP = str(ROOT / "test" / "data" / "mocap_excerpt.npz")

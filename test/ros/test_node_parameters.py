@@ -104,6 +104,35 @@ def test_the_process_ends_with_the_sentence_alone(ros_domain: None) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_arguments_of_ros_that_are_wrong_end_it_in_a_sentence(ros_domain: None) -> None:
+    command = [sys.executable, "-m", "pstmo_ros.lifter_node", "--ros-args", "-p", "focal=500"]
+    ended = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2 and "Traceback" not in ended.stderr
+    assert "'-p focal=500'" in ended.stderr and "-p NAME:=VALUE" in ended.stderr
+
+
+#: A node's executable, whose user presses Ctrl-C while it imports what it needs.
+INTERRUPTED = """
+import os, signal, sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "pstmo_ros.lifter_node":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, CtrlC())
+exec(open(sys.argv[1]).read())
+"""
+
+
+def test_ctrl_c_while_a_node_starts_is_no_failure(tmp_path: Path) -> None:
+    template = Path(__file__).parents[2] / "scripts" / "executable.py.in"
+    program = tmp_path / "lifter_node"
+    program.write_text(template.read_text().replace("@node@", "lifter_node"))
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(program)], capture_output=True, text=True, cwd="/"
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

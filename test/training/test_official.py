@@ -15,7 +15,7 @@ from official_reference import Reference, State, random_poses, random_state, wit
 from torch import Tensor
 from typer.testing import CliRunner
 
-from pstmo_core import cli
+from pstmo_core.cli.commands import app
 from pstmo_core.model.checkpoints import (
     CheckpointError,
     load_masked,
@@ -181,7 +181,7 @@ def test_the_command_writes_a_file_that_gives_the_same_network(
     state = random_state(kind)
     torch.save(state, tmp_path / "theirs.pth")
     arguments = ["import-official", str(tmp_path / "theirs.pth"), "-o", str(tmp_path / "ours")]
-    result = CliRunner().invoke(cli.app, [*arguments, "--step", "0.02"])
+    result = CliRunner().invoke(app, [*arguments, "--step", "0.02"])
     assert result.exit_code == 0, result.output
     expected, config = load_official(state, step=0.02)
     written = load(tmp_path / "ours")  # type: ignore[operator]
