@@ -21,8 +21,8 @@ from pstmo_ros.conversions import stamp_ns
 
 #: How 16UC1 and 32FC1 are stored, and the metres that 1 means (REP-118).
 _ENCODINGS = {"16UC1": ("u2", 0.001), "mono16": ("u2", 0.001), "32FC1": ("f4", 1.0)}
-#: Images that are kept; older ones are late for everybody.
-_KEPT = 16
+#: Images that are kept, and bytes of them all; older ones are late for everybody.
+_KEPT, _MOST_BYTES = 16, 1 << 28
 #: Seconds without people after which depth images are not listened to.
 _IDLE = 5.0
 #: Seconds without an image, while there are people, after which that is told.
@@ -162,6 +162,8 @@ class DepthImages:
             return
         self._heard = time.monotonic()
         self._images.append((stamp_ns(message.header.stamp), message))
+        while len(self._images) > 1 and sum(len(i.data) for _, i in self._images) > _MOST_BYTES:
+            self._images.popleft()
 
 
 def _pixels(image: Image) -> tuple[np.ndarray, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from types import ModuleType
@@ -146,6 +147,8 @@ def _rows(raw: RawImage, count: int, used: int) -> np.ndarray:
 
 def opencv(what: str) -> ModuleType:
     """Return OpenCV, or say that `what` needs it."""
+    # What it prints of a damaged image stands beside our sentence, and comes with every image.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
     try:
         import cv2
     except ImportError as error:

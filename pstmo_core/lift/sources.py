@@ -279,7 +279,7 @@ def _stretch(capture: Any) -> tuple[int, int] | None:
 def _opencv() -> ModuleType:
     # What FFmpeg and OpenCV print of a damaged file would be between the user and our sentence.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
     try:
         import cv2
     except ImportError as error:

@@ -15,14 +15,15 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from pstmo_ros.conversions import stamp_ns
-from pstmo_ros.inputs.people import Size, people_message
+from pstmo_ros.inputs.people import Size, UnusableInput, people_message
 from pstmo_ros.msg import People2D
 
 BODIES = "/humans/bodies"
 _LAYOUT = "openpose18"
 #: hri_msgs has the points of OpenPose with left eye and ear before the right ones.
 _ORDER = np.array([*range(14), 15, 14, 17, 16])
-_ID = re.compile("[A-Za-z0-9_]+")
+#: What names of topics may hold, which end at 247 characters.
+_ID = re.compile("[A-Za-z_][A-Za-z0-9_]{0,127}")
 _MOST_BODIES = 64
 _PATIENCE = 0.05
 """Seconds for which an image waits for the skeletons of further bodies."""
@@ -43,6 +44,7 @@ class HriBodies:
         size: returns the image's size, None while it is not known (and nothing is given on).
         callback: takes people, when they were received (nanoseconds, this machine's clock), and how
             many frames were lost, which is not known.
+        drop: takes a sentence on what cannot be used.
     """
 
     def __init__(
@@ -52,12 +54,13 @@ class HriBodies:
         qos: QoSProfile,
         size: Callable[[], Size | None],
         callback: Callable[[People2D, int, int], None],
+        drop: Callable[[str], object],
     ) -> None:
         self.refused = ""
         """Empty: what is not heard is not noticed here."""
         self.topic = f"{BODIES}/*/skeleton2d"
         self._node, self._messages, self._qos = node, messages, qos
-        self._size, self._callback = size, callback
+        self._size, self._callback, self._drop = size, callback, drop
         self._bodies: dict[str, Any] = {}
         self._spoke: dict[str, float] = {}
         self._image: dict[str, Any] = {}
@@ -78,6 +81,12 @@ class HriBodies:
 
     def _on_tracked(self, message: Any) -> None:
         ids = [name for name in message.ids[:_MOST_BODIES] if _ID.fullmatch(name)]
+        if len(ids) < len(message.ids):
+            self._drop(
+                f"{len(message.ids) - len(ids)} of {len(message.ids)} bodies are not heard: at "
+                f"most {_MOST_BODIES} are, and ids must be letters, digits and underscores, at "
+                "most 128, and not begin with a digit"
+            )
         for name in set(self._bodies) - set(ids):
             self._node.destroy_subscription(self._bodies.pop(name))
             self._spoke.pop(name, None)
@@ -121,7 +130,15 @@ class HriBodies:
         def read(image: dict[str, Any]) -> Any:
             return header, _LAYOUT, [(name, *_points(each)) for name, each in image.items()]
 
-        self._callback(people_message(read, image, size, normalized=True), received, 0)
+        try:
+            people = people_message(read, image, size, normalized=True)
+        except UnusableInput:
+            self._drop(
+                f"dropped: coordinates on {self.topic} are no shares of the image, 0 to 1, as "
+                "REP-155 has them"
+            )
+        else:
+            self._callback(people, received, 0)
 
 
 def _points(skeleton: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -103,7 +103,10 @@ def listen(
     qos = QoSProfile(
         depth=own.qos_depth, reliability=ReliabilityPolicy[own.qos_reliability.upper()]
     )
-    return HriBodies(node, messages_of("hri_msgs", _ASKED), qos, known_size, callback)
+    messages = messages_of("hri_msgs", _ASKED)
+    return HriBodies(
+        node, messages, qos, known_size, callback, lambda sentence: _drop(node, sentence)
+    )
 
 
 def _guarded(

@@ -19,6 +19,10 @@ Size = tuple[int, int]
 Reader = Callable[[Any], tuple[Header, str, list[tuple[str, np.ndarray, np.ndarray]]]]
 
 
+#: One more than are read, so that too many are told.
+MOST_DETECTIONS = MOST_PEOPLE + 1
+
+
 class UnusableInput(ValueError):
     """A message that cannot be used; says why."""
 
@@ -35,10 +39,11 @@ def people_message(read: Reader, message: Any, size: Size, normalized: bool) -> 
     Raises:
         UnusableInput: if coordinates that should be shares are not.
     """
-    header, layout, people = read(message)
+    with np.errstate(over="ignore"):  # too large for float32: infinite, which is no place
+        header, layout, people = read(message)
     scale = np.array(size, np.float32) if normalized else np.float32(1)
     found = []
-    for name, points, scores in people[: MOST_PEOPLE + 1]:  # one more, so that too many are told
+    for name, points, scores in people[:MOST_DETECTIONS]:
         if normalized:
             check_shares(points)
         found.append(Person2D(id=name, points=floats(points * scale), scores=floats(scores)))
@@ -53,7 +58,7 @@ def in_pixels(message: People2D) -> People2D:
     """
     scale = np.array([message.width, message.height], np.float32)
     people = []
-    for person in message.people[: MOST_PEOPLE + 1]:
+    for person in message.people[:MOST_DETECTIONS]:
         values = np.asarray(person.points, np.float32)
         if values.size % 2 == 0:  # else it is dropped later, with a sentence
             points = values.reshape(-1, 2)

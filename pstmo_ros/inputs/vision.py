@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.layouts.from_file import plain_name
-from pstmo_ros.inputs.people import Reader, nothing_known
+from pstmo_ros.inputs.people import MOST_DETECTIONS, Reader, nothing_known
 
 USUAL_LAYOUT = "coco17"
 
@@ -41,6 +41,8 @@ def vision_reader(layout: str) -> Reader:
                     points[row], scores[row] = (at.x, at.y), result.hypothesis.score
             if scores.any():
                 people.append((detection.id, points, scores))
+            if len(people) == MOST_DETECTIONS:
+                break
         return message.header, name, people
 
     return read

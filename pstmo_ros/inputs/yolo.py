@@ -8,7 +8,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from pstmo_core.keypoints.layouts import get_layout
-from pstmo_ros.inputs.people import Reader, nothing_known
+from pstmo_ros.inputs.people import MOST_DETECTIONS, Reader, nothing_known
 
 #: What Ultralytics' pose models are trained on.
 USUAL_LAYOUT = "coco17"
@@ -37,6 +37,8 @@ def yolo_reader(layout: str) -> Reader:
                     points[row] = keypoint.point.x, keypoint.point.y
                     scores[row] = keypoint.score
             people.append((str(detection.id), points, scores))
+            if len(people) == MOST_DETECTIONS:
+                break
         return message.header, name, people
 
     return read

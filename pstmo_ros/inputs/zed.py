@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from std_msgs.msg import Header
 
 from pstmo_core.keypoints.layouts import get_layout
-from pstmo_ros.inputs.people import Reader, UnusableInput
+from pstmo_ros.inputs.people import MOST_DETECTIONS, Reader, UnusableInput
 
 #: Layouts by `body_format`.
 _LAYOUTS = {0: "openpose18", 1: "zed34", 2: "zed38"}
@@ -41,7 +42,8 @@ def _bodies(message: Any) -> tuple[str, list[tuple[str, np.ndarray, np.ndarray]]
     Raises:
         UnusableInput: if the bodies' format is not known.
     """
-    bodies = [body for body in message.objects if body.skeleton_available]
+    there = (body for body in message.objects if body.skeleton_available)
+    bodies = list(islice(there, MOST_DETECTIONS))
     formats = {body.body_format for body in bodies} or {0}
     if len(formats) > 1 or not formats <= set(_LAYOUTS):
         raise UnusableInput(

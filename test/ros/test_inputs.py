@@ -6,7 +6,7 @@ wheels: what is read of them are stand-ins with the fields of their definitions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace as Message
 from typing import Any
 
@@ -116,6 +116,43 @@ def test_visions_results_are_keypoints_by_name_or_by_number() -> None:
     assert points_of(person)[coco.index("lknee")].tolist() == [640, 180]
     assert points_of(person)[coco.index("rankle")].tolist() == pytest.approx([128, 648])
     assert np.count_nonzero(person.scores) == 2
+
+
+def endless(make: Callable[[], Message]) -> tuple[Iterator[Message], list[int]]:
+    """Return a million of something, and how many were looked at."""
+    looked = [0]
+
+    def each() -> Iterator[Message]:
+        for number in range(1_000_000):
+            looked[0] = number + 1
+            yield make()
+
+    return each(), looked
+
+
+@pytest.mark.parametrize("kind", ["yolo", "zed", "vision"])
+def test_of_a_message_of_endless_people_a_few_more_than_are_read_are_looked_at(kind: str) -> None:
+    far = Message(x=1e300, y=1e300)
+    result = Message(
+        hypothesis=Message(class_id="left_knee", score=0.9),
+        pose=Message(pose=Message(position=far)),
+    )
+    body = Message(
+        label_id=3, skeleton_available=True, body_format=0,
+        skeleton_2d=Message(keypoints=[Message(kp=[1.0, 2.0])] * 70),
+    )  # fmt: skip
+    make, read, field = {
+        "yolo": (
+            lambda: yolo_detection("7", {1: (1e300, 1.0, 0.9)}),
+            yolo_reader(""),
+            "detections",
+        ),
+        "zed": (lambda: body, zed_reader(lambda: ""), "objects"),
+        "vision": (lambda: Message(id="a", results=[result]), vision_reader(""), "detections"),
+    }[kind]
+    many, looked = endless(make)
+    found = people_message(read, Message(header=HEADER, **{field: many}), SIZE, normalized=False)
+    assert len(found.people) == looked[0] == 257  # the lifter reads 256 and tells of more
 
 
 # The node
@@ -264,6 +301,42 @@ def test_bodies_of_rep_155_are_lifted_image_by_image(room: Callable[..., Room]) 
 
     tracked.publish(m.IdsList(header=header(11)))
     here.spin_until(lambda: not here.answers[-1].people)
+
+
+@pytest.mark.parametrize("bad", ["7abc", "x" * 300, "no topic!"])
+def test_an_id_that_no_topic_can_have_silences_nobody_else(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str], bad: str
+) -> None:
+    m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
+    here = room(input="hri")
+    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
+    body = here.create_publisher(m.Skeleton2D, "/humans/bodies/anna/skeleton2d", 100)
+    here.start()
+    tracked.publish(m.IdsList(ids=[bad, "anna"]))
+    here.spin_until(lambda: body.get_subscription_count() == 1)
+    body.publish(skeleton2d(m, 0, 0))
+    here.spin_until(lambda: bool(here.answers and here.answers[-1].people))
+    assert here.lifter.drops.counts == {"input": 1}
+    assert "1 of 2 bodies are not heard" in capfd.readouterr().err
+
+
+def test_bodies_in_pixels_are_refused_with_a_sentence(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
+) -> None:
+    m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
+    here = room(input="hri")
+    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
+    body = here.create_publisher(m.Skeleton2D, "/humans/bodies/anna/skeleton2d", 100)
+    here.start()
+    tracked.publish(m.IdsList(ids=["anna"]))
+    here.spin_until(lambda: body.get_subscription_count() == 1)
+    message = skeleton2d(m, 0, 0)
+    for point in message.skeleton:
+        point.x, point.y = 1280 * point.x, 720 * point.y
+    body.publish(message)
+    here.spin_until(lambda: here.lifter.drops.counts["input"] == 1)
+    log = capfd.readouterr().err
+    assert "are no shares of the image, 0 to 1, as REP-155" in log and "Traceback" not in log
 
 
 def test_bodies_without_an_image_size_wait_for_the_calibration_and_say_so(

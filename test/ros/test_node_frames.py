@@ -257,6 +257,20 @@ def test_a_depth_image_places_people_and_a_late_one_does_not(
     assert not here.lifter.drops.counts["internal"]
 
 
+def test_of_large_depth_images_only_the_newest_are_kept(
+    robot: Callable[..., Robot], taken: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth_images, "_MOST_BYTES", 3 * 360 * 640 * 2)
+    here = robot(depth_topic="depth")
+    depth = here.create_publisher(Image, "depth", 10)
+    here.start_with_depth(depth)
+    for row in range(6):
+        depth.publish(depth_image(row, "16UC1"))
+        here.spin_until(lambda row=row: len(taken) > row)
+    kept = here.lifter._cameras[0]._surroundings._depth._images
+    assert [stamp for stamp, _ in kept] == [stamp_ns(image.header.stamp) for image in taken[3:]]
+
+
 def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(
     robot: Callable[..., Robot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
