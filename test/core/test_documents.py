@@ -34,7 +34,7 @@ from detector_files import (
 from documents import ROOT, Shown, documents, python_blocks, shown_commands
 from library_wheel import Ending, InstalledWheel
 
-from pstmo_core.cli import app
+from pstmo_core.cli.commands import app
 from pstmo_core.keypoints.clip import sample_video_path
 
 #: History names what is no more.
