@@ -24,8 +24,8 @@ class PoseDoubt:
 
     skyward: bool = False
     """The camera looks straight up, as frames seem to whose z axis is up (`camera_link`)."""
-    height: float = np.nan
-    """Metres over the floor, where they are too few for a camera; else NaN."""
+    height: float | None = None
+    """Metres over the floor, where they are too few for a camera."""
     rotation: int | None = None
     """By how many degrees clockwise the images have to be rotated to be upright, where that is
     not what was stated."""
@@ -33,7 +33,7 @@ class PoseDoubt:
     @property
     def unusable(self) -> bool:
         """Whether the pose would only mislead."""
-        return self.skyward or bool(np.isfinite(self.height))
+        return self.skyward or self.height is not None
 
     @classmethod
     def of(cls, pose: CameraPose, rotation: int, floor_height: float) -> PoseDoubt:

@@ -20,7 +20,7 @@ def describe_doubt(doubt: PoseDoubt, camera: str, floor: str, rotation: int) -> 
             "optical frame (x right, y down, z forward, such as camera_color_optical_frame); "
             "correct the frame_id of the images or the parameter frame_id, or the transform"
         )
-    if doubt.height == doubt.height:
+    if doubt.height is not None:
         return (
             f"{camera} is {doubt.height:.2f} m over the floor of {floor}, so its pose is not "
             "used: floor_frame must have its plane z = 0 on the floor (base_footprint, map), and "
