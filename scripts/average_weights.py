@@ -15,6 +15,7 @@ from typing import Annotated
 import torch
 import typer
 
+from pstmo_core.atomic_files import check_output
 from pstmo_core.model.checkpoints import load_lifter, save_weights
 
 
@@ -23,6 +24,7 @@ def main(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
 ) -> None:
     """Write the mean."""
+    check_output(output, weights)
     networks = [load_lifter(path) for path in weights]
     for path, other in zip(weights, networks, strict=True):
         if other.config != networks[0].config:

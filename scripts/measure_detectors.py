@@ -21,6 +21,7 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
+from pstmo_core.atomic_files import atomic_file, check_output
 from pstmo_core.bench.machine import describe_machine, machine
 from pstmo_core.bench.real import lift, measure
 from pstmo_core.bench.real_recordings import JUDGED, PROJECTED, View, judged, load_view
@@ -125,6 +126,8 @@ def main(
 ) -> None:
     """Measure all settings on all views and write detectors.json and detectors.md."""
     paths = sorted(recordings.glob("*_cam*.npz"))
+    for path in paths if keep else []:
+        check_output(keep / path.name, [path])
     figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in SETTINGS}
     with tqdm(total=len(paths) * len(SETTINGS), unit="video") as progress:
         for path in paths:
@@ -139,8 +142,8 @@ def main(
                 fields[key] = points.astype(np.float32)
                 progress.update()
             if keep:
-                keep.mkdir(parents=True, exist_ok=True)
-                np.savez_compressed(keep / path.name, **fields)
+                with atomic_file(keep / path.name) as partial, partial.open("wb") as file:
+                    np.savez_compressed(file, **fields)
     rows = [[name, *map(float, np.nanmean(values, 0))] for name, values in figures.items()]
     text = (
         "# Detectors on real video\n\nMeans over the views of one man who balances and walks, "

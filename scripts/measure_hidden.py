@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import typer
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.real import lift
 from pstmo_core.bench.real_recordings import JUDGED, View, load_recordings
 from pstmo_core.data.motion.mocap import load_mocap
@@ -140,7 +141,7 @@ def main(
             lines += [f"\n## {title}\n", _HEAD]
         lines.append(f"| {hidden} | {' | '.join(f'{value:.0f}' for value in values)} |")
         typer.echo(f"{shown}: {lines[-1]}")
-    output.write_text("\n".join(lines) + "\n")
+    write_text(output, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import torch
 import typer
 from tqdm import tqdm
 
+from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.real import lift
 from pstmo_core.bench.real_recordings import JUDGED, PROJECTED, load_recordings
 from pstmo_core.data.motion.mocap import load_mocap, load_motion
@@ -168,7 +169,7 @@ def main(
     rows = [row for title, parts in tqdm(sets.items()) for row in lines(title, familiar, parts)]
     text = _TEXT + "\n".join(rows)
     typer.echo(text)
-    output.write_text(text + "\n")
+    write_text(output, text + "\n")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pstmo_core.atomic_files import write_text
+
 CARD = Path(__file__).parents[1] / "docs" / "model_card.md"
 _GRAVITY, _FAULTS = "clean, gravity known", "detector faults"
 _CENTRE = "centre, by MOFA"
@@ -122,7 +124,7 @@ def main(
     card = CARD.read_text()
     for table in tables(reports):
         card = replaced(card, table)
-    CARD.write_text(card)
+    write_text(CARD, card)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import typer
 from random_networks import trained_looking
 from recorded_views import write_view
 
+from pstmo_core.atomic_files import OutputError
 from pstmo_core.bench.room_scenes import Case
 from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.model.checkpoints import load_weights, save_weights
@@ -143,3 +144,7 @@ def test_weights_are_averaged(
     mean = load_weights(folder / "mean.safetensors").head_all.linear.weight
     expected = sum(network.head_all.linear.weight for network in networks) / 2
     torch.testing.assert_close(mean, expected)
+    before = (folder / "b.safetensors").read_bytes()
+    with pytest.raises(OutputError, match="would replace an input"):
+        call(load("average_weights"), "a.safetensors b.safetensors -o b.safetensors", monkeypatch)
+    assert (folder / "b.safetensors").read_bytes() == before
