@@ -81,7 +81,8 @@ def _attack(options: argparse.Namespace) -> int:
         path: Path = options.output
         document = path.read_text() if path.exists() else ""
         name = chosen[0].name if len(chosen) == 1 and chosen[0] in LONG else "torture"
-        write_text(path, insert(document, table(outcomes, conditions), name))
+        section = options.section or name
+        write_text(path, insert(document, table(outcomes, conditions), section))
         print(path)
     if options.plot is not None:
         _, outcome = outcomes[-1]
@@ -110,6 +111,7 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     add("--samples", type=Path, help="a CSV file into which a soak writes what it sees")
     add("--plot", type=Path, help="a figure of these samples (.png or .svg); needs Matplotlib")
     add("-o", "--output", type=Path, help="a Markdown file into which the table is written")
+    add("--section", help="name of the marks in that file between which the table stands")
     add("--list", action="store_true", help="name the attacks and end")
     options = parser.parse_args(args)
     from pstmo_ros.torture.catalogue import ATTACKS, LONG, SOAKS

@@ -10,6 +10,8 @@ from pstmo_ros.torture.node_process import NodeProcess
 from pstmo_ros.torture.peer import CYCLE_DOWN, CYCLE_UP, Peer
 from pstmo_ros.torture.stand import Outcome, Stand
 
+_LEAST = 100
+"""Cycles, however short the time is."""
 SLACK, GROWTH = 12.0, 0.05
 """MB that the allocator may hold on to, and MB a cycle beyond it that are called a leak."""
 
@@ -40,7 +42,7 @@ def _cycles(stand: Stand, process: NodeProcess, peer: Peer, work: Callable[[], b
     done = good = 0
     # The allocator has what it needs after some cycles; from then on nothing may grow.
     warm, first = 5, process.resources()
-    while (stand.has_time or done < 2 * warm) and process.is_alive:
+    while (stand.has_time or done < _LEAST) and process.is_alive:
         passed = all(peer.transit(*CYCLE_UP)) and work() and all(peer.transit(*CYCLE_DOWN))
         done, good = done + 1, good + passed
         if done == warm:
