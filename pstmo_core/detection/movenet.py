@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pstmo_core.detection.base import Detections
+from pstmo_core.detection.beyond_border import beyond_border
 from pstmo_core.detection.multipose import SIZES, Found, Multipose
 from pstmo_core.detection.options import AUTO, DetectorOptions
 from pstmo_core.detection.refiner import (
@@ -24,7 +25,13 @@ from pstmo_core.detection.refiner import (
     least_seconds,
     named_refiners,
 )
-from pstmo_core.detection.same_person import SAME, likeness, one_to_one, without_repeats
+from pstmo_core.detection.same_person import (
+    SAME,
+    jumped_to_others,
+    likeness,
+    one_to_one,
+    without_repeats,
+)
 from pstmo_core.detection.search_plan import SearchPlan, View
 from pstmo_core.detection.single_pose import SEEN, squares_round, steadied
 
@@ -38,8 +45,10 @@ _CLOSE = 0.75
 _OUTSIDE = 0.3
 #: Images after two became one in which the other is searched for.
 _REUNION = 10
-#: Searches in a row that a person who is followed may be missing from.
+#: Regular searches in a row that a person who is followed may be missing from.
 _PATIENCE = 3
+#: Number of joints over which the mean score is taken at least, where not all are shown.
+_FEWEST_SHOWN = 8
 #: Longest side of a person, in pixels of the search, from which on it should find the person.
 _VISIBLE = 96
 #: Seconds that a search may take, and the input's longest side at which its time is taken.
@@ -58,7 +67,7 @@ class _People:
     squares: np.ndarray
     """(P, 3): where they were looked for; zeros for those whom multipose alone has seen."""
     missed: np.ndarray
-    """(P,) searches in a row that did not find them."""
+    """(P,) regular searches in a row that did not find them."""
 
     @classmethod
     def nobody(cls) -> _People:
@@ -195,7 +204,13 @@ class MovenetDetector:
         before = self._people.of(enough)
         squares = steadied(before.squares, squares[enough])
         people = _People(*refiner.detect(image, squares), squares, before.missed)
-        people = people.of(people.scores.mean(-1) >= SEEN)
+        beyond = beyond_border(people.points, people.scores, image.shape)
+        jumped = jumped_to_others(people.points, people.scores, before.points)
+        people.points[jumped] = before.points[jumped]
+        hidden = beyond | jumped
+        people.scores[hidden] = 0
+        shown = np.maximum((~hidden).sum(-1), _FEWEST_SHOWN)
+        people = people.of(people.scores.sum(-1) / shown >= SEEN)
         once = without_repeats(people.points, people.scores)
         if not once.all():
             self._apart_for = 0
@@ -205,8 +220,10 @@ class MovenetDetector:
         """Return whom multipose finds in the part of the image whose turn it is."""
         top, left, bottom, right = view.part
         found = self._multipose.search(image[top:bottom, left:right], view.size, self._least)
-        offset = np.array([left, top], np.float32)
-        return Found(found.points + offset, found.scores, found.sure)
+        points = found.points + np.array([left, top], np.float32)
+        scores = found.scores.copy()
+        scores[beyond_border(points, scores, image.shape)] = 0
+        return Found(points, scores, found.sure)
 
     def _reconciled(
         self, image: np.ndarray, view: View, people: _People, found: Found, refiner: Refiner
@@ -222,13 +239,14 @@ class MovenetDetector:
         squares, enough = squares_round(found.points, found.scores, image.shape)
         new &= enough
         points, scores = refiner.detect(image, squares[new])
+        scores[beyond_border(points, scores, image.shape)] = 0
         same = likeness(people.points, people.scores, points, scores) >= SAME
         # Whom the search shows but roughly, or cut by its tile's edge, the closer look recognises.
         rough = same & ~matched.any(1, keepdims=True)
         people.missed = np.where(
             (alike >= SAME).any(1) | rough.any(1),
             0,
-            people.missed + (view.should_show(people.points, _VISIBLE) & ~full),
+            people.missed + (view.due & view.should_show(people.points, _VISIBLE) & ~full),
         )
         # In a crowd the closer look may have found a neighbour.
         seen = Detections(found.points[new], found.scores[new])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from pstmo_core.keypoints.frame import MIN_SCORE
+
 #: Distance of two keypoints, in sizes of the person, at which they are alike by 1 / e.
 _REACH = 0.1
 #: From this likeness on, two sets of keypoints are of one person.
 SAME = 0.5
+#: How much farther than the other person's, in sizes of its own, a joint must have moved for that.
+_JUMP = 0.1
 
 
 def likeness(
@@ -26,6 +30,23 @@ def likeness(
     alike = np.exp(-((apart / (_REACH * size[..., None])) ** 2))
     weight = np.minimum(scores[:, None], other_scores[None]) + 1e-6
     return (alike * weight).sum(-1) / weight.sum(-1)
+
+
+def jumped_to_others(points: np.ndarray, scores: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return (P, J) which joints are another person's: they left their own position for theirs.
+
+    Args:
+        points: (P, J, 2) pixels, of people each of whom was looked for separately.
+        scores: (P, J).
+        before: (P, J, 2), the points of the image before.
+    """
+    size = _size(before)[:, None]
+    moved = np.linalg.norm(points - before, axis=-1) / size
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    apart[np.arange(len(points)), np.arange(len(points))] = np.inf
+    met = apart < _REACH * np.minimum(size[:, None], size[None])
+    calmer = moved[:, None] > _JUMP + moved[None]
+    return np.asarray((met & calmer & (scores[None] >= MIN_SCORE)).any(1))
 
 
 def _size(points: np.ndarray) -> np.ndarray:

@@ -22,6 +22,9 @@ _FEWEST = 4
 _MARGIN = 1.25
 #: Lengths of shank and leg, in those of the trunk, with feet.
 _SHANK, _LEG = 1.0, 1.8
+#: How far below the shoulders a square reaches, in lengths of the trunk, at least; and the trunk's
+#: length in widths of the shoulders and lengths of an upper arm, which only look shorter.
+_HIPS, _TRUNK_BY_WIDTH, _TRUNK_BY_ARM = 1.3, 1.3, 1.6
 #: How much larger the square of the second look is.
 _WIDER = 1.15
 #: The points of a person in a mirror.
@@ -134,7 +137,8 @@ def squares_round(
     """Return squares (P, 3) round people, and (P,) whether enough of each is seen for one.
 
     Legs that are not seen must have room in the square, if the image has it: otherwise they would
-    never be seen again.
+    never be seen again. Hips must have room even beyond the image: of a trunk that the square cuts,
+    the network knows nothing for sure.
 
     Args:
         points: (P, 17, 2) pixels.
@@ -146,8 +150,9 @@ def squares_round(
     high = np.where(seen, points, -np.inf).max(1)
     legs_low, legs_high = _room_for_legs(points, seen[..., 0])
     edge = np.array(shape[1::-1], np.float32)
-    low = np.minimum(low, np.maximum(legs_low, 0))
-    high = np.maximum(high, np.minimum(legs_high, edge))
+    hips_low, hips_high = _room_for_hips(points, seen[..., 0])
+    low = np.minimum(low, np.minimum(np.maximum(legs_low, 0), hips_low))
+    high = np.maximum(high, np.maximum(np.minimum(legs_high, edge), hips_high))
     enough = seen[..., 0].sum(1) >= _FEWEST
     with np.errstate(invalid="ignore"):  # infinite where nothing is seen
         squares = np.concatenate([(low + high) / 2, (high - low).max(-1, keepdims=True)], -1)
@@ -183,6 +188,28 @@ def _room_for_legs(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np
         np.where(there, ends, np.inf).min((1, 2)),
         np.where(there, ends, -np.inf).max((1, 2)),
     )
+
+
+def _room_for_hips(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where hips may be, as `_room_for_legs`, of people without a seen knee or ankle.
+
+    They are below the shoulders, or where the trunk points to.
+    """
+    shoulders, hips = [5, 6], [11, 12]
+    lost = np.any(seen[:, shoulders], 1) & ~np.any(seen[:, 13:], 1)
+    chest = _middle(points, seen, shoulders)
+    trunk = _middle(points, seen, hips) - chest
+    known = np.any(seen[:, hips], 1, keepdims=True)
+    length = np.where(known, np.linalg.norm(trunk, axis=-1, keepdims=True), 0)
+    width = np.linalg.norm(points[:, 5] - points[:, 6], axis=-1)
+    width = np.where(seen[:, shoulders].all(1), width, 0)[:, None]
+    arms = np.linalg.norm(points[:, [5, 6]] - points[:, [7, 8]], axis=-1)
+    arms = np.where(seen[:, [5, 6]] & seen[:, [7, 8]], arms, 0).max(1, keepdims=True)
+    size = np.maximum(length, np.maximum(_TRUNK_BY_WIDTH * width, _TRUNK_BY_ARM * arms))
+    way = np.where(known, trunk / np.maximum(length, 1e-6), (0.0, 1.0))
+    ends = chest + _HIPS * size * way
+    lost = lost[:, None]
+    return np.where(lost, ends, np.inf), np.where(lost, ends, -np.inf)
 
 
 def _middle(points: np.ndarray, seen: np.ndarray, pair: list[int]) -> np.ndarray:
