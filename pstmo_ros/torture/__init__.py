@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -34,8 +35,11 @@ def main(args: Sequence[str] | None = None) -> int:
         "1" if local else "LOCALHOST"
     )
     import rclpy
+    from rclpy.signals import SignalHandlerOptions
 
-    rclpy.init(args=[])
+    # SIGTERM ends it as Ctrl-C does: by an exception, with ROS at work until the nodes have ended.
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _attack(options)
     except KeyboardInterrupt:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
@@ -32,6 +38,26 @@ def test_nothing_is_left_of_an_attack(ros: None) -> None:
         assert process.is_alive
     assert process.status is not None
     assert not stand.folder.exists()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_program_ends_when_it_is_told_to_and_takes_its_nodes_along(
+    ros_domain: None, tmp_path: Path, end: signal.Signals
+) -> None:
+    program = "import sys; from pstmo_ros.torture import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "--only", "keypoints", "--seconds", "60"],
+        cwd="/", env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (nodes := [log for log in tmp_path.glob("*/*.log") if log.stat().st_size]):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(end)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in said, said
+    assert not any(log.exists() for log in nodes), "its folders are gone"
 
 
 def test_the_table_takes_its_place_in_a_document_and_leaves_the_rest() -> None:
