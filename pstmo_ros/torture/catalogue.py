@@ -29,7 +29,7 @@ ATTACKS = (
     Attack("lifter_cycles", "lifecycle cycles of the lifter", life.lifter_cycles),
     Attack("detector_cycles", "lifecycle cycles of the detector", life.detector_cycles),
     Attack("signals", "SIGINT and SIGTERM in every state", life.signals),
-    Attack("kills", "SIGKILL and a new start", life.kills),
+    Attack("kills", "SIGKILL in every state, and a new start", life.kills),
     Attack("homes", "no HOME, no rights", surroundings.homes),
     Attack("paths", "spaces, quotes, newlines and umlauts in paths", surroundings.paths),
     Attack(

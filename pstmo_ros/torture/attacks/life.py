@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 
 from pstmo_ros.torture.node_process import NodeProcess
-from pstmo_ros.torture.peer import CYCLE_DOWN, CYCLE_UP, Peer
+from pstmo_ros.torture.peer import CYCLE_DOWN, CYCLE_UP, PATIENCE, Peer
 from pstmo_ros.torture.stand import Outcome, Stand
 
+_MOMENTS = ("starting", "unconfigured", "inactive", "active", "under load")
 _LEAST = 100
 """Cycles, however short the time is."""
 SLACK, GROWTH = 12.0, 0.05
@@ -61,10 +62,9 @@ def signals(stand: Stand) -> Outcome:
     tried: list[str] = []
     faults: list[str] = []
     slowest = 0.0
-    moments = ("starting", "unconfigured", "inactive", "active", "under load")
-    for moment in moments:
+    for moment in _MOMENTS:
         for kind in (signal.SIGINT, signal.SIGTERM):
-            process = _brought_to(stand, moment)
+            process = _brought_to(stand, stand.peer(stand.namespace()), moment)
             began = time.monotonic()
             process.signal(kind)
             status = process.wait()
@@ -75,31 +75,33 @@ def signals(stand: Stand) -> Outcome:
             if status not in allowed or (moment != "starting" and "Traceback" in process.log):
                 faults.append(f"{kind.name} {moment}: status {status}, {process.log[-200:]}")
     result = "; ".join(faults) or f"all ended cleanly, the slowest in {slowest:.1f} s"
-    return Outcome(f"{len(tried)} signals in {len(moments)} states", result, not faults)
+    return Outcome(f"{len(tried)} signals in {len(_MOMENTS)} states", result, not faults)
 
 
 def kills(stand: Stand) -> Outcome:
-    """SIGKILL of the active node, and a new one in its place."""
-    process, peer = stand.lifter()
+    """SIGKILL while starting, in every state and under load, and a new node in its place."""
     done = back = 0
-    while (stand.has_time or not done) and done < 50:
+    slowest = 0.0
+    while stand.has_time or done < len(_MOMENTS):
+        peer = stand.peer(stand.namespace())
+        process = _brought_to(stand, peer, _MOMENTS[done % len(_MOMENTS)])
         process.signal(signal.SIGKILL)
         process.wait()
-        peer.wait(lambda: peer.keypoints.get_subscription_count() == 0, 30.0)
         process = stand.node(peer.get_namespace())
-        back += peer.is_heard() and peer.is_answered()
-        done += 1
-    return Outcome(f"{done} kills", f"the next node answered {back} times", back == done)
+        took = peer.recovery(4 * PATIENCE)
+        process.end()
+        done, back = done + 1, back + (took is not None)
+        slowest = max(slowest, took or 0.0)
+    result = f"the next node answered {back} times, {slowest:.1f} s after its start at most"
+    return Outcome(f"{done} kills in {len(_MOMENTS)} states", result, back == done)
 
 
-def _brought_to(stand: Stand, moment: str) -> NodeProcess:
-    """Start a lifter and bring it to a moment of its life."""
-    namespace = stand.namespace()
-    process = stand.node(namespace, parameters={"autostart": "false"})
+def _brought_to(stand: Stand, peer: Peer, moment: str) -> NodeProcess:
+    """Start a lifter where a peer is, and bring it to a moment of its life."""
+    process = stand.node(peer.get_namespace(), parameters={"autostart": "false"})
     if moment == "starting":
         time.sleep(float(stand.rng.uniform(0.1, 0.8)))
         return process
-    peer = stand.peer(namespace)
     peer.state()
     peer.transit(*CYCLE_UP[: {"unconfigured": 0, "inactive": 1}.get(moment, 2)])
     if moment == "under load":
