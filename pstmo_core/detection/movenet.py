@@ -51,8 +51,9 @@ _PATIENCE = 3
 _FEWEST_SHOWN = 8
 #: Longest side of a person, in pixels of the search, from which on it should find the person.
 _VISIBLE = 96
-#: Seconds that a search may take, and the input's longest side at which its time is taken.
-_LONGEST_SEARCH, _TRIAL = 0.1, 256
+#: Seconds that a search may take, for which those who are followed wait, and the input's longest
+#: side at which its time is taken.
+_LONGEST_SEARCH, _TRIAL = 0.06, 256
 _FOR = "coco17, for real people (rendered ones: detector simulation)"
 
 

@@ -299,7 +299,7 @@ def test_the_input_is_larger_for_smaller_people_and_never_above_the_limit() -> N
     assert fixed.size == 288
 
 
-@pytest.mark.parametrize(("seconds", "largest"), [(0.02, 512), (0.1, 256), (5.0, 192)])
+@pytest.mark.parametrize(("seconds", "largest"), [(0.01, 512), (0.06, 256), (5.0, 192)])
 def test_a_slow_machine_searches_smaller_images(seconds: float, largest: int) -> None:
     detector = load_detector("movenet", DetectorOptions(), ticking(seconds))
     assert detector._plan.largest == largest
