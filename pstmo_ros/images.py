@@ -42,8 +42,7 @@ class ImageDecoder:
     """Decodes Image and CompressedImage messages."""
 
     def __init__(self) -> None:
-        bridged, self._why = bridged_encodings()
-        self._bridged = bridged - _OURS
+        self._bridged, self._why = bridged_encodings()
         self._bridge: Any = None
         if self._bridged:
             from cv_bridge import CvBridge
@@ -100,7 +99,7 @@ def bridge_image(bridge: Any, message: Image) -> np.ndarray:
 
 @functools.cache
 def bridged_encodings() -> tuple[frozenset[str], str]:
-    """Return the encodings that cv_bridge decodes rightly here, and a sentence on it."""
+    """Return the encodings that cv_bridge is to decode here, and a sentence on it."""
     if find_spec("cv_bridge") is None:
         return frozenset(), "decodes images by NumPy, as cv_bridge is not installed"
     command = [sys.executable, "-m", "pstmo_ros.images"]
@@ -109,7 +108,7 @@ def bridged_encodings() -> tuple[frozenset[str], str]:
         trial = subprocess.run(
             command, capture_output=True, text=True, timeout=_PATIENCE, check=True, cwd="/"
         )
-        right = frozenset(json.loads(trial.stdout.splitlines()[-1]))
+        right = frozenset(json.loads(trial.stdout.splitlines()[-1])) - _OURS
     except (subprocess.SubprocessError, OSError, ValueError, IndexError):
         right = frozenset()
     if not right:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pstmo_core.atomic_files import check_folder, refuse_inputs
+from pstmo_core.camera import CameraError
 from pstmo_core.detection.base import Detector
 from pstmo_core.detection.loading import load_detector
 from pstmo_core.errors import PstmoError
@@ -129,9 +130,19 @@ def _check_calibration(images: Images | None, settings: LiftSettings) -> None:
     if not settings.camera_info:
         return
     camera = load_camera_info(settings.camera_info, bool(settings.rectified))
-    if images is not None and not images.live:
-        for _, image in itertools.islice(images.frames(), 1):
-            camera.scaled_to(image.shape[1], image.shape[0])
+    if images is None or images.live:
+        return
+    sizes = [image.shape[1::-1] for _, image in itertools.islice(images.frames(), 1)]
+    try:
+        for size in sizes:
+            camera.scaled_to(*size)
+    except CameraError as error:
+        if not images.stretched:
+            raise
+        raise CameraError(
+            f"{error}: the video's pixels are not square, and its images were stretched to this "
+            "size, as players do; calibrate with images as a player shows them"
+        ) from error
 
 
 def _accuracy(clip: Clip | Sightings, lifted: Prediction) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ class Images:
     """Name of the camera's optical frame, where the input is a bag."""
     faults: Counter[str] = field(default_factory=Counter)
     """Why images were left out in the last pass, with their number."""
+    stretched: bool = False
+    """Whether the input's pixels are not square, and its images were stretched so that they are."""
     notes: tuple[str, ...] = ()
     """What a user should hear of: sentences."""
 
@@ -129,6 +131,7 @@ def video_images(path: Path, fps: float | None) -> Images:
         frames,
         count=int(count) if count > 0 else None,
         seconds=count / rate if count > 0 and 0 < rate < _FASTEST and not fps else None,
+        stretched=stretched,
         notes=("its pixels are not square: images were stretched, as players do",) * stretched,
     )
 

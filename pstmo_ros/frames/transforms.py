@@ -13,6 +13,7 @@ from rclpy.time import Time
 from pstmo_core.errors import PstmoError, printable, quoted
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.quaternions import matrix_from_quaternion
+from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.frames.patience import Patience
@@ -20,9 +21,9 @@ from pstmo_ros.frames.steady_frame import find_steady_frame
 
 _LONGEST = 300
 """Characters of TF's own words, which repeat frames' names."""
-#: Nanoseconds by which stamps jump back when time itself does (a looped bag), and after which it is
-#: looked again for the frame that does not move.
-_JUMP, _LOOK_AGAIN = 500_000_000, 1_000_000_000
+#: Nanoseconds by which stamps jump back when time itself does (a looped bag), by default also for
+#: streams; and after which it is looked again for the frame that does not move.
+_JUMP, _LOOK_AGAIN = round(StreamConfig().reset * 1e9), 1_000_000_000
 
 
 class Transforms:

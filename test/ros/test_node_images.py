@@ -39,6 +39,16 @@ class CvBridge:
         return rows if code is None else cv2.cvtColor(rows.squeeze(), code)
 """
 
+#: Another that can decode all that the core can.
+ABLE_BRIDGE = """
+from pstmo_core.images import decode_image
+from pstmo_ros import images
+
+class CvBridge:
+    def imgmsg_to_cv2(self, message, desired_encoding):
+        return decode_image(images.raw_image(message))
+"""
+
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
@@ -80,6 +90,15 @@ def test_without_cv_bridge_numpy_decodes_and_says_so(
         np.testing.assert_array_equal(decoder.decode(message(bgr, "bgr8", padding)), bgr)
         turned = message(bgr[..., ::-1], "rgb8", padding)
         np.testing.assert_array_equal(decoder.decode(turned), bgr)
+
+
+def test_the_log_names_no_encoding_that_cv_bridge_is_not_used_for(
+    install: Callable[[str], None],
+) -> None:
+    """Of 12 or 14 bits in 16 it would make nearly black images, whatever the trial says."""
+    install(ABLE_BRIDGE)
+    told = ImageDecoder().describe()
+    assert "bgr8" in told and "nv12" in told and "16" not in told
 
 
 def test_a_cv_bridge_that_works_is_used_for_what_it_has_right(
