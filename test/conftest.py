@@ -25,7 +25,8 @@ DATA = Path(__file__).parent / "data"
 SLOW = (
     "test_any_messages", "test_bench_*", "test_body_outputs", "test_calibration_changes",
     "test_camera_node", "test_cli", "test_collision_monitor", "test_commands_killed",
-    "test_complexity", "test_covariance", "test_data", "test_dataset_*", "test_demo_video",
+    "test_complexity", "test_covariance", "test_cut_people", "test_data", "test_dataset_*",
+    "test_demo_video",
     "test_determinism", "test_distributed", "test_document*", "test_evaluate_command",
     "test_experiments", "test_export", "test_figures", "test_floor", "test_full_disk*",
     "test_held_feet", "test_image_lifter", "test_inputs", "test_joint_depths", "test_launch_*",
