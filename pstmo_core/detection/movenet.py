@@ -45,6 +45,8 @@ _CLOSE = 0.75
 _OUTSIDE = 0.3
 #: Images after two became one in which the other is searched for.
 _REUNION = 10
+#: Images for which a point that jumped to another person's is not followed; then it is theirs.
+_HELD = 3
 #: Regular searches in a row that a person who is followed may be missing from.
 _PATIENCE = 3
 #: Number of joints over which the mean score is taken at least, where not all are shown.
@@ -69,11 +71,15 @@ class _People:
     """(P, 3): where they were looked for; zeros for those whom multipose alone has seen."""
     missed: np.ndarray
     """(P,) regular searches in a row that did not find them."""
+    held: np.ndarray
+    """(P, 17): for how many images a point has been where it was before it jumped to another's."""
 
     @classmethod
     def nobody(cls) -> _People:
         none = Detections.nobody(17)
-        return cls(none.points, none.scores, np.zeros((0, 3)), np.zeros(0, int))
+        return cls(
+            none.points, none.scores, np.zeros((0, 3)), np.zeros(0, int), np.zeros((0, 17), int)
+        )
 
     def __len__(self) -> int:
         return len(self.points)
@@ -95,9 +101,8 @@ class _People:
 
     def of(self, which: np.ndarray) -> _People:
         """Return some of them."""
-        return _People(
-            self.points[which], self.scores[which], self.squares[which], self.missed[which]
-        )
+        parts = (self.points, self.scores, self.squares, self.missed, self.held)
+        return _People(*(part[which] for part in parts))
 
     def and_new(self, points: np.ndarray, scores: np.ndarray) -> _People:
         """Return them and others, who have just come."""
@@ -106,6 +111,7 @@ class _People:
             np.concatenate([self.scores, scores]),
             np.concatenate([self.squares, np.zeros((len(points), 3))]),
             np.concatenate([self.missed, np.zeros(len(points), int)]),
+            np.concatenate([self.held, np.zeros((len(points), 17), int)]),
         )
 
 
@@ -204,9 +210,11 @@ class MovenetDetector:
             return _People.nobody()
         before = self._people.of(enough)
         squares = steadied(before.squares, squares[enough])
-        people = _People(*refiner.detect(image, squares), squares, before.missed)
+        people = _People(*refiner.detect(image, squares), squares, before.missed, before.held)
         beyond = beyond_border(people.points, people.scores, image.shape)
         jumped = jumped_to_others(people.points, people.scores, before.points)
+        jumped &= before.held < _HELD
+        people.held = np.where(jumped, before.held + 1, 0)
         people.points[jumped] = before.points[jumped]
         hidden = beyond | jumped
         people.scores[hidden] = 0
