@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 FILES = [
     *(path for name in ("pstmo_core", "pstmo_ros") for path in (ROOT / name).rglob("*.py")),
     *(ROOT / "scripts").glob("*.py"),
+    *(ROOT / "scripts" / "convert_motion").glob("*.py"),
 ]
 WRITERS = {
     "write_text", "write_bytes", "savez", "savez_compressed", "imwrite", "mimwrite", "get_writer",

@@ -133,6 +133,8 @@ NOT_RUN: tuple[tuple[str, str, Callable[[Shown], bool]], ...] = (
      exists("test/training/test_distributed.py")),
     ("python scripts/write_parameters.py", "test/ros/test_parameter_files.py compares its result",
      exists("test/ros/test_parameter_files.py")),
+    ("python scripts/convert_motion ", "test/training/test_convert_motion.py runs it",
+     knows_its_options),
     ("python scripts/", "test/training/test_scripts.py runs it on less", runs_on_less),
     ("scripts/measure_", "test/training/test_scripts.py runs it on less", runs_on_less),
     ("pstmo engine build", "it needs an NVIDIA GPU", no_gpu),
@@ -221,7 +223,7 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
     from pstmo_core.model.config import ModelConfig
 
     (folder / "test" / "data").mkdir(parents=True)
-    for name in ("cmu_h36m17.npz", "motion_more.npz", "test/data/mocap_excerpt.npz"):
+    for name in ("cmu_h36m17.npz", "motion_more.npz", "own.npz", "test/data/mocap_excerpt.npz"):
         shutil.copy(mocap, folder / name)
     (folder / "motion_more_replaces.txt").touch()
     (folder / "pstmo_core").mkdir()
