@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bones import Bone, MotionError, Recording, moved, require_possible, rotation, turns
+from bones import Bone, MotionError, Recording, moved, number, require_possible, rotation, turns
 
 MOST_BYTES_OF_ASF = 1 << 18
 """An ASF file has about 8 kB."""
@@ -99,7 +99,7 @@ def _bone(block: str) -> Bone:
         found = re.search(rf"\b{key}((?:\s+[-+\d.e]+)+)", block)
         if found is None:
             raise MotionError(f"a bone of its ASF file has no {key}")
-        return [float(word) for word in found[1].split()]
+        return [number(word) for word in found[1].split()]
 
     name = re.search(r"\bname\s+(\S+)", block)
     channels = re.search(r"\bdof((?:\s+[rtl][xyz]?)+)\s*$", block, re.MULTILINE)

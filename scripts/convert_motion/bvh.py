@@ -13,6 +13,7 @@ from bones import (
     MotionError,
     Recording,
     moved,
+    number,
     plain,
     require_possible,
     turns,
@@ -105,13 +106,15 @@ def _bones(hierarchy: str) -> list[Bone]:
     """Bones in the order of their channels, with end sites."""
     bones: list[Bone] = []
     open_bones: list[int] = []
-    words = iter(hierarchy.split())
+    words, name = iter(hierarchy.split()), ""
     for word in words:
         if word in ("ROOT", "JOINT"):
             name = plain(next(words))
         elif word == "End":
             name = bones[open_bones[-1]].name + "end"
         elif word == "{":
+            if not name:
+                raise MotionError("has a bone without a name")
             parent = open_bones[-1] if open_bones else -1
             open_bones.append(len(bones))
             bones.append(Bone(name, parent, np.zeros(3)))
@@ -120,7 +123,7 @@ def _bones(hierarchy: str) -> list[Bone]:
         elif word in ("OFFSET", "CHANNELS"):
             bone = bones[open_bones[-1]]
             if word == "OFFSET":
-                bone = replace(bone, offset=np.array([float(next(words)) for _ in range(3)]))
+                bone = replace(bone, offset=np.array([number(next(words)) for _ in range(3)]))
             else:
                 names = [next(words) for _ in range(int(next(words)))]
                 bone = replace(bone, channels=tuple(map(_channel, names)))

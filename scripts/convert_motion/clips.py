@@ -67,8 +67,10 @@ def convert(
         MotionError: if the bones or their lengths are unknown, or the recording is too long.
     """
     joints = joints_of(recording, naming)[recording.resting :]
-    if not len(joints):
-        raise MotionError("has no frame besides the rest pose")
+    if len(joints) < 2:
+        raise MotionError("has only one frame, or only the rest pose")
+    if len(broken := np.flatnonzero(~np.isfinite(joints).all((1, 2)))):
+        raise MotionError(f"joints of frame {recording.resting + broken[0] + 1} are at infinity")
     joints = joints * (how.unit or unit_of(joints))
     if (how.up or _up_axis(joints)) == "y":
         joints = joints[..., [0, 2, 1]] * [1, -1, 1]
@@ -94,7 +96,10 @@ def unit_of(joints: np.ndarray) -> float:
     for unit in _UNITS:
         if _LEG[0] <= leg * unit <= _LEG[1]:
             return unit
-    raise MotionError(f"a leg is {leg:.3g} units long: say with --unit how many metres a unit is")
+    raise MotionError(
+        f"a leg is {leg:.3g} units long: say with --unit how many metres a unit is "
+        f"({0.85 / max(leg, 1e-9):.2g} for a leg of 85 cm)"
+    )
 
 
 def _up_axis(joints: np.ndarray) -> str:

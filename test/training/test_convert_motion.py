@@ -207,6 +207,8 @@ def test_a_person_in_two_splits_or_a_file_without_labels_is_noted(
         (lambda text: text.replace("rknee", "q"), "the nearest naming, pstmo, needs rknee, rkneee"),
         (lambda text: text.replace(" rhip", " r:hip"), "needs rhip as well"),
         (lambda text: text[: text.rindex(" ")] + " nan", "frame 200 has a number that is NaN"),
+        (lambda text: text.replace("ROOT hip", "", 1), "has a bone without a name"),
+        (lambda text: text.replace("OFFSET 0.0000", "OFFSET 1e999", 1), "is no length or angle"),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_named_with_what_is_wrong(
@@ -228,6 +230,10 @@ def test_a_broken_file_is_named_with_what_is_wrong(
 def test_faulty_amc_files_labels_and_names_are_refused(
     convert: Convert, walk: np.ndarray, tmp_path: Path
 ) -> None:
+    (tmp_path / "07_01.amc").write_text(amc_text(1, {}))
+    (tmp_path / "07.asf").write_text(asf_text())
+    assert "has only one frame" in convert("07_01.amc -o own.npz", code=2)
+    (tmp_path / "07.asf").unlink()
     (tmp_path / "07_01.amc").write_text(amc_text(120, {}))
     assert "put the skeleton, such as 07.asf, into" in convert("07_01.amc -o own.npz", code=2)
     (tmp_path / "07.asf").write_text(asf_text().replace("dof rx\n", "dof rx ry\n"))
@@ -239,10 +245,9 @@ def test_faulty_amc_files_labels_and_names_are_refused(
     assert "line 2: column 'acton': did you mean action?" in said
     (tmp_path / "names.json").write_text(json.dumps({"rhip": "A"}))
     assert "has no bone for head" in convert("07_01.amc -o own.npz --names names.json", code=2)
-    assert "split 'trian': did you mean train?" in (
-        (tmp_path / "07.asf").write_text(asf_text()) and
-        convert("07_01.amc -o own.npz --split trian", code=2)
-    )  # fmt: skip
+    (tmp_path / "07.asf").write_text(asf_text())
+    said = convert("07_01.amc -o own.npz --split trian", code=2)
+    assert "split 'trian': did you mean train?" in said
     assert "must end in .bvh or .amc" in convert("names.json -o own.npz", code=2)
 
 
