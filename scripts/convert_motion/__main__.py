@@ -105,9 +105,9 @@ def main(
     except PstmoError as error:
         typer.echo(f"convert_motion: {printable(error)}", err=True)
         raise typer.Exit(2) from error
-    without = [path.name for path in files if index and path.name not in rows]
-    if without:
-        note(f"{len(without)} files have no line in {index}, the first is {without[0]}")
+    if without := [path.name for path in files if index and path.name not in rows]:
+        more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+        note(f"{index} has no line for {without[0]}{more}: labelled by the options")
     for doubt in doubts(clips):
         note(doubt)
     seconds = sum(len(clip.positions) for clip in clips) / FPS

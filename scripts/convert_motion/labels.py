@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bones import MotionError, read_text
@@ -68,14 +69,21 @@ def _letters(number: int) -> str:
     return chr(97 + number) if number < 26 else _letters(number // 26 - 1) + chr(97 + number % 26)
 
 
-def doubts(clips: Iterable[Clip]) -> list[str]:
-    """Say what makes figures measured on these clips worthless: people of several splits."""
+def doubts(clips: Sequence[Clip]) -> list[str]:
+    """Say what makes figures worthless: people of several splits, clips that share a name."""
     splits: dict[str, set[str]] = {}
     for clip in clips:
         splits.setdefault(clip.labels["actor"], set()).add(clip.labels["split"])
-    return [
+    found = [
         f"actor {quoted(actor)} is in {' and '.join(sorted(of))}: figures measured on a person who "
         "was trained on are too good; give each person one split"
         for actor, of in sorted(splits.items())
         if len(of) > 1
     ]
+    times = Counter(clip.labels["clip_id"] for clip in clips)
+    if shared := [name for name, count in times.items() if count > 1]:
+        found.append(
+            f"{len(shared)} names of clips occur twice, such as {quoted(shared[0])}: give clips a "
+            "clip_id with --index, or files other names"
+        )
+    return found

@@ -184,7 +184,7 @@ def test_labels_come_from_the_index_and_training_reads_them(
     assert all(torch.isfinite(v).all() for v in vars(batch.draw(4)).values() if torch.is_tensor(v))
 
 
-def test_a_person_in_two_splits_or_a_file_without_labels_is_noted(
+def test_a_person_in_two_splits_a_file_without_labels_and_a_name_given_twice_are_noted(
     convert: Convert, walk: np.ndarray, tmp_path: Path
 ) -> None:
     for name in "ab":
@@ -192,7 +192,8 @@ def test_a_person_in_two_splits_or_a_file_without_labels_is_noted(
     (tmp_path / "takes.csv").write_text("file,split\na.bvh,val\n")
     said = convert("a.bvh b.bvh -o own.npz --index takes.csv --actor anna")
     assert "actor 'anna' is in train and val" in said
-    assert "1 files have no line in takes.csv, the first is b.bvh" in said
+    assert "takes.csv has no line for b.bvh: labelled by the options" in said
+    assert "such as 'a'" in convert("a.bvh a.bvh -o own.npz")
 
 
 @pytest.mark.parametrize(
