@@ -20,7 +20,7 @@ from pstmo_core.settings import check_settings, setting
 #: The tilt of a camera of which it is not known.
 TILT_UNKNOWN = 100.0
 #: The `joint_cutoff` that leaves the choice to the network, and what the two kinds choose, in Hz.
-BY_NETWORK, WINDOW_CUTOFF, LIVE_CUTOFF = -1.0, 2.2, 5.0
+BY_NETWORK, WINDOW_CUTOFF, LIVE_CUTOFF = -1.0, 2.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class StreamConfig:
         unit="Hz",
     )
     joint_beta: float = setting(
-        0.5,
+        0.4,
         "How much the cut-off frequency for 3D joints grows with speed, per 0.5 m/s.",
         low=0.0,
         high=100.0,
