@@ -244,9 +244,9 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
     for encoding in ("person", "screen"):
         small = ModelConfig(layers=1, width=32, feedforward=32, sem_width=32, encoding=encoding)
         save_weights(trained_looking(small), folder / f"{encoding}.safetensors")
-    # What scripts/average_weights.py, which no package holds, makes in the model card.
+    # What scripts/fold_constants.py, which no package holds, makes in the model card.
     shutil.copy(
-        ROOT / "pstmo_core" / "weights" / "stmo_27.safetensors", folder / "mean.safetensors"
+        ROOT / "pstmo_core" / "weights" / "stmo_27.safetensors", folder / "folded.safetensors"
     )
     write_detector_files(folder)
 

@@ -18,9 +18,11 @@ from recorded_views import write_view
 
 from pstmo_core.atomic_files import OutputError
 from pstmo_core.bench.room_scenes import Case
+from pstmo_core.encoding import get_encoding
 from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.model.checkpoints import load_weights, save_weights
 from pstmo_core.model.config import ModelConfig
+from pstmo_core.training.config import RunConfig
 
 ROOT = Path(__file__).parents[2]
 #: Constants of the scripts that stand for hours of work, and what they are here.
@@ -131,6 +133,21 @@ def test_motion_without_a_clip_that_is_long_enough_is_refused(
     for name in ("measure_floor", "measure_feet"):
         with pytest.raises(Exception, match="no clip of 6 s or more"):
             call(load(name), f"--mocap {mocap_file} -o table.md", monkeypatch)
+
+
+def test_constants_of_trained_weights_are_folded(
+    folder: Path, small_model: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = trained_looking(small_model)
+    save_weights(network, folder / "trained.safetensors")
+    config = RunConfig(mocap="motion.npz", model=small_model)
+    (folder / "run.yaml").write_text(config.to_yaml())
+    arguments = "trained.safetensors run.yaml -o folded.safetensors --windows 40"
+    call(load("fold_constants"), arguments, monkeypatch)
+    folded = load_weights(folder / "folded.safetensors")
+    frames = torch.randn(8, small_model.frames, *get_encoding(small_model.encoding).shape)
+    with torch.no_grad():
+        torch.testing.assert_close(folded(frames)[0], network.eval()(frames)[0], atol=1e-4, rtol=0)
 
 
 def test_weights_are_averaged(
