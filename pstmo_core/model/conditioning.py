@@ -19,6 +19,7 @@ from pstmo_core.model.attention import SelfAttention
 from pstmo_core.model.mofa import MOFA, StridedLayer
 from pstmo_core.model.stmo import STMO
 from pstmo_core.model.tem import TEM
+from pstmo_core.model.transformer import TransformerLayer
 
 #: The constant part that MOFA's LayerNorms keep, in deviations of the rest: much less, and a
 #: LayerNorm scales each token by its own deviation instead of by a common one.
@@ -51,7 +52,9 @@ def fold_constants(model: STMO, frames: Tensor) -> None:
     before = model.tem(embedded)
     _lower_units(model.tem, embedded)
     constant = _mean(before)
-    _last_bias(model.tem).sub_(constant)
+    last = model.tem.layers[-1]
+    assert isinstance(last, TransformerLayer)
+    _linears(last)[1].bias.sub_(constant)
     _shift(model.head_all.norm.running_mean, -constant)
     token_shift = _fold_mofa(model.mofa, before, before - constant)
     _shift(model.head_target.norm.running_mean, -token_shift)
@@ -62,7 +65,8 @@ def _lower_units(tem: TEM, tokens: Tensor) -> None:
     """Lower hidden units that are never 0 towards 0, and give what they lose to the next bias."""
     tokens = tokens + tem.positions
     for layer in tem.layers:
-        first, last = layer.feedforward[0], layer.feedforward[3]
+        assert isinstance(layer, TransformerLayer)
+        first, last = _linears(layer)
         attended = tokens + layer.attention(layer.norm_attention(tokens))
         units = first(layer.norm_feedforward(attended)).flatten(0, 1)
         least = units.min(0).values
@@ -79,6 +83,7 @@ def _fold_mofa(mofa: MOFA, before: Tensor, after: Tensor) -> Tensor:
         (width,) what its output now lacks.
     """
     for index, layer in enumerate(mofa.layers):
+        assert isinstance(layer, StridedLayer)
         if index < len(mofa.positions):
             before = before + mofa.positions[index]
             after = after + mofa.positions[index]
@@ -143,9 +148,11 @@ def _mean(tokens: Tensor) -> Tensor:
     return tokens.flatten(0, 1).mean(0)
 
 
-def _last_bias(tem: TEM) -> Tensor:
-    bias: Tensor = tem.layers[-1].feedforward[3].bias
-    return bias
+def _linears(layer: TransformerLayer) -> tuple[nn.Linear, nn.Linear]:
+    """The first and the last product of a layer's feed-forward block."""
+    first, last = layer.feedforward[0], layer.feedforward[-1]
+    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+    return first, last
 
 
 def _shift(running_mean: Tensor | None, by: Tensor) -> None:

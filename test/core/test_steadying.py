@@ -142,7 +142,7 @@ def test_an_outlier_of_one_frame_is_left_out(shipped: Runtime, boxing: Motion) -
 
 def test_a_joint_that_jumps_and_stays_is_believed(shipped: Runtime, boxing: Motion) -> None:
     stamps, points = at_rate(boxing, 30)
-    points[40:, WRIST] += (200, -160)
+    points[40:, WRIST] += (-250, 0)
     frames = frames_of((stamps, points))
     trusted, steady = (joints_of(shipped, frames, **only(outlier=each)) for each in (0.0, 0.25))
     assert apart(steady[40], trusted[40]) > 100

@@ -18,11 +18,11 @@ from recorded_views import write_view
 
 from pstmo_core.atomic_files import OutputError
 from pstmo_core.bench.room_scenes import Case
-from pstmo_core.encoding import get_encoding
 from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.model.checkpoints import load_weights, save_weights
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import RunConfig
+from pstmo_core.training.sources import make_source
 
 ROOT = Path(__file__).parents[2]
 #: Constants of the scripts that stand for hours of work, and what they are here.
@@ -145,7 +145,7 @@ def test_constants_of_trained_weights_are_folded(
     arguments = "trained.safetensors run.yaml -o folded.safetensors --windows 40"
     call(load("fold_constants"), arguments, monkeypatch)
     folded = load_weights(folder / "folded.safetensors")
-    frames = torch.randn(8, small_model.frames, *get_encoding(small_model.encoding).shape)
+    frames = make_source(config, torch.device("cpu")).draw(1, 8, slice(None)).frames
     with torch.no_grad():
         torch.testing.assert_close(folded(frames)[0], network.eval()(frames)[0], atol=1e-4, rtol=0)
 
