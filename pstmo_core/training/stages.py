@@ -7,6 +7,7 @@ import dataclasses
 import torch
 
 from pstmo_core.data.motion.mocap import load_motion
+from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation.dataset import validation_windows
 from pstmo_core.evaluation.mocap_windows import Evaluation, WindowEvaluation
 from pstmo_core.model.config import ModelConfig
@@ -36,5 +37,12 @@ def _validation(config: RunConfig, device: torch.device) -> WindowEvaluation:
     if config.dataset.kind:
         data, name = validation_sequences(config, device), config.dataset.kind
         return validation_windows(data, name, config.model, config.dataset.tds, count)
-    motion = load_motion((config.mocap, *config.mocap_more), "val")
+    files = (config.mocap, *config.mocap_more)
+    motion = load_motion(files, "val")
+    if not len(motion.clip):
+        raise ConfigError(
+            f"{', '.join(map(str, files))}: no clip has the split val, on which training is "
+            "judged: mark some people's clips (scripts/convert_motion --split val) or add a file "
+            "with mocap_more"
+        )
     return Evaluation(motion, "val", config.model, device, windows=count)

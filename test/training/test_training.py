@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -299,6 +300,16 @@ def test_the_authors_optimiser_is_adam_with_amsgrad_and_no_weight_decay(run: Run
         root = (largest / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
         expected -= rate.rate_at(step) * mean / (1 - 0.9 ** (step + 1)) / root
     torch.testing.assert_close(weight.detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_training_needs_clips_that_it_is_judged_on(run: RunConfig, tmp_path: Path) -> None:
+    with np.load(run.mocap) as file:
+        motion = dict(file)
+    motion["split"] = np.full(len(motion["split"]), "train")
+    np.savez(tmp_path / "own.npz", **motion)
+    alone = dataclasses.replace(run, mocap=str(tmp_path / "own.npz"))
+    with pytest.raises(ConfigError, match="no clip has the split val"):
+        Trainer(alone)
 
 
 @pytest.mark.parametrize("setting", [{"epochs": 2}, {"schedule": "exponential"}])
