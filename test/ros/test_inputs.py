@@ -308,12 +308,7 @@ def test_an_id_that_no_topic_can_have_silences_nobody_else(
     room: Callable[..., Room], capfd: pytest.CaptureFixture[str], bad: str
 ) -> None:
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
-    here = room(input="hri")
-    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
-    body = here.create_publisher(m.Skeleton2D, "/humans/bodies/anna/skeleton2d", 100)
-    here.start()
-    tracked.publish(m.IdsList(ids=[bad, "anna"]))
-    here.spin_until(lambda: body.get_subscription_count() == 1)
+    here, body = heard_body(m, room, [bad, "anna"])
     body.publish(skeleton2d(m, 0, 0))
     here.spin_until(lambda: bool(here.answers and here.answers[-1].people))
     assert here.lifter.drops.counts == {"input": 1}
@@ -324,12 +319,7 @@ def test_bodies_in_pixels_are_refused_with_a_sentence(
     room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
 ) -> None:
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
-    here = room(input="hri")
-    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
-    body = here.create_publisher(m.Skeleton2D, "/humans/bodies/anna/skeleton2d", 100)
-    here.start()
-    tracked.publish(m.IdsList(ids=["anna"]))
-    here.spin_until(lambda: body.get_subscription_count() == 1)
+    here, body = heard_body(m, room, ["anna"])
     message = skeleton2d(m, 0, 0)
     for point in message.skeleton:
         point.x, point.y = 1280 * point.x, 720 * point.y
@@ -343,15 +333,24 @@ def test_bodies_without_an_image_size_wait_for_the_calibration_and_say_so(
     room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
 ) -> None:
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
-    here = room(input="hri")
-    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
-    body = here.create_publisher(m.Skeleton2D, "/humans/bodies/a/skeleton2d", 100)
-    here.start(calibrated=False)
-    tracked.publish(m.IdsList(ids=["a"]))
-    here.spin_until(lambda: body.get_subscription_count() == 1)
+    here, body = heard_body(m, room, ["a"], calibrated=False)
     body.publish(skeleton2d(m, 0, 0))
     here.spin_until(lambda: here.lifter.drops.counts["input"] == 1)
     assert "no camera_info came on camera_info" in capfd.readouterr().err
+
+
+def heard_body(
+    m: Any, room: Callable[..., Room], ids: list[str], calibrated: bool = True
+) -> tuple[Room, Any]:
+    """Return a room where bodies are tracked, and the publisher of the last one, who is heard."""
+    here = room(input="hri")
+    tracked = here.create_publisher(m.IdsList, "/humans/bodies/tracked", 10)
+    topic = f"/humans/bodies/{ids[-1]}/skeleton2d"
+    body = here.create_publisher(m.Skeleton2D, topic, 100)
+    here.start(calibrated=calibrated)
+    tracked.publish(m.IdsList(ids=ids))
+    here.spin_until(lambda: body.get_subscription_count() == 1)
+    return here, body
 
 
 def skeleton2d(m: Any, row: int, person: int) -> Any:
