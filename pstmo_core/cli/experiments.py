@@ -16,6 +16,10 @@ _Mocap = Annotated[Path | None, typer.Option(help="The motion-capture file.")]
 _Data = Annotated[
     Path, typer.Option(help="Folder of the licensed data sets' files, under their usual names.")
 ]
+_Real = Annotated[
+    Path | None,
+    typer.Option(help="Folder of recordings of real people, as `pstmo bench real` takes it."),
+]
 
 
 @experiments_app.command("list")
@@ -48,6 +52,7 @@ def experiments_run(
     seeds: Annotated[int, typer.Option(min=1, help="Training runs of each row.")] = 1,
     mocap: _Mocap = None,
     data: _Data = Path(),
+    real: _Real = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of runs and results.")
     ] = Path("runs/experiments"),
@@ -64,7 +69,7 @@ def experiments_run(
     experiment = load_experiment(name)
     overrides = [argument for argument in arguments or [] if "=" in argument]
     rows = [experiment.row(argument) for argument in arguments or [] if "=" not in argument]
-    folders = Folders(output, mocap, data, overrides)
+    folders = Folders(output, mocap, data, real, overrides)
     run_experiment(experiment, folders, rows or experiment.rows, seeds, say)
 
 
@@ -75,6 +80,7 @@ def experiments_report(
     ] = None,
     mocap: _Mocap = None,
     data: _Data = Path(),
+    real: _Real = None,
     runs: Annotated[Path, typer.Option(help="Folder of runs and results.")] = Path(
         "runs/experiments"
     ),
@@ -91,7 +97,7 @@ def experiments_report(
 
     if output is not None:
         check_output(output, [each for each in (mocap, *(names or [])) if each])
-    folders = Folders(runs, mocap, data)
+    folders = Folders(runs, mocap, data, real)
     tables = [table(load_experiment(name), folders) for name in names or experiment_names()]
     _show("\n".join(["# Experiments\n", *tables]), output)
 

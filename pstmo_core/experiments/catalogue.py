@@ -21,7 +21,7 @@ from pstmo_core.training.yaml_file import load_yaml
 
 #: What is known without any training, of `pstmo_core.model.complexity`.
 COUNTS = ("parameters", "flops")
-_ERRORS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve", "acceleration", "pck", "auc")
+_ERRORS = ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve", "acceleration", "jitter", "pck", "auc")
 
 Settings = dict[str, Any]
 
@@ -32,7 +32,8 @@ class Column:
 
     title: str
     metric: str
-    """A count, an error of `metrics.frame_metrics`, or `fps`, which is not measured here."""
+    """A count, an error of `metrics.frame_metrics` or `bench.real.Measures`, or `fps`, which is not
+    measured here."""
     condition: str = "clean"
     """Name of the condition under which it is measured."""
     group: str = ""
@@ -55,6 +56,8 @@ class Condition:
     """Tell the network where up is; of single windows, and for the encoding `view`."""
     look_ahead: int | None = None
     """Frames of the window after the one that is lifted; None: the centre frame, by MOFA."""
+    real: str = ""
+    """A detector whose keypoints of real video are lifted as a stream instead."""
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pstmo_core.atomic_files import write_text
-from pstmo_core.data.motion.detector_noise import DetectorNoise
-from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import PstmoError
-from pstmo_core.evaluation.dataset import EvaluationProtocol
-from pstmo_core.evaluation.mocap_windows import Evaluation
-from pstmo_core.evaluation.weights import evaluate_weights
-from pstmo_core.experiments.catalogue import Condition, Experiment, Measuring, Row
-from pstmo_core.model.checkpoints import load_weights, pick_device
+from pstmo_core.experiments.catalogue import Experiment, Row
+from pstmo_core.experiments.measure import measure_network
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.engine import Trainer
 
@@ -44,6 +39,8 @@ class Folders:
     """The motion-capture file; None: as the configuration says."""
     data: Path = Path()
     """Folder of the licensed data sets' files, under their usual names."""
+    real: Path | None = None
+    """Folder of recordings of real people, see `pstmo_core.bench.real_recordings`."""
     overrides: list[str] = field(default_factory=list)
     """Changes of every training's settings, such as `optimiser.steps=100`."""
 
@@ -63,8 +60,12 @@ class Folders:
         """Return the data files of a row that are not there."""
         config = self.located(experiment.lifting(row, self.overrides))
         names = _FILES.get(config.dataset.kind)
-        paths = [getattr(config.dataset, name) for name in names] if names else [config.mocap]
-        return [Path(path) for path in paths if not Path(path).is_file()]
+        motion = [config.mocap, *config.mocap_more, *filter(None, [config.mocap_replaced])]
+        paths = [getattr(config.dataset, name) for name in names] if names else motion
+        absent = [Path(path) for path in paths if not Path(path).is_file()]
+        if self.real is None and any(c.real for c in experiment.measuring.conditions.values()):
+            absent.append(Path("recordings of real people (--real FOLDER)"))
+        return absent
 
     def result(self, experiment: Experiment, row: Row, seed: int) -> Path:
         """Return where the result of a row and seed lies."""
@@ -115,7 +116,7 @@ def run_experiment(
             raise PstmoError(
                 f"{experiment.name}, {row.name}: not run, data absent: "
                 f"{', '.join(map(str, absent))}; name the files' folder as --data, or the motion "
-                "capture as --mocap (docs/data.md)"
+                "capture as --mocap and mocap_more=[FILE] (docs/data.md)"
             )
     for seed in range(1, seeds + 1):  # a table of all rows first, its spread later
         for number, row in enumerate(rows, 1):
@@ -155,7 +156,14 @@ def run_row(
         "overrides": folders.overrides,
         "weights": str(lifting.weights),
         "conditions": {
-            name: _measure(experiment.measuring, condition, lifting, refine)
+            name: measure_network(
+                experiment.measuring,
+                condition,
+                lifting.config,
+                lifting.weights,
+                refine.weights if refine else "",
+                folders.real,
+            )
             for name, condition in experiment.measuring.conditions.items()
         },
     }
@@ -204,44 +212,3 @@ def _key(config: RunConfig, source: str) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-
-
-def _measure(
-    measuring: Measuring, condition: Condition, lifting: _TrainingRun, refine: _TrainingRun | None
-) -> dict[str, Any]:
-    """Measure a network under a condition: `mean` with one value a metric, and `groups` of them."""
-    config = lifting.config
-    if measuring.windows:
-        faults = DetectorNoise(clean_share=0.0) if condition.faults else None
-        device = pick_device(config.device)
-        evaluation = Evaluation(
-            config.mocap, "test", config.model, device, windows=measuring.windows, faults=faults,
-            gravity_known=condition.gravity,
-        )  # fmt: skip
-        network = load_weights(lifting.weights).to(device)
-        scores = evaluation.measure(network, condition.look_ahead)
-        return {"groups": {name: dataclasses.asdict(value) for name, value in scores.items()}}
-    dataset = measuring.dataset if measuring.dataset.kind else config.dataset
-    report = evaluate_weights(
-        lifting.weights,
-        dataset,
-        _protocol(measuring, condition, dataset),
-        mocap=config.mocap,
-        refine=refine.weights if refine else "",
-        device=config.device,
-    )
-    # Human3.6M's custom is the mean over actions, MPI-INF-3DHP's over frames.
-    custom = "frames" if dataset.kind == "mpi_inf_3dhp" else "actions"
-    return {"mean": report["mean"][custom], "groups": report["action"]}
-
-
-def _protocol(
-    measuring: Measuring, condition: Condition, dataset: DatasetConfig
-) -> EvaluationProtocol:
-    return EvaluationProtocol(
-        # Another data set than the one trained on is cut as the network's time step asks.
-        tds=0 if measuring.dataset.kind else dataset.tds,
-        flip=measuring.flip,
-        look_ahead=condition.look_ahead,
-        corruption=condition.corruption,
-    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import Command
+from recorded_views import write_view
 from synthetic_datasets import write_h36m
 
 from pstmo_core.data.sequences.h36m import SPLITS
@@ -77,7 +78,7 @@ def test_every_row_of_the_catalogue_is_a_valid_training(name: str) -> None:
     experiment = listed(name)
     for row in experiment.rows:
         config = experiment.lifting(row, [])
-        assert config.stage == "lift"
+        assert config.stage in ("lift", "live")
         masked = experiment.masked(row, [])
         assert masked is None or (masked.stage, masked.model) == ("pretrain", config.model)
         if config.dataset.kind == "h36m":
@@ -184,6 +185,51 @@ def test_changed_settings_are_run_again_and_told(
     assert trained == ["lift", "lift"]
     _, text, _ = pstmo("experiments", "report", tiny, "--runs", out)
     assert "Run with `optimiser.steps=5`." in text
+
+
+KINDS = TINY.replace(
+    "  windows: 30",
+    """\
+  windows: 30
+  conditions: {clean: {look_ahead: 0}, real: {look_ahead: 0, real: h36m17_good}}""",
+)
+KINDS = (
+    KINDS[: KINDS.index("columns:")]
+    + """\
+columns:
+  - {title: MPJPE, metric: mpjpe, group: own}
+  - {title: jitter, metric: jitter, condition: real}
+rows:
+  - {name: windows}
+  - name: stream
+    settings:
+      stage: live
+      model: {encoding: view}
+      live: {layers: 1, width: 32, feedforward: 32, heads: 4, key_heads: 4, sem_width: 32}
+"""
+)
+
+
+def test_streaming_networks_stand_beside_windows_also_on_real_video(
+    mocap_file: Path, tmp_path: Path, pstmo: Command, trained: list[str]
+) -> None:
+    path, out = tmp_path / "kinds.yaml", tmp_path / "out"
+    path.write_text(KINDS)
+    run = ("experiments", "run", path, "--mocap", mocap_file, "-o", out)
+    code, _, error = pstmo(*run)
+    assert code == 2 and "--real FOLDER" in error
+    real = tmp_path / "real"
+    real.mkdir()
+    write_view(real)
+    assert pstmo(*run, "--real", real)[0] == 0
+    assert trained == ["lift", "live"]
+    code, text, _ = pstmo("experiments", "report", path, "--runs", out, "--real", real)
+    rows = [line.split("|")[3:5] for line in text.splitlines() if " measured " in line]
+    assert len(rows) == 2
+    assert all(float(error) > 0 and float(jitter) >= 0 for error, jitter in rows)
+    path.write_text(KINDS.replace("h36m17_good", "h36m17_best"))
+    code, _, error = pstmo(*run, "--real", real)
+    assert code == 2 and "no keypoints 'h36m17_best'; it has h36m17_good" in error
 
 
 def test_a_row_of_table_1_runs_through_stage_i_stage_ii_and_the_refine_module(
