@@ -64,7 +64,7 @@ watch_stage() {
   local what=$1 log=$2 shown=$SECONDS last
   while kill -0 "$stage_pid" 2>/dev/null; do
     sleep 0.3
-    last=$(tail -n 1 "$log" 2>/dev/null | tr -cd '[:print:]' | cut -c1-60 || true)
+    last=$(tail -n 5 "$log" 2>/dev/null | tr -cd '[:print:]\n' | awk 'NF { $1 = $1; line = $0 } END { print line }' | cut -c1-80 || true)
     if [ -t 1 ]; then
       printf '\r\033[K[%4d s]   %s' "$SECONDS" "$last"
     elif [ $((SECONDS - shown)) -ge 10 ]; then

@@ -1,0 +1,82 @@
+"""README's figures are those of the tables that it names; measured again, they change there, too."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BENCHMARKS = ROOT / "docs/benchmarks"
+
+
+def _section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def _rows(text: str) -> list[list[str]]:
+    """The cells of a table's rows; an empty first cell is that of the row above it."""
+    lines = [line for line in text.splitlines() if re.match(r"\|.*\|$", line)]
+    rows: list[list[str]] = []
+    for line in lines[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        rows.append([cells[0] or rows[-1][0], *cells[1:]])
+    return rows
+
+
+def _measured(name: str) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = json.loads((BENCHMARKS / f"{name}.json").read_text())["results"]
+    return results
+
+
+def _numbers(cells: list[str]) -> list[float]:
+    return [float(re.findall(r"[\d.]+", cell)[0]) for cell in cells]
+
+
+SPEED = _rows(_section("Speed"))
+
+
+@pytest.mark.parametrize("row", [row for row in SPEED if row[0].startswith("keypoints")], ids=str)
+def test_latencies_of_keypoints_are_those_of_the_table(row: list[str]) -> None:
+    people, rate, median, p99 = _numbers(row[1:5])
+    (found,) = [
+        each for each in _measured("latency_node") if (each["people"], each["fps"]) == (people, rate)
+    ]
+    assert [median, p99] == pytest.approx([found["median_ms"], found["p99_ms"]], rel=6e-3)
+
+
+@pytest.mark.parametrize("row", [row for row in SPEED if row[0].startswith("images")], ids=str)
+def test_latencies_of_images_are_those_of_the_table(row: list[str]) -> None:
+    people, lifted, median, p99 = _numbers(row[1:5])
+    threads = 2 if "two detector threads" in row[0] else 1
+    wanted = (people, threads, 30)
+    (found,) = [
+        each
+        for each in _measured("latency_images")
+        if (each["people"], each["detector_threads"], each["fps"]) == wanted
+    ]
+    measured = [found["rate"], found["median_ms"], found["p99_ms"]]
+    assert [lifted, median, p99] == pytest.approx(measured, abs=0.51)
+
+
+def test_errors_with_each_detector_are_those_of_the_table() -> None:
+    table = {row[0]: row for row in _rows((BENCHMARKS / "detectors.md").read_text())}
+    rows = [row for row in _rows(_section("Accuracy")) if row[1].startswith("`movenet`")]
+    assert len(rows) == 4
+    for row in rows:
+        kind = row[1].split("with ")[1].split(",")[0]
+        (found,) = [each for name, each in table.items() if name.split(" (")[0] == f"movenet, {kind}"]
+        assert _numbers(row[2:5]) == pytest.approx(_numbers(found[5:8]), abs=0.51), kind
+
+
+def test_errors_on_motion_capture_are_those_of_the_model_card() -> None:
+    card = (ROOT / "docs/model_card.md").read_text().split("**Accuracy**")[1]
+    table = {row[0]: _numbers(row[1:]) for row in _rows(card.split("N-MPJPE is the error")[0])}
+    clean, faults = table["clean"], table["detector faults"]
+    expected = [clean[:3:2], table["clean, gravity known"][:3:2], clean[5:], faults[:3:2], faults[5:]]
+    rows = [row for row in _rows(_section("Accuracy")) if row[0].startswith("motion capture")]
+    assert [_numbers(row[2:4]) for row in rows] == expected
