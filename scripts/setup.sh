@@ -119,8 +119,9 @@ install_ros() {
       touch "$absent"
   fi
   if [ -e "$absent" ]; then
-    say "\`ros2 launch\` and the ros2 command are left out: their sources are neither on GitHub" \
-      "(not reached) nor in PSTMO_ROS2_SOURCES; demo and tests run without them"
+    say "\`ros2 launch\` and the ros2 command are left out: GitHub, which has their sources, was not" \
+      "reached. Demo and tests run without them. To add them, delete $absent and call this again where" \
+      "GitHub can be reached, or name a folder with their archives in PSTMO_ROS2_SOURCES"
   fi
 }
 

@@ -1,4 +1,4 @@
-"""README's figures are those of the tables that it names; measured again, they change there, too."""
+"""README's figures are those of the tables that it names: who measures again changes both."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ SPEED = _rows(_section("Speed"))
 def test_latencies_of_keypoints_are_those_of_the_table(row: list[str]) -> None:
     people, rate, median, p99 = _numbers(row[1:5])
     (found,) = [
-        each for each in _measured("latency_node") if (each["people"], each["fps"]) == (people, rate)
+        each
+        for each in _measured("latency_node")
+        if (each["people"], each["fps"]) == (people, rate)
     ]
     assert [median, p99] == pytest.approx([found["median_ms"], found["p99_ms"]], rel=6e-3)
 
@@ -69,7 +71,9 @@ def test_errors_with_each_detector_are_those_of_the_table() -> None:
     assert len(rows) == 4
     for row in rows:
         kind = row[1].split("with ")[1].split(",")[0]
-        (found,) = [each for name, each in table.items() if name.split(" (")[0] == f"movenet, {kind}"]
+        (found,) = [
+            each for name, each in table.items() if name.split(" (")[0] == f"movenet, {kind}"
+        ]
         assert _numbers(row[2:5]) == pytest.approx(_numbers(found[5:8]), abs=0.51), kind
 
 
@@ -77,6 +81,12 @@ def test_errors_on_motion_capture_are_those_of_the_model_card() -> None:
     card = (ROOT / "docs/model_card.md").read_text().split("**Accuracy**")[1]
     table = {row[0]: _numbers(row[1:]) for row in _rows(card.split("N-MPJPE is the error")[0])}
     clean, faults = table["clean"], table["detector faults"]
-    expected = [clean[:3:2], table["clean, gravity known"][:3:2], clean[5:], faults[:3:2], faults[5:]]
+    expected = [
+        clean[:3:2],
+        table["clean, gravity known"][:3:2],
+        clean[5:],
+        faults[:3:2],
+        faults[5:],
+    ]
     rows = [row for row in _rows(_section("Accuracy")) if row[0].startswith("motion capture")]
     assert [_numbers(row[2:4]) for row in rows] == expected
