@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pstmo_core.atomic_files import atomic_file
-from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.errors import ConfigError, PstmoError, quoted
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.model.live.network import STMOLive
@@ -192,7 +192,22 @@ def _load(path: Path | str, kind: _Kind) -> Any:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Return the device for a name; `auto` takes CUDA where it is."""
+    """Return the device for a name; `auto` takes CUDA where it is.
+
+    Raises:
+        ConfigError: if there is no such device, or none here.
+    """
+    device = named_device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device is {name}, but torch finds no GPU: use device=cpu, or auto")
+    return device
+
+
+def named_device(name: str) -> torch.device:
+    """Return the device for a name, whether it is here or not; errors as of `pick_device`."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device is {quoted(name)}, but must be auto, cpu or cuda") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import dacite
 from omegaconf import OmegaConf
@@ -215,14 +215,18 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
     try:
         tree = OmegaConf.merge(file, OmegaConf.from_dotlist(overrides))
         plain: Any = OmegaConf.to_container(tree, resolve=True)
-        _refuse_unknown(plain, RunConfig)
+        _check_tree(plain, RunConfig)
         return dacite.from_dict(RunConfig, plain, dacite.Config(strict=True, cast=[tuple, float]))
     except (dacite.DaciteError, OmegaConfBaseException, YAMLError, TypeError) as error:
         raise ConfigError(f"{path or 'overrides'}: {error}") from error
 
 
-def _refuse_unknown(tree: Any, group: Any, above: str = "") -> None:
-    """Refuse names in a tree that are no fields of a dataclass, or of one inside it."""
+def _check_tree(tree: Any, group: Any, above: str = "") -> None:
+    """Check names, numbers and lists of a tree against the fields of a dataclass.
+
+    dacite makes a list of letters of a text where a list should be, and does not name the setting
+    where a number should be.
+    """
     if not isinstance(tree, dict) or not dataclasses.is_dataclass(group):
         return
     kinds = get_type_hints(group)
@@ -231,8 +235,22 @@ def _refuse_unknown(tree: Any, group: Any, above: str = "") -> None:
             raise ConfigError(
                 f"no setting is {quoted(f'{above}{name}')}: {names_known(name, kinds)}"
             )
+        _check_value(value, kinds[name], f"{above}{name}")
         for kind in (kinds[name], *get_args(kinds[name])):  # a field may be None instead
-            _refuse_unknown(value, kind, f"{above}{name}.")
+            _check_tree(value, kind, f"{above}{name}.")
+
+
+def _check_value(value: Any, kind: Any, name: str) -> None:
+    if kind is float and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise ConfigError(f"{name} is {quoted(value)}, but must be a number")
+    if get_origin(kind) is tuple:
+        items = get_args(kind)
+        count = None if items[-1] is Ellipsis else len(items)
+        if not isinstance(value, list) or count not in (None, len(value)):
+            size = "" if count is None else f" of {count}"
+            raise ConfigError(f"{name} is {quoted(value)}, but must be a list{size}: {name}=[...]")
+        for item in value:
+            _check_value(item, items[0], name)
 
 
 def _plain(config: object) -> dict[str, object]:

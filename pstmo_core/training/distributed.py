@@ -20,7 +20,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pstmo_core.errors import ConfigError
-from pstmo_core.model.checkpoints import pick_device
+from pstmo_core.model.checkpoints import named_device, pick_device
 
 #: How long a process waits for the others: the first one evaluates while they do.
 _PATIENCE = timedelta(hours=2)
@@ -79,13 +79,13 @@ def join_processes(device: str = "auto") -> Iterator[Processes]:
         device: as for `pick_device`; where it is CUDA, each process takes a GPU of its own.
 
     Raises:
-        ConfigError: if there are more processes than GPUs.
+        ConfigError: if there is no such device, or there are more processes than GPUs.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes(pick_device(device))
         return
-    own = _own_device(pick_device(device), int(os.environ["LOCAL_RANK"]))
+    own = _own_device(named_device(device), int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(own, distributed.get_rank(), count)

@@ -261,11 +261,26 @@ def test_a_run_configuration_survives_its_yaml(run: RunConfig, tmp_path: Path) -
         ("optimiser.kind=sgd", "optimiser.kind is 'sgd', but must be one of 'adamw', 'amsgrad'"),
         ("optimiser.schedule=step", "must be one of 'constant_decay', 'exponential'"),
         ("optimiser.accumulate=0", "optimiser.accumulate is 0"),
+        ("optimiser.learning_rate=fast", "optimiser.learning_rate is 'fast', but must be a number"),
+        ("loss.velocity=true", "loss.velocity is True, but must be a number"),
+        ("stream.rates=[slow,9]", "stream.rates is 'slow', but must be a number"),
+        ("stream.rates=[9]", r"stream.rates is \[9\], but must be a list of 2"),
+        ("mocap_more=own.npz", r"mocap_more is 'own.npz', but must be a list: mocap_more=\["),
+        ("without_licences=CC BY", "without_licences is 'CC BY', but must be a list"),
     ],
 )
 def test_a_wrong_override_is_refused_with_a_sentence(override: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         load_run_config(None, [override])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+@pytest.mark.parametrize(
+    ("device", "sentence"), [("gpu", "device is 'gpu', but must be"), ("cuda", "finds no GPU")]
+)
+def test_a_device_that_is_not_there_is_refused(run: RunConfig, device: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        Trainer(dataclasses.replace(run, device=device))
 
 
 def test_the_learning_rate_warms_up_stays_and_decays_to_zero() -> None:
