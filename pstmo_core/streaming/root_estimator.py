@@ -37,6 +37,8 @@ class RootEstimator:
         self._depth = DepthReader()
         self._count = _REMEMBERED * config.max_people
         self._rows: dict[str, int] = {}
+        self._newest: int | None = None
+        """Stamp of the last frame."""
         self._statures = Statures(self._count)
         self._feet = StandingFeet(self._count)
         self._fusion = RootFusion(self._count, config.height)
@@ -56,7 +58,8 @@ class RootEstimator:
         """Estimate sizes and root positions of the people in a frame.
 
         Args:
-            stamp: nanoseconds.
+            stamp: nanoseconds; a frame that is older than the last says that time jumped back, and
+                everybody is forgotten.
             ids: P ids.
             joints: (P, 17, 3) metres relative to the pelvis, as lifted.
             rays: (P, 17, 2) of the keypoints, None where the camera is not calibrated.
@@ -68,6 +71,9 @@ class RootEstimator:
         Returns:
             The joints, scaled to the size of each person, and the root positions.
         """
+        if self._newest is not None and stamp < self._newest:
+            self._forget_everybody()  # filters would wait until the old time has come again
+        self._newest = stamp
         stated = RootSource.HEIGHT if self._config.height else RootSource.ASSUMED
         if rays is None or not len(ids):
             return scale_to(joints, self._config.height), Roots.unknown(len(joints))
@@ -127,11 +133,16 @@ class RootEstimator:
                 row = len(self._rows)
                 if row >= self._count:
                     row = self._rows.pop(next(iter(self._rows)))
-                self._statures.forget(row)
-                self._feet.forget(row)
-                self._fusion.forget(row)
-                self._ranges.forget(row)
-                if self._held is not None:
-                    self._held.forget(row)
+                self._forget(row)
             self._rows[name] = row  # at the end: seen last
         return np.array([self._rows[name] for name in ids], np.intp)
+
+    def _forget(self, row: int) -> None:
+        for part in (self._statures, self._feet, self._fusion, self._ranges, self._held):
+            if part is not None:
+                part.forget(row)
+
+    def _forget_everybody(self) -> None:
+        for row in self._rows.values():
+            self._forget(row)
+        self._rows.clear()

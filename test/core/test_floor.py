@@ -128,6 +128,35 @@ def test_what_the_floor_told_holds_when_its_pose_is_lost_and_nobody_jumps(
     assert np.abs(np.diff(change, axis=0))[75:].max() < 0.05
 
 
+def test_after_a_jump_back_in_time_sizes_and_distances_are_those_of_a_new_stream(
+    shipped: Runtime, walk: np.ndarray
+) -> None:
+    """As when a node hears another bag, whose source gives somebody else the same id."""
+    used, new = (StreamLifter(shipped, StreamConfig()) for _ in range(2))
+    short, tall = (VIEW.project(VIEW.to_camera(size * walk)) for size in (1.0, 1.25))
+    for frame in frames_of(short, 10**12):
+        used.push(frame)
+    for frame in frames_of(tall, 0):
+        (answer,), (expected,) = used.push(frame), new.push(frame)
+        np.testing.assert_array_equal(answer.roots.position, expected.roots.position)
+        np.testing.assert_array_equal(answer.joints, expected.joints)
+    assert used.counters["reset"] == 1
+    assert used.size_health().height == new.size_health().height
+    assert expected.roots.source[0] == RootSource.FLOOR
+
+
+def frames_of(points: np.ndarray, start: int) -> list[KeypointFrame]:
+    """Return frames of one person's keypoints (F, 17, 2), with the camera's pose."""
+    scores, size = np.ones((1, 17), np.float32), (VIEW.width, VIEW.height)
+    return [
+        KeypointFrame(
+            start + round(row / FPS * 1e9), ("p",), each[None].astype(np.float32), scores, *size,
+            VIEW.focal, POSE,
+        )
+        for row, each in enumerate(points)
+    ]  # fmt: skip
+
+
 def test_a_floor_that_comes_late_makes_nobody_jump(shipped: Runtime, walk: np.ndarray) -> None:
     blind, true = lift(shipped, walk, pose=None)
     late, _ = lift(shipped, walk, without_pose=range(60))
