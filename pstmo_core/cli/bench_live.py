@@ -48,13 +48,15 @@ def live(
     from pstmo_core.bench.streams import SITUATIONS, measure_all
     from pstmo_core.bench.streams import scenes as choose
     from pstmo_core.bench.streams_report import costs, markdown, results
-    from pstmo_core.data.motion.mocap import load_motion
+    from pstmo_core.data.motion.mocap import load_motion, require_clips
     from pstmo_core.runtime import load_runtime, shipped_model
 
     files = [Path(model) for model in words(models)] or shipped(shipped_model())
     runtimes = {file.stem: load_runtime(file) for file in files}
     cost = {file.stem: costs(file) for file in files}
-    recorded = choose(load_motion(mocap, "test"), scenes, seconds)
+    motion = load_motion(mocap, "test")
+    require_clips(motion, mocap, "test", "to measure on")
+    recorded = choose(motion, scenes, seconds)
     total = len(SITUATIONS) * len(runtimes)
     measured = measure_all(runtimes, recorded, seconds, SITUATIONS)
     rows = list(tqdm(measured, "situations", total, delay=2))

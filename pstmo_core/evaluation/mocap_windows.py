@@ -18,7 +18,7 @@ from torch import Tensor
 from pstmo_core.data.motion import detector_noise
 from pstmo_core.data.motion.balance import POSTURES, postures_of
 from pstmo_core.data.motion.detector_noise import DetectorNoise
-from pstmo_core.data.motion.mocap import Mocap, load_mocap
+from pstmo_core.data.motion.mocap import Mocap, load_mocap, require_clips
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
@@ -198,8 +198,15 @@ class Evaluation(WindowEvaluation):
             cameras: from where people are seen; None: the ranges that figures are compared by.
             by: one of `GROUPS`.
             flip: average the poses of windows and of their mirror images.
+
+        Raises:
+            MocapError: if the file cannot be used, or has no clip of the split.
         """
-        clips = mocap if isinstance(mocap, Mocap) else load_mocap(mocap, split)
+        if isinstance(mocap, Mocap):
+            clips = mocap
+        else:
+            clips = load_mocap(mocap, split)
+            require_clips(clips, [mocap], split, "to measure on")
         seen_from = cameras or CameraRange()
         sets = {}
         for name, part in _grouped(clips, by).items():

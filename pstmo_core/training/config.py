@@ -190,7 +190,8 @@ class RunConfig:
         """Say whether a run of another configuration can go on where this one stopped."""
         names = (
             "stage", "encoder", "initial", "lifter", "masking", "decoder_layers", "model",
-            "live", "stream", "sampler", "loss", "balance", "dataset", "precision", "seed",
+            "live", "stream", "sampler", "loss", "balance", "dataset", "without_licences",
+            "precision", "seed",
         )  # fmt: skip
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         return same and self.optimiser.kind == other.optimiser.kind

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from pstmo_core.data.motion.balance import target_probability
-from pstmo_core.data.motion.mocap import load_motion
+from pstmo_core.data.motion.mocap import load_motion, require_clips
 from pstmo_core.data.motion.sampler import Batch, Sampler
 from pstmo_core.data.motion.streams import StreamSampler
 from pstmo_core.data.motion.windows import Clips
@@ -66,6 +66,8 @@ def make_source(config: RunConfig, device: torch.device) -> Source:
         return dataset_source(config, device)
     files = (config.mocap, *config.mocap_more)
     motion = load_motion(files, "train", config.mocap_replaced, config.without_licences)
+    left_out = ", but for those that without_licences leaves out" if config.without_licences else ""
+    require_clips(motion, files, "train", f"to train on{left_out}")
     probability = target_probability(motion, config.balance) if config.balance else None
     clips = Clips.of(motion, device, probability)
     model, generator = config.model, torch.Generator(device)

@@ -6,8 +6,7 @@ import dataclasses
 
 import torch
 
-from pstmo_core.data.motion.mocap import load_motion
-from pstmo_core.errors import ConfigError
+from pstmo_core.data.motion.mocap import load_motion, require_clips
 from pstmo_core.evaluation.dataset import validation_windows
 from pstmo_core.evaluation.mocap_windows import Evaluation, WindowEvaluation
 from pstmo_core.model.config import ModelConfig
@@ -39,10 +38,5 @@ def _validation(config: RunConfig, device: torch.device) -> WindowEvaluation:
         return validation_windows(data, name, config.model, config.dataset.tds, count)
     files = (config.mocap, *config.mocap_more)
     motion = load_motion(files, "val")
-    if not len(motion.clip):
-        raise ConfigError(
-            f"{', '.join(map(str, files))}: no clip has the split val, on which training is "
-            "judged: mark some people's clips (scripts/convert_motion --split val) or add a file "
-            "with mocap_more"
-        )
+    require_clips(motion, files, "val", "on which training is judged")
     return Evaluation(motion, "val", config.model, device, windows=count)

@@ -16,6 +16,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pstmo_core.data.motion.mocap import MocapError
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.checkpoints import load_masked, load_weights
@@ -323,7 +324,7 @@ def test_training_needs_clips_that_it_is_judged_on(run: RunConfig, tmp_path: Pat
     motion["split"] = np.full(len(motion["split"]), "train")
     np.savez(tmp_path / "own.npz", **motion)
     alone = dataclasses.replace(run, mocap=str(tmp_path / "own.npz"))
-    with pytest.raises(ConfigError, match="no clip has the split val"):
+    with pytest.raises(MocapError, match="no clip has the split val"):
         Trainer(alone)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pstmo_core.keypoints.npz.bounded import MOST_BYTES, require_size
 from pstmo_core.skeleton import JOINT_NAMES
 
 SPLITS = ("train", "val", "test")
+_log = logging.getLogger(__name__)
 
 
 class MocapError(PstmoError):
@@ -93,29 +95,42 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
         with Path(path).open("rb") as opened:
             require_size(opened, MOST_BYTES)
         with np.load(path, allow_pickle=False) as file:
-            names = tuple(str(name) for name in file["joint_names"])
-            if names != JOINT_NAMES:
-                raise MocapError(f"{path}: joints are {names}, but must be {JOINT_NAMES}")
-            relative = file["rel_pos"].astype(np.float32) * np.float32(file["rel_scale"])
-            mocap = Mocap(
-                positions=relative + file["root_pos"].astype(np.float32)[:, None],
-                start=file["clip_start"].astype(np.int64),
-                length=file["clip_len"].astype(np.int64),
-                fps=float(file["fps"]),
-                clip=file["clip_id"],
-                action=file["action"],
-                quality=file["skeleton"],
-                actor=_labels(file, "actor", "?"),
-                licence=_labels(file, "licence", ""),
-            )
-            _check_finite(mocap, path)
-            return mocap if split is None else mocap.select(file["split"] == split)
+            mocap = _read(file)
+            splits = file["split"]
+            _check(mocap, splits)
+            return mocap if split is None else mocap.select(splits == split)
     except FileNotFoundError as error:
         raise MocapError(f"{path}: no such motion-capture file") from error
-    except MocapError:
-        raise
-    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+    except MocapError as error:
+        raise MocapError(f"{path}: {error}") from error
+    except (
+        OSError, KeyError, zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError
+    ) as error:  # fmt: skip
         raise MocapError(f"{path}: not a readable motion-capture file ({error})") from error
+
+
+def _read(file: Mapping[str, np.ndarray]) -> Mocap:
+    names = tuple(str(name) for name in file["joint_names"])
+    if names != JOINT_NAMES:
+        raise MocapError(f"joints are {names}, but must be {JOINT_NAMES}")
+    relative, root = file["rel_pos"], file["root_pos"]
+    if relative.shape[1:] != (len(names), 3) or root.shape != (len(relative), 3):
+        raise MocapError(
+            f"rel_pos and root_pos have the shapes {relative.shape} and {root.shape}, but must "
+            f"have (rows, {len(names)}, 3) and (rows, 3)"
+        )
+    metres = relative.astype(np.float32) * np.float32(file["rel_scale"])
+    return Mocap(
+        positions=metres + root.astype(np.float32)[:, None],
+        start=file["clip_start"].astype(np.int64),
+        length=file["clip_len"].astype(np.int64),
+        fps=float(file["fps"]),
+        clip=file["clip_id"],
+        action=file["action"],
+        quality=file["skeleton"],
+        actor=_labels(file, "actor", "?"),
+        licence=_labels(file, "licence", ""),
+    )
 
 
 def load_motion(
@@ -131,7 +146,8 @@ def load_motion(
         split: of `SPLITS`.
         replaced: a text file that names in its first column clips of the first file to leave out,
             such as those that another file has in better quality; lines with # are comments.
-        without_licences: clips under these licences are left out.
+        without_licences: clips under these licences are left out. One that no clip of the files
+            has, of any split, is logged: it may be misspelt.
 
     Raises:
         MocapError: if a file cannot be used, or names clips that are not there.
@@ -145,6 +161,10 @@ def load_motion(
         first = first.select(~np.isin(first.clip, names))
     for other in others:
         first = first.joined(other)
+    if without_licences:
+        known = {name for path in paths for name in _licences(path)}
+        for licence in sorted(set(without_licences) - known):
+            _log.warning("no clip has the licence %r, which is to be left out", licence)
     return first.select(~np.isin(first.licence, list(without_licences)))
 
 
@@ -156,16 +176,55 @@ def _clip_list(path: Path | str) -> list[str]:
     return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
 
 
+def _licences(path: Path | str) -> list[str]:
+    with np.load(path, allow_pickle=False) as file:
+        return list(map(str, _labels(file, "licence", "")))
+
+
 def _labels(file: Mapping[str, np.ndarray], key: str, default: str) -> np.ndarray:
     """Labels of clips, or a default where a file of an earlier kind has none."""
     return file[key] if key in file else np.full(len(file["clip_id"]), default)
 
 
-def _check_finite(mocap: Mocap, path: Path | str) -> None:
+def _check(mocap: Mocap, splits: np.ndarray) -> None:
+    """Check that what a file says of its clips fits its rows, which are indexed unchecked later."""
+    if not 0 < mocap.fps < np.inf:
+        raise MocapError(f"fps is {mocap.fps}, but must be a number above 0")
+    labels = (mocap.start, mocap.length, mocap.action, mocap.quality, mocap.actor, mocap.licence)
+    if any(each.shape != mocap.clip.shape for each in (*labels, splits)) or mocap.clip.ndim != 1:
+        raise MocapError(
+            f"clip_id names {mocap.clip.size} clips, but another key has more or fewer entries"
+        )
+    ends = np.cumsum(mocap.length)
+    if (mocap.length < 1).any() or (mocap.start != ends - mocap.length).any():
+        raise MocapError("clip_start and clip_len do not give clips of a row or more, end to end")
+    if ends[-1:].sum() != len(mocap.positions):
+        raise MocapError(
+            f"its clips have {ends[-1:].sum()} rows, but {len(mocap.positions)} are there"
+        )
     broken = np.flatnonzero(~np.isfinite(mocap.positions).all((1, 2)))
     if len(broken):
         clip = mocap.clip[np.searchsorted(mocap.start, broken[0], side="right") - 1]
         raise MocapError(
-            f"{path}: has NaN or infinite positions in {len(broken)} rows, first in row "
-            f"{broken[0]}, clip {clip}: cut these frames out"
+            f"has NaN or infinite positions in {len(broken)} rows, first in row {broken[0]}, clip "
+            f"{clip}: cut these frames out"
+        )
+
+
+def require_clips(motion: Mocap, paths: Sequence[Path | str], split: str, purpose: str) -> None:
+    """Check that some motion is left.
+
+    Args:
+        motion: what was loaded.
+        paths: the files, for the error.
+        split: of `SPLITS`.
+        purpose: what it is for, such as "on which training is judged".
+
+    Raises:
+        MocapError: if there is no clip.
+    """
+    if not len(motion.clip):
+        raise MocapError(
+            f"{', '.join(map(str, paths))}: no clip has the split {split}, {purpose}: mark some "
+            f"people's clips (scripts/convert_motion --split {split}), or add a file that has such"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.mocap import load_mocap, require_clips
 from pstmo_core.data.sequences.h36m import load_h36m
 from pstmo_core.data.sequences.mocap import mocap_dataset
 from pstmo_core.data.sequences.mpi_inf_3dhp import load_3dhp
@@ -77,7 +77,7 @@ def load_dataset(config: DatasetConfig, split: str, mocap: Path | str = "") -> P
     Raises:
         DatasetError: if a file is not named, absent or wrong, or there is no such split.
         UnpickleError: if a file cannot be read, or is hostile.
-        MocapError: if the motion-capture file is wrong.
+        MocapError: if the motion-capture file is wrong, or has no clip of the split.
     """
     if not config.kind:
         raise DatasetError(f"dataset.kind is empty: name one of {', '.join(KINDS)}")
@@ -95,6 +95,7 @@ def load_dataset(config: DatasetConfig, split: str, mocap: Path | str = "") -> P
             raise DatasetError(f"{path}: is {data.name}, but dataset.{split} names it: swap them")
         return data
     clips = load_mocap(_present(mocap, "mocap", "mocap"), split)
+    require_clips(clips, [mocap], split, "which was asked for")
     return mocap_dataset(clips, config.cameras, _MOCAP_SEED[split])
 
 

@@ -1,6 +1,6 @@
 """The interface of all data sets: named sequences of one person seen by one camera.
 
-Readers (`h36m`, `mpi_inf_3dhp`, `wild`, `mocap_sequences`) make a `PoseDataset` of their files;
+Readers (`h36m`, `mpi_inf_3dhp`, `wild`, `mocap`) make a `PoseDataset` of their files;
 windows, training and evaluation know nothing else of them.
 """
 

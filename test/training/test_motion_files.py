@@ -1,0 +1,105 @@
+"""Motion-capture files: what a file says of its clips fits its rows, and each split has clips."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Command
+from dataset_files import refused
+
+from pstmo_core.data.motion.mocap import load_mocap, load_motion
+from pstmo_core.errors import ConfigError
+from pstmo_core.keypoints.npz.safe_unpickle import read_npz
+from pstmo_core.training.config import RunConfig, load_run_config
+from pstmo_core.training.engine import Trainer
+
+WEIGHTS = Path(__file__).parents[2] / "pstmo_core" / "weights" / "stmo_27.safetensors"
+#: Key of a file, what is done to it, and what is said.
+FAULTS = {
+    "rows beyond the end": ("clip_len", lambda v: v + 1, "do not give clips .* end to end"),
+    "rows before the beginning": ("clip_start", lambda v: v - 9, "do not give clips"),
+    "fewer rows than there are": ("rel_pos", lambda v: v[:-1], "rel_pos and root_pos have"),
+    "one root for all": ("root_pos", lambda v: v[:1], r"root_pos have the shapes .* and \(1, 3\)"),
+    "other joints": ("rel_pos", lambda v: v[:, :5], "rel_pos and root_pos have the shapes"),
+    "a clip without a label": ("action", lambda v: v[1:], "clip_id names 9 clips"),
+    "a clip without a split": ("split", lambda v: v[1:], "clip_id names 9 clips"),
+    "no frame rate": ("fps", lambda v: v * 0, "fps is 0.0"),
+    "two frame rates": ("fps", lambda v: np.array([50, 60]), "not a readable"),
+}
+
+
+def written(source: Path, path: Path, **changes: np.ndarray) -> Path:
+    np.savez(path, **(read_npz(source) | changes))
+    return path
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_file_whose_clips_do_not_fit_its_rows_is_refused(
+    fault: str, mocap_file: Path, tmp_path: Path
+) -> None:
+    key, change, says = FAULTS[fault]
+    path = written(mocap_file, tmp_path / "m.npz", **{key: change(read_npz(mocap_file)[key])})
+    refused(path, says, lambda: load_mocap(path, "train"))
+
+
+def test_rows_that_no_clip_has_are_refused(mocap_file: Path, tmp_path: Path) -> None:
+    content = read_npz(mocap_file)
+    longer = {key: np.concatenate([content[key]] * 2) for key in ("rel_pos", "root_pos")}
+    path = written(mocap_file, tmp_path / "m.npz", **longer)
+    refused(path, "clips have 2138 rows, but 4276 are there", lambda: load_mocap(path))
+
+
+def test_a_licence_that_no_clip_has_is_said(
+    mocap_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = read_npz(mocap_file)
+    licences = np.where(content["split"] == "test", "CC BY", "CMU")
+    path = written(mocap_file, tmp_path / "m.npz", licence=licences)
+    with caplog.at_level(logging.WARNING):
+        motion = load_motion([path], "train", without_licences=["CC BY", "CC-BY"])
+    assert len(motion.clip) == len(load_mocap(path, "train").clip)
+    assert [record.getMessage() for record in caplog.records] == [
+        "no clip has the licence 'CC-BY', which is to be left out"
+    ]
+
+
+def without(split: str, source: Path, folder: Path) -> Path:
+    splits = read_npz(source)["split"]
+    other = "val" if split != "val" else "test"
+    return written(source, folder / "m.npz", split=np.where(splits == split, other, splits))
+
+
+@pytest.mark.parametrize(
+    ("split", "command"),
+    [
+        ("train", "train mocap={file} output={folder}/run model.layers=1 validation_windows=2"),
+        ("val", "calibrate {weights} -o {folder}/w.safetensors --mocap {file}"),
+        ("test", "evaluate {weights} --mocap {file}"),
+        ("test", "evaluate {weights} --mocap {file} --protocol sequences"),
+        ("test", "bench live --mocap {file} -o {folder}"),
+    ],
+)
+def test_a_split_without_clips_ends_in_a_sentence(
+    split: str, command: str, mocap_file: Path, tmp_path: Path, pstmo: Command
+) -> None:
+    file = without(split, mocap_file, tmp_path)
+    words = command.format(file=file, folder=tmp_path, weights=WEIGHTS).split()
+    code, _, err = pstmo(*words)
+    assert code == 2 and f"no clip has the split {split}" in err and err.count("\n") == 1
+
+
+def test_a_run_does_not_go_on_with_clips_of_a_licence_that_it_left_out(
+    mocap_file: Path, tmp_path: Path
+) -> None:
+    settings = [
+        f"mocap={mocap_file}", f"output={tmp_path / 'run'}", "optimiser.batch=2", "threads=1",
+        "optimiser.steps=1", "validation_windows=2", "model.layers=1", "model.width=32",
+        "model.feedforward=32", "model.sem_width=32", "model.frames=9", "precision=fp32",
+    ]  # fmt: skip
+    run: RunConfig = load_run_config(None, [*settings, "without_licences=[CC BY]"])
+    Trainer(run).run()
+    with pytest.raises(ConfigError, match="holds a run of other settings"):
+        Trainer(load_run_config(None, settings)).run()
