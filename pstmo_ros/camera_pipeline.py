@@ -128,6 +128,11 @@ class CameraPipeline:
                 "input is hri and publish_hri is true: this node would hear itself on "
                 "/humans/bodies; turn one of them off"
             )
+        if inputs.input == "hri" and self.name:
+            raise ConfigError(
+                "input is hri, whose /humans/bodies are those of one camera, but cameras names "
+                "several: give each camera a lifter of its own"
+            )
         frames = replace(
             frames,
             depth_topic=self.topic(frames.depth_topic),

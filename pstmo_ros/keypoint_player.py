@@ -17,7 +17,7 @@ from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.settings import check_settings, setting
-from pstmo_ros.clock_watch import watch_clock
+from pstmo_ros.clock_watch import waits_for_clock, watch_clock
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import People2D
@@ -171,6 +171,8 @@ class KeypointPlayer(Node):
 
     def play(self) -> None:
         """Publish the clip; at its end, unless it loops, say that nobody is there."""
+        while waits_for_clock(self):  # a simulation's time need not begin at 0
+            self._spinner.spin_once(timeout_sec=_PATIENCE)
         self._wait_for_subscribers()
         times = play_times(self._clip.stamps, self._own.rate)
         start = self._now() + round(self._own.start_delay * _SECOND)

@@ -67,9 +67,14 @@ class GuardedNode(LifecycleNode):
         self._state_machine.destroy_when_not_in_use()
 
     def start(self) -> bool:
-        """Configure and activate; return whether the node is active."""
-        done = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == done and self.trigger_activate() == done
+        """Configure and activate; return whether the node is active, else it is unconfigured."""
+        done, refused = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+        if self.trigger_configure() != done:
+            return False
+        activated = self.trigger_activate()
+        if activated == refused and self.context.ok():
+            self.trigger_cleanup()
+        return bool(activated == done)
 
     def _configure(self) -> None:
         """Get ready."""
@@ -132,7 +137,11 @@ class GuardedNode(LifecycleNode):
                 action()
                 of_publishers(state)
         except PstmoError as error:
-            self._release()
+            if verb == "activate":  # it stays configured
+                self._deactivate()
+                super().on_deactivate(state)
+            else:
+                self._release()
             self.get_logger().error(f"cannot {verb}: {error}")
             return TransitionCallbackReturn.FAILURE
         except Exception:

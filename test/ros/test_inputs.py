@@ -17,6 +17,8 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 
 from lifter_knows import knows_calibration
 from node_world import World, overrides, worlds
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -263,11 +265,36 @@ def test_a_users_layout_is_read_or_refused_at_the_start(
         LifterNode(parameter_overrides=overrides({"input": "openpose"}))
 
 
-def test_a_node_that_would_hear_itself_is_refused(
+def test_a_node_that_would_hear_itself_is_refused_and_can_be_mended(
     room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert not room(input="hri", publish_hri=True, publish_tf="links").lifter.start()
+    here = room(input="hri", publish_hri=True, publish_tf="links")
+    assert not here.lifter.start()
     assert "would hear itself on /humans/bodies" in capfd.readouterr().err
+    changes = [Parameter("publish_hri", value=False), Parameter("input", value="people2d")]
+    assert all(result.successful for result in here.lifter.set_parameters(changes))
+    here.start()
+    here.keypoints.publish(here.people2d(0))
+    here.spin_until(lambda: bool(here.answers and here.answers[-1].people))
+
+
+def test_an_activation_that_was_refused_can_be_repeated(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
+) -> None:
+    lifter = room(input="hri", publish_hri=True, publish_tf="links").lifter
+    assert lifter.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    for _ in range(2):
+        assert lifter.trigger_activate() == TransitionCallbackReturn.FAILURE
+        log = capfd.readouterr().err
+        assert "would hear itself" in log and "Traceback" not in log
+    assert lifter.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+
+
+def test_bodies_of_rep_155_are_not_taken_for_those_of_several_cameras(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert not room(input="hri", cameras="camera1,camera2").lifter.start()
+    assert "give each camera a lifter of its own" in capfd.readouterr().err
 
 
 def test_bodies_of_rep_155_are_lifted_image_by_image(room: Callable[..., Room]) -> None:

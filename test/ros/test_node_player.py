@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,12 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.clip import ClipError, load_clip, sample_path, save_clip
 from pstmo_core.room.quaternions import matrix_from_quaternion
-from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.conversions import stamp_ns, time_message
 from pstmo_ros.keypoint_player import KeypointPlayer, play_times
 from pstmo_ros.msg import People2D
 
@@ -97,8 +99,6 @@ def listener(ros: None) -> Iterator[tuple[list[tuple[int, People2D]], SingleThre
 def test_frames_come_when_they_are_due_and_then_nobody_is_there(
     listener: tuple[list[tuple[int, People2D]], SingleThreadedExecutor], short: Path
 ) -> None:
-    from threading import Thread
-
     heard, executor = listener
     thread = Thread(target=executor.spin, daemon=True)
     thread.start()
@@ -120,6 +120,30 @@ def test_frames_come_when_they_are_due_and_then_nobody_is_there(
         assert np.median(delays) < 20e6
     else:
         print(f"measured: {np.median(delays) / 1e6:.0f} ms late, as the machine is busy")
+
+
+def test_with_simulated_time_it_waits_for_the_clock_wherever_that_begins(
+    listener: tuple[list[tuple[int, People2D]], SingleThreadedExecutor], short: Path
+) -> None:
+    heard, executor = listener
+    (world,) = executor.get_nodes()
+    clock, ticks = world.create_publisher(Clock, "/clock", 10), itertools.count()
+    node = player(clip=str(short), wait_for_subscribers=1, use_sim_time=True)
+
+    def tick() -> None:  # the simulation starts half a second after the player
+        if clock.get_subscription_count() and (tick := next(ticks)) >= 100:
+            clock.publish(Clock(clock=time_message(1000 * 10**9 + tick * 10**7)))
+
+    world.create_timer(0.005, tick)
+    thread = Thread(target=executor.spin, daemon=True)
+    thread.start()
+    node.play()
+    node.destroy_node()
+    executor.shutdown()
+    thread.join()
+    stamps = [stamp_ns(message.header.stamp) for _, message in heard]
+    assert len(stamps) == FRAMES + 1
+    assert min(stamps) >= 1000 * 10**9
 
 
 @pytest.mark.parametrize(
