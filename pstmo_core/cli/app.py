@@ -16,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="P-STMO: lifts 2D keypoints of people to 3D skeletons; trains, measures and exports the "
     "networks that do it.",
 )
@@ -89,7 +90,7 @@ def numbers(option: str, values: str | Sequence[str], least: int = 1) -> tuple[i
 
 def group(name: str, description: str) -> typer.Typer:
     """Add a group of commands, `pstmo NAME ...`."""
-    commands = typer.Typer(no_args_is_help=True, help=description)
+    commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=description)
     app.add_typer(commands, name=name)
     return commands
 

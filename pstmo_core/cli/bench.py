@@ -12,9 +12,7 @@ import typer
 from pstmo_core.cli.app import LIST, group, require_training, say, words
 from pstmo_core.cli.options import BaselineName, Turns
 
-commands = group(
-    "bench", "Benchmarks: speed of streams and of training, accuracy on streams and real video."
-)
+commands = group("bench", "Benchmarks of speed, and errors on streams and video.")
 
 
 @commands.command()
@@ -45,12 +43,17 @@ def train(
         Path, typer.Option("--output", "-o", help="Folder for training_speed.json and .md.")
     ] = Path("benchmarks"),
 ) -> None:
-    """Measure windows per second of stage I and II, and what a step spends its time on.
+    """Measure the speed of training.
+
+    \b
+    pstmo bench train mocap=test/data/mocap_excerpt.npz --stages lift --turns 2
+
+    Windows per second of stage I and II, and what a step spends its time on.
 
     The authors' architecture and optimiser: model.encoding=screen model.mofa_anchor=first
     optimiser.kind=amsgrad optimiser.batch=160. Only CPUs were measured so far; on a GPU the clock
     waits for it.
-    """
+    """  # noqa: D301
     require_training()
     from tqdm import tqdm
 

@@ -49,10 +49,15 @@ def latency(
         Path, typer.Option("--output", "-o", help="Folder for latency.json and latency.md.")
     ] = Path("benchmarks"),
 ) -> None:
-    """Measure one step of a stream: networks x people x backend x precision x threads.
+    """Measure the time of one step of a stream.
 
+    \b
+    pstmo bench latency --windows shipped --backends onnxruntime --precisions fp32
+    pstmo bench latency --threads 1,2 --turns 3
+
+    Each network with each number of people, backend, precision and number of threads.
     Compared with the same networks as the published code computes them, in the same run.
-    """
+    """  # noqa: D301
     require_training()
     from pstmo_core.bench.foreign_code import load_function
     from pstmo_core.bench.latency import Matrix

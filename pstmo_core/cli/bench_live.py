@@ -33,14 +33,15 @@ def live(
         Path, typer.Option("--output", "-o", help="Folder for live.json and live.md.")
     ] = Path("benchmarks"),
 ) -> None:
-    """Measure poses of streams: at frame rates, look-aheads, with joints and frames missing.
+    """Measure the errors of streams.
 
     \b
     pstmo bench live --mocap cmu_h36m17.npz --mocap motion_more.npz
     pstmo bench live --mocap FILE --models stmo_live.onnx,stmo_27.onnx
 
-    Motion before virtual cameras with a detector's errors goes through the streaming core; nothing
-    is made steady. `pstmo figures live` draws the result.
+    At several frame rates and look-aheads, and with joints and frames missing. Motion before
+    virtual cameras with a detector's errors goes through the streaming core; nothing is made
+    steady. `pstmo figures live` draws the result.
     """  # noqa: D301
     require_training()
     from tqdm import tqdm

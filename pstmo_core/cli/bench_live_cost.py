@@ -34,14 +34,15 @@ def live_cost(
         Path, typer.Option("--output", "-o", help="Folder for live_cost.json and live_cost.md.")
     ] = Path("benchmarks"),
 ) -> None:
-    """Measure what a streaming network costs against a window network, in the same run.
+    """Measure what a streaming network costs.
 
     \b
     pstmo bench live-cost
     pstmo bench live-cost --live mine.onnx --frames 100000
 
-    Steps for 1, 4 and 16 people, the lift of a clip, multiply-accumulates, memory. The weights of
-    both networks must lie beside their ONNX files. Accuracy: `pstmo bench live`.
+    Against a window network, in the same run. Steps for 1, 4 and 16 people, the lift of a clip,
+    multiply-accumulates, memory. The weights of both networks must lie beside their ONNX files.
+    Accuracy: `pstmo bench live`.
     """  # noqa: D301
     require_training()
     from tqdm import tqdm

@@ -45,12 +45,16 @@ def real(
         Path, typer.Option("--output", "-o", help="Folder for real.json and real.md.")
     ] = Path("benchmarks"),
 ) -> None:
-    """Measure skeletons from real video against a 3D reference.
+    """Measure errors on real video.
+
+    \b
+    pstmo bench real RECORDINGS --look-ahead 0
+    pstmo bench real RECORDINGS --look-ahead 0,4,13 --model pstmo_core/weights/stmo_live.onnx
 
     Each detector's recorded keypoints are lifted as the node would, and stand beside the
     detector's own 3D where it has one. scripts/make_reference.py makes such recordings from any
     calibrated cameras, so that you can measure on your own.
-    """
+    """  # noqa: D301
     from tqdm import tqdm
 
     from pstmo_core.bench.real import count_rows, measure_all

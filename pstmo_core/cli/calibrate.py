@@ -23,7 +23,7 @@ def calibrate(
     ] = [],
     windows: Annotated[int, typer.Option(min=100, help="Windows that are drawn.")] = 4000,
 ) -> None:
-    """Calibrate a network's sigma: 90 % of joints within 2.5 sigma.
+    """Calibrate sigma: 90 % of joints within 2.5 sigma.
 
     \b
     pstmo calibrate runs/lifter27/last.safetensors -o stmo_27.safetensors \\

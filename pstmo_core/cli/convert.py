@@ -26,9 +26,13 @@ def export(
 ) -> None:
     """Write a network as ONNX, checked against torch.
 
+    \b
+    pstmo export runs/lifter27/best.safetensors -o mine.onnx
+    ros2 launch pstmo_ros lifter.launch.py model:=$PWD/mine.onnx camera:=0
+
     Weight file and ONNX file state the kind of network; nodes, `pstmo lift` and `pstmo.Lifter`
     accept both kinds. --kind is for window networks (STMO).
-    """
+    """  # noqa: D301
     check_output(output, [weights])
     require_training()
     from pstmo_core.model.checkpoints import load_live, load_weights
@@ -53,11 +57,15 @@ def import_official(
         float, typer.Option(help="Seconds between the frames that it was trained on.")
     ] = 0.04,
 ) -> None:
-    """Turn a checkpoint of the authors into a weight file of this project.
+    """Turn a checkpoint of the authors into a weight file.
+
+    \b
+    pstmo import-official model_27_4321.pth -o official.safetensors
+    pstmo evaluate official.safetensors --dataset h36m --poses FILE --keypoints FILE
 
     Stage I, stage II and the refine module are told apart by their weights. Nothing in the file is
     executed. Their network for in-the-wild videos takes keypoints in COCO's order.
-    """
+    """  # noqa: D301
     check_output(output, [file])
     require_training()
     from pstmo_core.model.checkpoints import load_official, read_state_dict, save_weights

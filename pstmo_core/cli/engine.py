@@ -9,7 +9,7 @@ import typer
 
 from pstmo_core.cli.app import group, say
 
-engine_app = group("engine", "TensorRT engines: build them ahead of time, list and delete them.")
+engine_app = group("engine", "TensorRT engines: build, list and delete them.")
 
 Folder = Annotated[
     Path | None, typer.Option("--cache", help="Folder of engines; XDG's cache folder unless given.")
@@ -28,11 +28,16 @@ def engine_build(
     ] = "tensorrt",
     cache: Folder = None,
 ) -> None:
-    """Build the engine of a network for this machine's GPU, check it and keep it.
+    """Build a network's engine for this machine's GPU.
 
+    \b
+    pstmo engine build
+    pstmo engine build mine.onnx --precision fp16 --people 4
+
+    It is checked and kept.
     The nodes and 'pstmo lift' do so by themselves when they first need it; built ahead of time,
     an engine serves from the first frame.
-    """
+    """  # noqa: D301
     from pstmo_core.runtime import onnx, shipped_model
     from pstmo_core.runtime.tensorrt.backend import GpuMachine, check, load_engine
     from pstmo_core.runtime.tensorrt.build import EngineConfig
@@ -51,7 +56,7 @@ def engine_build(
 
 @engine_app.command("list")
 def engine_list(cache: Folder = None) -> None:
-    """List the engines that are kept, with what they were built for."""
+    """List the engines that are kept."""
     from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 
     engines = EngineCache(cache)
@@ -63,7 +68,7 @@ def engine_list(cache: Folder = None) -> None:
 
 @engine_app.command("clear")
 def engine_clear(cache: Folder = None) -> None:
-    """Delete all engines that are kept; they are built again when needed."""
+    """Delete all engines; they are built again when needed."""
     from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 
     engines = EngineCache(cache)

@@ -28,7 +28,7 @@ def experiments_list(
         bool, typer.Option("--rows", help="Also list the names of their rows.")
     ] = False,
 ) -> None:
-    """List the experiments: the paper's tables and this project's own."""
+    """List the paper's tables and this project's own."""
     from pstmo_core.experiments.listing import experiment_names, title_and_rows
 
     for name in experiment_names():
@@ -57,11 +57,16 @@ def experiments_run(
         Path, typer.Option("--output", "-o", help="Folder of runs and results.")
     ] = Path("runs/experiments"),
 ) -> None:
-    """Train and measure the rows of a table: stage I, stage II, evaluation.
+    """Train and measure the rows of a table.
+
+    \b
+    pstmo experiments list --rows
+    pstmo experiments run mocap_sem --mocap cmu_h36m17.npz
+    pstmo experiments run mocap_sem "as shipped" --mocap cmu_h36m17.npz optimiser.steps=100
 
     What has a result is not run again, and what was stopped goes on. Rows and tables share the
     runs that they have in common.
-    """
+    """  # noqa: D301
     require_training()
     from pstmo_core.experiments.catalogue import load_experiment
     from pstmo_core.experiments.run import Folders, run_experiment
@@ -88,7 +93,11 @@ def experiments_report(
         Path | None, typer.Option("--output", "-o", help="Write a Markdown file.")
     ] = None,
 ) -> None:
-    """Print the tables: the paper's numbers, and under them what was measured."""
+    """Print the tables: the paper's numbers, and what was measured.
+
+    \b
+    pstmo experiments report mocap_sem --mocap cmu_h36m17.npz -o tables.md
+    """  # noqa: D301
     require_training()
     from pstmo_core.experiments.catalogue import load_experiment
     from pstmo_core.experiments.listing import experiment_names
@@ -108,7 +117,7 @@ def experiments_complexity(
         Path | None, typer.Option("--output", "-o", help="Write a Markdown file.")
     ] = None,
 ) -> None:
-    """Count the parameters and MACs of the networks of Tables 3 to 7; no data needed."""
+    """Count parameters and MACs of the networks of Tables 3 to 7."""
     require_training()
     from pstmo_core.experiments.catalogue import load_experiment
     from pstmo_core.experiments.report import complexity_page

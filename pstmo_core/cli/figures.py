@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pstmo_core.model.config import ModelConfig
     from pstmo_core.model.masking import Masks
 
-figures_app = group("figures", "Figures of the paper, for looking inside a network: PNG or SVG.")
+figures_app = group("figures", "The paper's figures, of any network: PNG or SVG.")
 
 _Output = Annotated[Path, typer.Option("--output", "-o", help="The .png or .svg to write.")]
 _ClipPath = Annotated[
@@ -64,11 +64,14 @@ def attention(
     size: Size = None,
     layout: Layout = None,
 ) -> None:
-    """Draw what the heads attend to in one window (Figures 7 to 10).
+    """Draw what the heads attend to (Figures 7 to 10).
+
+    \b
+    pstmo figures attention pstmo_core/weights/stmo_27.safetensors -o attention.png
 
     The file tells the stage. Stage II: TEM and MOFA. Stage I: TEM over the visible frames, and the
     decoder over all, the visible before the hidden.
-    """
+    """  # noqa: D301
     _require_drawing(output, weights, clip)
     require_training()
     from pstmo_core.figures.attention import draw_attention
@@ -102,7 +105,13 @@ def reconstruction(
     size: Size = None,
     layout: Layout = None,
 ) -> None:
-    """Draw a window's 2D poses, what stage I sees of them, and what it restores (Figure 6)."""
+    """Draw what stage I restores (Figure 6).
+
+    \b
+    pstmo figures reconstruction runs/mpm27/best.safetensors -o reconstruction.png
+
+    A window's 2D poses, what stage I sees of them, and what it makes of that.
+    """  # noqa: D301
     _require_drawing(output, weights, clip)
     require_training()
     from pstmo_core.figures.canvas import save
@@ -138,7 +147,11 @@ def skeletons(
     size: Size = None,
     layout: Layout = None,
 ) -> None:
-    """Draw keypoints and the skeletons lifted from them, as `pstmo lift` does (Figure 11)."""
+    """Draw keypoints and lifted skeletons (Figure 11).
+
+    \b
+    pstmo figures skeletons clip.npz -o skeletons.png --frame 30,60,90
+    """  # noqa: D301
     _require_drawing(output, model, clip)
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.clip_windows import find_person
@@ -162,7 +175,12 @@ def live(
     results: Annotated[Path, typer.Argument(help="The live.json of `pstmo bench live`.")],
     output: _Output,
 ) -> None:
-    """Draw the errors of streams against delay and cost."""
+    """Draw the errors of streams against delay and cost.
+
+    \b
+    pstmo bench live --mocap cmu_h36m17.npz -o benchmarks
+    pstmo figures live benchmarks/live.json -o live.png
+    """  # noqa: D301
     _require_drawing(output, results)
     from pstmo_core.figures.canvas import save
     from pstmo_core.figures.streams import draw_streams, load_results
