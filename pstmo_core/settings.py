@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pstmo_core.errors import ConfigError, names_known, quoted
@@ -20,6 +21,13 @@ KINDS: dict[type, str] = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+}
+#: Whether a value is of the kind; True and False are no numbers here, NumPy's numbers are.
+_IS_OF_KIND: dict[type, Callable[[Any], bool]] = {
+    bool: lambda value: isinstance(value, bool),
+    int: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    float: lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool),
+    str: lambda value: isinstance(value, str),
 }
 _COUNTS = {2: "two", 3: "three", 4: "four"}
 
@@ -158,7 +166,7 @@ def is_allowed(value: Any, field: dataclasses.Field[Any]) -> bool:
         return True
     if meta["choices"]:
         return value in meta["choices"]
-    if type(default) is int and (not isinstance(value, int) or isinstance(value, bool)):
+    if type(default) in _IS_OF_KIND and not _IS_OF_KIND[type(default)](value):
         return False
     if isinstance(default, tuple):
         fits = isinstance(value, (tuple, list)) and len(value) == len(default)

@@ -20,6 +20,8 @@ class Oven:
     share: float = setting(0.0, "Share of steam.", low=0.0, below=1.0)
     rest: float = setting(-1.0, "Minutes; -1: until it is cool.", low=0.0, high=9.0, special=-1.0)
     timer: int | None = setting(None, "Minutes, if it ends by itself.", low=1)
+    light: bool = setting(True, "Whether it is lit.")
+    name: str = setting("", "What it is called.")
     racks: tuple[float, float] = setting((10.0, 20.0), "How high they are.", low=0.0, unit="cm")
     other: str = "not a setting"
 
@@ -44,6 +46,10 @@ def test_defaults_and_both_ends_of_a_range_are_allowed() -> None:
         ({"trays": 0}, "a whole number of 1 or more"),
         ({"trays": 1.5}, "a whole number of 1 or more"),
         ({"trays": True}, "a whole number of 1 or more"),
+        ({"share": True}, "a number from 0.0 to below 1.0"),
+        ({"light": "false"}, "oven.light is 'false', but must be true or false"),
+        ({"light": 0}, "light is 0, but must be true or false"),
+        ({"name": 3}, "name is 3, but must be a text"),
         ({"mode": "grill"}, "one of 'fan', 'none'"),
         ({"share": 1.0}, "a number from 0.0 to below 1.0"),
         ({"rest": -0.5}, "a number between 0.0 and 9.0, or -1.0"),
