@@ -111,8 +111,8 @@ def evaluate(
     pstmo evaluate FILE --mocap cmu_h36m17.npz --protocol sequences
     pstmo evaluate FILE --dataset h36m --poses FILE --keypoints FILE
 
-    docs/evaluation.md describes the protocols. --tds and the options after it, except for --flip,
-    belong to the protocol sequences.
+    docs/evaluation.md describes the protocols. --tds and the options after it, except for --flip
+    and --output, belong to the protocol sequences.
     """  # noqa: D301
     chosen = _choose_protocol(dataset, mocap, protocol, context)
     if output is not None:
@@ -153,7 +153,7 @@ def evaluate(
 
 _OF_SEQUENCES = (
     "poses", "keypoints", "train", "test", "tds", "refine", "look_ahead", "noise",
-    "shuffle", "missing_joints", "missing_frames", "seed",
+    "shuffle", "missing_joints", "missing_frames", "seed", "device",
 )  # fmt: skip
 
 

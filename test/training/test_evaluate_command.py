@@ -148,6 +148,8 @@ def test_what_is_not_there_or_does_not_fit_is_named(
     refused(pstmo, (weights, *both, "--windows", 9), "--windows is of the protocol windows", "add")
     of_mocap = (weights, "--mocap", "m.npz", "--noise", 1)
     refused(pstmo, of_mocap, "--noise is of the protocol sequences", "add --protocol sequences")
+    of_mocap = (weights, "--mocap", "m.npz", "--device", "cuda")
+    refused(pstmo, of_mocap, "--device is of the protocol sequences", "add --protocol sequences")
     refused(pstmo, (weights, *both[:2]), "dataset.poses names no file", "is licensed data: get it")
     missing = (weights, "--dataset", "mpi_inf_3dhp", "--test", "no.npz")
     refused(pstmo, missing, "no.npz: no such file", "name it as dataset.test= ")
