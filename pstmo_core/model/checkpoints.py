@@ -182,13 +182,30 @@ def _load(path: Path | str, kind: _Kind) -> Any:
         fault = f"holds {held[0]}, not {kind.name}" if held else _FOREIGN
         raise CheckpointError(f"{path}: {fault}")
     try:
-        model = kind.network(kind.config.from_json(metadata[kind.key]))  # type: ignore[arg-type]
+        config = kind.config.from_json(metadata[kind.key])
+        _check_shapes(kind, config, state)
+        model = kind.network(config)  # type: ignore[arg-type]
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         )
     except (ConfigError, RuntimeError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     return model.eval()
+
+
+def _check_shapes(kind: _Kind, config: Any, state: Mapping[str, Tensor]) -> None:
+    """Compare names and shapes with those of the network before memory is taken for its weights.
+
+    A configuration can name a network of a hundred gigabytes.
+
+    Raises:
+        RuntimeError: if they differ; says how.
+    """
+    with torch.device("meta"):
+        empty = kind.network(config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that nothing is copied
+        empty.load_state_dict(state)
 
 
 def pick_device(name: str = "auto") -> torch.device:

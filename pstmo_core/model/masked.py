@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pstmo_core.encoding import get_encoding, input_shape
 from pstmo_core.errors import ConfigError
-from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.config import DEEPEST, WIDEST, ModelConfig
 from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM
 from pstmo_core.model.transformer import NORM_EPS, TransformerLayer
@@ -38,10 +38,11 @@ class MaskedConfig(ModelConfig):
         2,
         "Depth L_D of the decoder: 2 for P-STMO-S and 3 for P-STMO, one less than TEM's.",
         low=0,
+        high=DEEPEST,
     )
-    decoder_width: int = setting(128, "Width of the decoder's tokens.", low=1)
+    decoder_width: int = setting(128, "Width of the decoder's tokens.", low=1, high=WIDEST)
     decoder_feedforward: int = setting(
-        256, "Hidden width of the decoder's feed-forward blocks.", low=1
+        256, "Hidden width of the decoder's feed-forward blocks.", low=1, high=WIDEST
     )
 
     def __post_init__(self) -> None:
