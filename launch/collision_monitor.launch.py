@@ -21,6 +21,9 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+from pstmo_ros.launch_arguments import check_file
+from pstmo_ros.launching.context import path
+
 SHARE = FindPackageShare("pstmo_ros")
 #: What makes the lifter tell what the monitor reads. The cloud must come in a level frame: some
 #: releases of the monitor look at the heights in its own frame, most at those in the base frame.
@@ -58,6 +61,8 @@ def monitor(context: LaunchContext) -> list:
     """Return the monitor and what activates it, if it is asked for and installed."""
     if not IfCondition(LaunchConfiguration("monitor")).evaluate(context):
         return []
+    config = path(context, "collision_monitor_config")
+    check_file("collision_monitor_config", config)
     missing = [package for package in PACKAGES if not is_installed(package)]
     if missing:
         debian = " ".join(f"ros-$ROS_DISTRO-{name.replace('_', '-')}" for name in missing)
@@ -68,7 +73,7 @@ def monitor(context: LaunchContext) -> list:
         Node(
             package="nav2_collision_monitor",
             executable="collision_monitor",
-            parameters=[LaunchConfiguration("collision_monitor_config"), sim],
+            parameters=[config, sim],
             **common,
         ),
         Node(

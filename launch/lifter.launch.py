@@ -6,12 +6,9 @@ anything is started. `ros2 launch` returns 1 when a node has failed, and 0 after
 player with exit_with_player has ended.
 """
 
-from pathlib import Path
-
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from pstmo_ros.launch_arguments import DETECTOR, LIFTER, PLAYER, PLAYER_NAMES
@@ -22,7 +19,7 @@ from pstmo_ros.launching.cameras import (
     image_topic,
     is_rectified,
 )
-from pstmo_ros.launching.context import get, given, is_true, text
+from pstmo_ros.launching.context import get, given, is_true, path, text
 from pstmo_ros.launching.lifter_arguments import arguments, check
 from pstmo_ros.launching.processes import autostart, common, ends_all, managed
 from pstmo_ros.launching.rviz import level_frame, rviz
@@ -60,7 +57,7 @@ def lifter_parameters(context: LaunchContext) -> list:
         own.setdefault("floor_frame", text(frame))
     if get(context, "player") == "sample":
         own.setdefault("focal", SAMPLE_FOCAL)
-    return [LaunchConfiguration("params_file"), own]
+    return [path(context, "params_file"), own]
 
 
 def detector_parameters(context: LaunchContext) -> list:
@@ -69,7 +66,7 @@ def detector_parameters(context: LaunchContext) -> list:
     own["image_topic"] = text(image_topic(context))
     if is_true(context, "virtual_camera"):
         own.setdefault("detector", text("simulation"))
-    return [LaunchConfiguration("detector_params_file"), own]
+    return [path(context, "detector_params_file"), own]
 
 
 def player(context: LaunchContext) -> list:
@@ -78,7 +75,7 @@ def player(context: LaunchContext) -> list:
     if not clip:
         return []
     parameters = given(context, PLAYER, PLAYER_NAMES)
-    parameters["clip"] = text("" if clip == "sample" else str(Path(clip).expanduser()))
+    parameters["clip"] = text("" if clip == "sample" else path(context, "player"))
     node = Node(executable="keypoint_player", parameters=[parameters], **common("keypoint_player"))
     handlers = ends_all(context, node, "the player")
     if is_true(context, "exit_with_player"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -31,6 +31,7 @@ from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.camera_reader import CameraReader
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import camera_info_message, time_message
+from pstmo_ros.image_topic import OFFERED
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import Parameters
@@ -67,10 +68,10 @@ class CameraNode(Node):
         self._images = self._open()
         self._info_message: CameraInfo | None = None
         self._described: tuple[int, ...] = ()
-        self._image = self.create_publisher(Image, "image_raw", qos_profile_sensor_data)
+        self._image = self.create_publisher(Image, "image_raw", OFFERED)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._jpeg = self.create_publisher(CompressedImage, "image_raw/compressed", reliable)
-        self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
+        self._info = self.create_publisher(CameraInfo, "camera_info", OFFERED)
         self._ended = threading.Event()
         self._answered = threading.Event()
         self._newest: Mailbox[Frame] = Mailbox()

@@ -1,10 +1,14 @@
-"""Finds the topic and type under which images are published."""
+"""Topics of images: the QoS with which cameras offer them, and where and as what others do."""
 
 from __future__ import annotations
 
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
+OFFERED = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+"""Of a camera's images and calibration, as in REP-2003: who asks for reliable messages, such as
+image_transport's republish, gets them, and who does not, too."""
 _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
 _COMPRESSED = "/compressed"
 
@@ -22,11 +26,11 @@ def find_images(node: Node, topic: str, transport: str) -> tuple[type, str] | No
     """
     if transport == "raw":
         return Image, topic
-    by_custom = topic if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
+    by_convention = topic if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
     if transport == "compressed":
-        return CompressedImage, by_custom
+        return CompressedImage, by_convention
     published: dict[str, set[str]] = {}
-    for candidate in (topic, by_custom):
+    for candidate in (topic, by_convention):
         infos = node.get_publishers_info_by_topic(node.resolve_topic_name(candidate))
         published[candidate] = {info.topic_type for info in infos}
     for candidate, kinds in published.items():

@@ -41,6 +41,11 @@ CAMERA_NAMES = {"fps": "camera_fps", "width": "image_width", "height": "image_he
 PLAYER_NAMES = {
     "fps": "clip_fps", "width": "clip_width", "height": "clip_height", "layout": "clip_layout",
 }  # fmt: skip
+#: Parameters of the virtual camera that are arguments, and what these are called.
+VIRTUAL_CAMERA_NAMES = {
+    "people": "people", "fps": "camera_fps", "width": "image_width", "height": "image_height",
+    "frame_id": "frame_id", "world_frame": "world_frame",
+}  # fmt: skip
 #: What the launch file decides by itself.
 _OWN = frozenset({"autostart", "image_topic", "camera_info_topic", "source", "clip"})
 _TABLES: tuple[tuple[tuple[type[Any], ...], dict[str, str]], ...] = (
@@ -86,7 +91,9 @@ def check(given: Mapping[str, str]) -> None:
     """
     for groups, names in _TABLES:
         values(given, groups, names)
-    virtual_camera_values(given)
+    # Its other arguments are those of a real camera too, of which more is allowed.
+    virtual = given.get("virtual_camera") == "true"
+    virtual_camera_values(given if virtual else {"people": given.get("people", "")})
     level = given.get("log_level", "")
     if level and level.rpartition(":=")[2].lower() not in _LOG_LEVELS:  # NODE:=LEVEL is one, too
         raise ConfigError(f"log_level:={level} must be one of {', '.join(_LOG_LEVELS)}")
@@ -167,12 +174,10 @@ def virtual_camera_values(given: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigError: if a value is none for its parameter.
     """
-    names = {"people": "people", "fps": "camera_fps"}
-    names |= {"frame_id": "frame_id", "world_frame": "world_frame"}
     table = fields(VirtualCameraParameters)
     return {
         name: _value(argument, text, table[name])
-        for name, argument in names.items()
+        for name, argument in VIRTUAL_CAMERA_NAMES.items()
         if (text := given.get(argument, ""))
     }
 
@@ -197,6 +202,25 @@ def values(
         if text := given.get(argument, ""):
             found[name] = _value(argument, text, field)
     return found
+
+
+def without_effect(given: Mapping[str, str], started: Collection[str]) -> list[str]:
+    """Return the arguments that are given, but that no node takes which is started.
+
+    Args:
+        given: the launch configuration; an empty text says nothing.
+        started: which of detector, camera, virtual_camera and player are; the lifter always is.
+    """
+    used = set(fields(*LIFTER))
+    for what, names in (
+        ("detector", dict.fromkeys(fields(*DETECTOR), "")),
+        ("camera", dict.fromkeys(fields(*CAMERA), "") | CAMERA_NAMES),
+        ("player", dict.fromkeys(fields(*PLAYER), "") | PLAYER_NAMES),
+        ("virtual_camera", VIRTUAL_CAMERA_NAMES),
+    ):
+        if what in started:
+            used |= {argument or name for name, argument in names.items()}
+    return sorted(name for name in descriptions() if given.get(name) and name not in used)
 
 
 def suggest(given: Collection[str], declared: Collection[str]) -> list[str]:

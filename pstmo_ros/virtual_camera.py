@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import Point
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -29,6 +29,7 @@ from pstmo_ros.conversions import (
     time_message,
 )
 from pstmo_ros.frames.static_frame import publish_static_frame
+from pstmo_ros.image_topic import OFFERED
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
 from pstmo_ros.run_node import run_node, spin
@@ -92,8 +93,8 @@ class VirtualCamera(Node):
         self._stage = MovingPeople.shipped(self._own.people)
         self._renderer = _renderer(self._own)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        self._image = self.create_publisher(Image, "image_raw", qos_profile_sensor_data)
-        self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
+        self._image = self.create_publisher(Image, "image_raw", OFFERED)
+        self._info = self.create_publisher(CameraInfo, "camera_info", OFFERED)
         self._truth = self.create_publisher(Skeletons3D, "truth", reliable)
         self._keypoints = self.create_publisher(People2D, "truth_keypoints", reliable)
         self._start = self._now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 from pstmo_core.detection.base import Detector, DetectorError
 from pstmo_core.detection.options import AUTO, DEFAULT_KIND, KINDS, REFINERS, DetectorOptions
@@ -36,6 +37,11 @@ def load_detector(
         raise ConfigError(f"there is no detector {kind!r}: known are {', '.join(KINDS)}")
     options = options or DetectorOptions()
     options = options if clock is None else options.for_live()
+    options = dataclasses.replace(
+        options,
+        pose_model=_of_user(options.pose_model),
+        person_model=_of_user(options.person_model),
+    )
     if kind != "movenet":
         options = _without_names(kind, options)
     try:
@@ -47,6 +53,11 @@ def load_detector(
             "detectors need OpenCV, which is not installed: pip install opencv-python-headless"
         ) from error
     return TurnedDetector(detector, options.rotation) if options.rotation else detector
+
+
+def _of_user(path: str) -> str:
+    """Return the path, or name, with the user's home folder for ~."""
+    return str(Path(path).expanduser()) if path else path
 
 
 def _without_names(kind: str, options: DetectorOptions) -> DetectorOptions:

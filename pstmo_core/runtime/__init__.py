@@ -75,7 +75,7 @@ def load_runtime(
     """
     _require("backend", backend, ("auto", *BACKENDS))
     _require("precision", precision, PRECISIONS)
-    path = Path(path) if path else shipped_model()
+    path = Path(path).expanduser() if path else shipped_model()
     modules = _LIVE_MODULES if holds_live(path) else _MODULES
     passed_over: list[str] = []
     for name in BACKENDS if backend == "auto" else (backend,):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from launch import LaunchContext
@@ -17,6 +18,11 @@ PACKAGE = "pstmo_ros"
 def get(context: LaunchContext, name: str) -> str:
     """Return the value of an argument."""
     return str(LaunchConfiguration(name).perform(context))
+
+
+def path(context: LaunchContext, name: str) -> str:
+    """Return the value of an argument that names a file; a shell leaves ~ after := as it is."""
+    return str(Path(get(context, name)).expanduser())
 
 
 def is_true(context: LaunchContext, name: str) -> bool:

@@ -103,6 +103,9 @@ def check(context: LaunchContext) -> list[Any]:
     launch_arguments.check_sources(
         sources, get(context, "image"), get(context, "input"), get(context, "cameras")
     )
+    started = [*sources, *(["detector"] if image_topic(context) else [])]
+    for name in launch_arguments.without_effect(given, started):
+        get_logger(_FILE).warning(f"{name} has no effect: nothing that takes it is started")
     if is_rectified(context) and not get(context, "rectified"):
         told = f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)"
         return [LogInfo(msg=told)]

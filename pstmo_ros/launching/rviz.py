@@ -11,7 +11,7 @@ from launch.actions import LogInfo
 from launch_ros.actions import Node
 
 from pstmo_ros.launching.cameras import image_topic
-from pstmo_ros.launching.context import get, is_true
+from pstmo_ros.launching.context import get, is_true, path
 
 RVIZ_TOPICS = ("skeleton_markers", "capsules", "uncertainty", "image_raw")
 """What the configurations of RViz show."""
@@ -44,7 +44,7 @@ def rviz(context: LaunchContext) -> list[Any]:
 
 def rviz_options(context: LaunchContext) -> tuple[list[Any], list[Any]]:
     """Return RViz's arguments and remappings: its configuration, fixed frame and topics."""
-    config, camera = get(context, "rviz_config"), get(context, "frame_id")
+    config, camera = path(context, "rviz_config"), get(context, "frame_id")
     level, target = level_frame(context), get(context, "target_frame")
     # The frame of the results stays where it is on a robot that drives; the floor's may not.
     fixed = get(context, "fixed_frame") or (target if level else "") or level

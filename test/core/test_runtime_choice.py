@@ -13,6 +13,7 @@ import pytest
 from command import Command
 
 import pstmo_core.runtime as runtimes
+from pstmo_core.detection import DetectorError, DetectorOptions, load_detector
 from pstmo_core.encoding import input_shape
 from pstmo_core.keypoints.clip import sample_path
 from pstmo_core.model.config import ModelConfig
@@ -99,6 +100,16 @@ def test_where_nothing_works_all_reasons_are_given(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BackendUnavailable) as error:
         load_runtime()
     assert all(f"not {name}: " in str(error.value) for name in BACKENDS)
+
+
+def test_files_below_the_home_folder_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "model.onnx").write_bytes(shipped_model().read_bytes())
+    assert load_runtime("~/model.onnx", backend="onnxruntime").config.frames == 27
+    with pytest.raises(DetectorError, match=f"{tmp_path}/pose.onnx: no such file"):
+        load_detector("onnx", DetectorOptions(pose_model="~/pose.onnx"))
 
 
 def test_a_broken_file_is_no_reason_to_try_the_next_backend(tmp_path: Path) -> None:

@@ -85,6 +85,14 @@ def test_a_file_is_shown_in_its_own_time_once_somebody_listens(
     np.testing.assert_array_equal(ImageDecoder().decode(heard), first)
 
 
+def test_who_asks_for_reliable_images_gets_all_of_them(
+    audience: Callable[..., Audience], short_video: Path
+) -> None:
+    here = audience(source=str(short_video))
+    images, infos = here.listen(Image, "image_raw"), here.listen(CameraInfo, "camera_info")
+    here.spin_until(lambda: len(images) == len(infos) == 10)
+
+
 def test_a_loop_goes_on_with_increasing_stamps_and_jpegs_for_who_wants_them(
     audience: Callable[..., Audience], short_video: Path
 ) -> None:

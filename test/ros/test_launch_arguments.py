@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import runpy
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 pytest.importorskip("launch_ros", reason="launch is not installed here")
+
+from launch import LaunchContext
 
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.clip import sample_path, sample_video_path
@@ -23,6 +26,9 @@ from pstmo_ros.launch_arguments import (
     PLAYER_NAMES,
     values,
 )
+from pstmo_ros.launching.lifter_arguments import arguments
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_setting_of_the_stream_can_be_given_to_the_launch_file() -> None:
@@ -90,6 +96,39 @@ def test_slips_of_the_pen_are_noticed_and_foreign_names_are_not() -> None:
     files = {*declared, "camera", "player", "image", "camera_info"}
     for own, here in launch_arguments._CALLED.items():
         assert own not in files and set(here) <= files
+
+
+def test_what_no_started_node_takes_is_said() -> None:
+    given = {"detector": "rtm", "image_width": "1280", "rate": "2.0", "height": "1.8", "loop": ""}
+    found = launch_arguments.without_effect
+    assert found(given, []) == ["detector", "image_width", "rate"]
+    assert found(given, ["camera", "detector"]) == ["rate"]
+    assert found(given, ["virtual_camera", "detector"]) == ["rate"]
+    assert found(given, ["player"]) == ["detector", "image_width"]
+
+
+def test_the_virtual_camera_has_the_size_and_rate_that_are_given() -> None:
+    given = {"image_width": "1280", "image_height": "720", "camera_fps": "15", "people": "1"}
+    wanted = {"width": 1280, "height": 720, "fps": 15.0, "people": 1}
+    assert launch_arguments.virtual_camera_values(given) == wanted
+    launch_arguments.check({"camera_fps": "500.0"})  # a real one may be as fast
+    with pytest.raises(ConfigError, match="between 0.1 and 240.0"):
+        launch_arguments.check({"camera_fps": "500.0", "virtual_camera": "true"})
+
+
+def test_a_file_below_the_home_folder_is_found_by_the_nodes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell leaves ~ after := as it is; ROS would start the node with its defaults."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.yaml").write_text("/**: {ros__parameters: {height: 1.5}}")
+    launch_arguments.check_file("params_file", "~/own.yaml")
+    context = LaunchContext()
+    context.launch_configurations.update(params_file="~/own.yaml")
+    for action in arguments():
+        action.execute(context)
+    launched = runpy.run_path(str(ROOT / "launch" / "lifter.launch.py"))
+    assert launched["lifter_parameters"](context)[0] == str(tmp_path / "own.yaml")
 
 
 def test_a_video_is_no_clip_of_keypoints_nor_the_other_way_round() -> None:

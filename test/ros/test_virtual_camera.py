@@ -25,7 +25,7 @@ from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.virtual_camera import VirtualCamera
 
 TOPICS = {
-    "image_raw": (Image, qos_profile_sensor_data),
+    "image_raw": (Image, 10),
     "camera_info": (CameraInfo, qos_profile_sensor_data),
     "truth": (Skeletons3D, 10),
     "truth_keypoints": (People2D, 10),
