@@ -201,6 +201,21 @@ class Trainer:
                 f"optimiser.batch is {batch}, but must be a multiple of {count * accumulate}: "
                 f"{count} processes times {accumulate} micro-batches (optimiser.accumulate)"
             )
+        if self.config.stage == "lift" and self.config.loss.twins:
+            self._check_twins(count * accumulate)
+
+    def _check_twins(self, parts: int) -> None:
+        """Refuse a loss of twins where there are none, or where a batch's parts separate them."""
+        if not self.config.sampler.twins or self.config.dataset.kind:
+            raise ConfigError(
+                f"loss.twins is {self.config.loss.twins}, but no window has a twin: set "
+                "sampler.twins (motion capture seen by virtual cameras alone has them)"
+            )
+        if parts > 1:
+            raise ConfigError(
+                "loss.twins compares windows of a batch that processes and micro-batches would "
+                "separate: train in one process with optimiser.accumulate=1, or set loss.twins=0"
+            )
 
     def _go_on(self) -> None:
         """Load the last checkpoint, if there is one, and store the configuration."""

@@ -17,13 +17,14 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pstmo_core.data.motion.mocap import MocapError
-from pstmo_core.data.motion.sampler import Batch
+from pstmo_core.data.motion.sampler import Batch, SamplerConfig
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.checkpoints import load_masked, load_weights
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import OptimiserConfig, RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes
 from pstmo_core.training.engine import NonFiniteLossError, Trainer
+from pstmo_core.training.losses import LossConfig
 from pstmo_core.training.stage import MicroBatch
 
 CONFIGS = Path(__file__).parents[2] / "pstmo_core" / "recipes" / "training"
@@ -316,6 +317,23 @@ def test_the_authors_optimiser_is_adam_with_amsgrad_and_no_weight_decay(run: Run
         root = (largest / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
         expected -= rate.rate_at(step) * mean / (1 - 0.9 ** (step + 1)) / root
     torch.testing.assert_close(weight.detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sampled", "accumulate", "sentence"),
+    [(0.0, 1, r"no window has a twin: set sampler\.twins"), (0.25, 2, "would separate")],
+)
+def test_a_loss_of_twins_that_would_be_nothing_is_refused(
+    run: RunConfig, sampled: float, accumulate: int, sentence: str
+) -> None:
+    twins = dataclasses.replace(
+        run,
+        loss=LossConfig(twins=1.0),
+        sampler=SamplerConfig(twins=sampled),
+        optimiser=dataclasses.replace(run.optimiser, accumulate=accumulate),
+    )
+    with pytest.raises(ConfigError, match=sentence):
+        Trainer(twins)
 
 
 def test_training_needs_clips_that_it_is_judged_on(run: RunConfig, tmp_path: Path) -> None:
