@@ -7,51 +7,31 @@ benchmark has and no application does: this module is for comparing numbers on b
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from pstmo_core.errors import ConfigError, quoted
-from pstmo_core.model.config import CONFIG_VERSION, WIDEST
+from pstmo_core.model.config import WIDEST, JsonConfig
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS, ROOT
 
 
 @dataclass(frozen=True)
-class RefineConfig:
+class RefineConfig(JsonConfig):
     """Shape of a refine module.
 
     Raises:
         ConfigError: if a value cannot be used.
     """
 
+    noun = "refine module"
+
     hidden: int = setting(1024, "Width of the hidden layer.", low=1, high=WIDEST)
     dropout: float = setting(0.5, "Dropout probability while training.", low=0.0, below=1.0)
 
     def __post_init__(self) -> None:
         check_settings(self)
-
-    def to_json(self) -> str:
-        """Serialise for the metadata of weight files."""
-        return json.dumps({"config_version": CONFIG_VERSION, **dataclasses.asdict(self)})
-
-    @classmethod
-    def from_json(cls, text: str) -> RefineConfig:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ConfigError: if the text is no configuration of this version.
-        """
-        try:
-            values = json.loads(text)
-            if values.pop("config_version") == CONFIG_VERSION:
-                return cls(**values)
-        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-            raise ConfigError(f"not a refine configuration: {quoted(text)}") from error
-        raise ConfigError("the refine configuration has another version: import the file again")
 
 
 class Refine(nn.Module):
