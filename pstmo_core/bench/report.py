@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,29 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def write_report(folder: Path, name: str, results: dict[str, Any], markdown: str) -> list[Path]:
-    """Write NAME.json and NAME.md to a folder and return their paths.
+    """Write NAME.json and NAME.md to a folder and return their paths; NaN becomes null.
 
     Raises:
         OSError: if they cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {".json": json.dumps(results, indent=1) + "\n", ".md": markdown.rstrip() + "\n"}
+    plain = json.dumps(_plain(results), indent=1, allow_nan=False)
+    texts = {".json": plain + "\n", ".md": markdown.rstrip() + "\n"}
     paths = []
     for suffix, text in texts.items():
         path = folder / f"{name}{suffix}"
         write_text(path, text)
         paths.append(path)
     return paths
+
+
+def _plain(value: Any) -> Any:
+    """Return results with null for NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: object) -> str:

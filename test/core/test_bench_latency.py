@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -211,4 +213,11 @@ def test_reports_are_written_whole(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["x.json", "x.md"]
     assert paths[1].read_text() == "| a | b |\n| --- | --- |\n| 1.00 | 1234 |\n"
     assert times["median_ms"] == pytest.approx(1.0)
-    assert not list(tmp_path.glob("*.partial"))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_not_known_is_null_for_programs(tmp_path: Path) -> None:
+    results = {"rows": [{"lag": float("nan"), "mpjpe": 1.5}], "views": ({"lag": math.inf},)}
+    path, _ = write_report(tmp_path, "x", results, "")
+    read = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert read == {"rows": [{"lag": None, "mpjpe": 1.5}], "views": [{"lag": None}]}
