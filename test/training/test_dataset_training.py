@@ -195,6 +195,8 @@ def test_what_does_not_fit_is_said_before_training(
         Trainer(dataclasses.replace(config, dataset=three, model=person))
     with pytest.raises(ConfigError, match="stage=refine needs lifting weights"):
         Trainer(dataclasses.replace(config, stage="refine"))
+    with pytest.raises(ConfigError, match="leave dataset.kind empty"):
+        Trainer(dataclasses.replace(config, stage="live"))
     with pytest.raises(ConfigError, match="batch is 9999"):
         Trainer(
             dataclasses.replace(config, optimiser=dataclasses.replace(config.optimiser, batch=9999))
