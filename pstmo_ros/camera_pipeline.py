@@ -194,19 +194,19 @@ class CameraPipeline:
             self._surroundings, embeddings, f"{self.name}_".replace("/", "_") if self.name else "",
         )  # fmt: skip
 
-    def publish(self, messages: list[Skeletons3D]) -> None:
-        """Publish skeletons in every form that is asked for."""
+    def publish(self, messages: list[Skeletons3D], silence: bool = False) -> None:
+        """Publish skeletons in every form that is asked for; `silence`: no more keypoints come."""
         for message in messages:
             self._skeletons.publish(message)
             self._told = message
             if self._outputs is not None:
-                self._outputs.tell(message, self.people)
+                self._outputs.tell(message, self.people, silence)
             if self._drawn.get_subscription_count():  # else nobody looks
                 self._drawn.publish(self.markers.draw(message, self.people))
 
     def look_for_silence(self, now: int) -> None:
         """Say that people have left when no message has come until `now`, nanoseconds."""
-        self.publish(self.current.silence(now))
+        self.publish(self.current.silence(now), silence=True)
 
     def forget(self) -> None:
         """Forget everybody and delete their markers."""

@@ -109,11 +109,17 @@ class AllOutputs:
         for output in self._for_all:
             output.see(named)
 
-    def tell(self, message: Skeletons3D, present: tuple[str, ...]) -> None:
-        """Publish the people of a message; `present` are the ids of all who have not left."""
+    def tell(self, message: Skeletons3D, present: tuple[str, ...], silence: bool = False) -> None:
+        """Publish the people of a message.
+
+        Args:
+            message: the people.
+            present: the ids of all who have not left.
+            silence: see `Bodies`.
+        """
         if not self._outputs and not self._for_all:
             return
-        bodies, names = Bodies.of(message), tuple(map(safe_name, present))
+        bodies, names = Bodies.of(message, silence), tuple(map(safe_name, present))
         for output in self._outputs:
             output.tell(bodies, names)
         named = replace(bodies, ids=self._names(bodies.ids))

@@ -88,6 +88,12 @@ class Robot(World):
             People2D(header=header, layout="h36m17", width=1280, height=720, people=people)
         )
 
+    def want_for(self, seconds: float) -> None:
+        self.driven.clear()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.want()
+
     def want(self) -> None:
         wanted = Twist()
         wanted.linear.x = WANTED
@@ -115,9 +121,11 @@ def test_a_robot_slows_down_and_stops_before_people_and_when_the_lifter_is_silen
         robot.drive_until(WANTED, away=3.5)
         robot.drive_until(0.4 * WANTED, away=1.6)
         robot.drive_until(0.0, away=0.8)
+        robot.want_for(3.0)  # nobody tells anything: that does not mean that nobody is there
+        assert not any(each.linear.x for each in robot.driven)
         robot.drive_until(WANTED, away=None)
         deadline = time.monotonic() + 30.0
-        while robot.driven[-1].linear.x:  # nobody tells anything: the source times out
+        while robot.driven[-1].linear.x:  # the source times out
             assert time.monotonic() < deadline
             robot.want()
     finally:

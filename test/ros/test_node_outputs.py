@@ -70,7 +70,31 @@ def test_frames_poses_points_and_velocities_are_where_people_are(
     assert np.linalg.norm(points[:, :2] - last[0, :2], axis=-1).max() < 1.2
 
     here.spin_until(lambda: not poses[-1].poses)  # left: nobody is anywhere
+
+
+def test_a_cloud_is_empty_only_where_an_image_shows_nobody(world: Callable[..., Room]) -> None:
+    """By an empty cloud a collision monitor lets the robot drive; by none it stops it."""
+    here = world(publish_points=True, publish_poses=True)
+    poses, clouds = here.listen(PoseArray, "poses"), here.listen(PointCloud2, "points")
+    here.start()
+    here.walk(10)
+    here.spin_until(lambda: not poses[-1].poses)  # no more images: nobody is known to be there
+    here.spin_for(0.2)
+    assert len(clouds) == 10 and all(cloud.width > 0 for cloud in clouds)
+    for row in range(20, 40):  # the last images with people are bridged
+        here.show_nobody(row)
     here.spin_until(lambda: clouds[-1].width == 0)
+
+
+def test_somebody_who_cannot_be_placed_is_not_nobody(world: Callable[..., Room]) -> None:
+    here = world(publish_points=True, focal=0.0)  # no calibration: no root positions
+    clouds = here.listen(PointCloud2, "points")
+    here.start()
+    here.show_nobody(0)
+    here.spin_until(lambda: len(clouds) == 1)
+    here.walk(10, first=1)
+    assert all(message.people for message in here.heard["skeletons"][1:])
+    assert len(clouds) == 1
 
 
 def test_a_cloud_is_not_told_in_another_frame_than_was_asked_for(
@@ -83,6 +107,7 @@ def test_a_cloud_is_not_told_in_another_frame_than_was_asked_for(
     here.walk(10)
     assert here.heard["skeletons"][-1].header.frame_id == "camera"
     assert len(poses) == 10 and not clouds
+    here.show_nobody(100)
     here.spin_until(lambda: bool(clouds))  # nobody is nowhere, in every frame
     assert clouds[0].width == 0 and clouds[0].header.frame_id == "nowhere"
 

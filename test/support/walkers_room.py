@@ -47,6 +47,11 @@ class Room(World):
         self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
         self.spin_until(lambda: knows_transform(self.lifter, "map", "camera"))
 
+    def show_nobody(self, row: int) -> None:
+        """Show an image without people."""
+        header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
+        self._keypoints.publish(People2D(header=header, layout="h36m17", width=1280, height=720))
+
     def walk(self, frames: int, frame_id: str = "camera", first: int = 0) -> list[np.ndarray]:
         """Show somebody who walks and return the true joints (17, 3) in map."""
         truth = []
