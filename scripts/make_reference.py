@@ -23,13 +23,13 @@ import numpy as np
 import typer
 
 from pstmo_core.atomic_files import atomic_file, check_output
+from pstmo_core.bench.real_recordings import opencv_camera
 from pstmo_core.bench.triangulation import (
     StationedCamera,
     Triangulated,
     refine_rotations,
     triangulate,
 )
-from pstmo_core.camera import Camera
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import load_clip
 from pstmo_core.keypoints.layouts import LAYOUTS
@@ -45,7 +45,11 @@ Keypoints = dict[str, dict[str, np.ndarray]]
 
 
 def read_calibration(path: Path) -> list[StationedCamera]:
-    """Read the cameras of a TOML file."""
+    """Read the cameras of a TOML file.
+
+    Raises:
+        PstmoError: if it is none, or has none, or one with a fisheye lens.
+    """
     import cv2
 
     try:
@@ -54,18 +58,32 @@ def read_calibration(path: Path) -> list[StationedCamera]:
         raise PstmoError("reading TOML needs Python 3.11 or later") from error
     try:
         tables = tomllib.loads(path.read_text())
-        return [
-            StationedCamera(
-                str(table.get("name", key)),
-                _camera(table["size"], np.array(table["matrix"]), np.array(table["distortions"])),
-                cv2.Rodrigues(np.array(table["rotation"], float))[0],
-                np.array(table["translation"], float),
-            )
+        found = [
+            _stationed(str(table.get("name", key)), table)
             for key, table in tables.items()
             if isinstance(table, dict) and "matrix" in table
         ]
-    except (OSError, KeyError, ValueError, tomllib.TOMLDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, cv2.error) as error:
+        if isinstance(error, PstmoError):
+            raise PstmoError(f"{path}: {error}") from error
         raise PstmoError(f"{path}: is no calibration as Pose2Sim writes it ({error})") from error
+    if not found:
+        raise PstmoError(f"{path}: has no camera, that is, no table with a matrix")
+    return found
+
+
+def _stationed(name: str, table: dict[str, Any]) -> StationedCamera:
+    import cv2
+
+    if table.get("fisheye"):
+        raise PstmoError(f"{name} has a fisheye lens: undistort its videos first")
+    width, height = map(int, table["size"])
+    return StationedCamera(
+        name,
+        opencv_camera(width, height, np.array(table["matrix"]), np.array(table["distortions"])),
+        cv2.Rodrigues(np.array(table["rotation"], float))[0],
+        np.array(table["translation"], float),
+    )
 
 
 def read_recordings(folder: Path) -> tuple[list[StationedCamera], Keypoints, float]:
@@ -73,8 +91,7 @@ def read_recordings(folder: Path) -> tuple[list[StationedCamera], Keypoints, flo
     cameras, keypoints, fps = [], {}, 0.0
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as file:
-            size = (int(file["width"]), int(file["height"]))
-            camera = _camera(size, file["K"], file["D"])
+            camera = opencv_camera(int(file["width"]), int(file["height"]), file["K"], file["D"])
             cameras.append(StationedCamera(path.stem, camera, file["R"], file["T"]))
             keypoints[path.stem] = {
                 key: file[key] for key in file.files if key.partition("_")[0] in LAYOUTS
@@ -83,16 +100,6 @@ def read_recordings(folder: Path) -> tuple[list[StationedCamera], Keypoints, flo
     if not cameras:
         raise PstmoError(f"{folder}: has no recordings (*.npz)")
     return cameras, keypoints, fps
-
-
-def _camera(size: Any, matrix: np.ndarray, distortion: np.ndarray) -> Camera:
-    return Camera(
-        int(size[0]),
-        int(size[1]),
-        (float(matrix[0, 0]), float(matrix[1, 1])),
-        (float(matrix[0, 2]), float(matrix[1, 2])),
-        tuple(map(float, distortion.reshape(-1))),
-    )
 
 
 def read_keypoints(cameras: list[StationedCamera], given: list[str], name: str) -> Keypoints:

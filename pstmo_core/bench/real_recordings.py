@@ -104,14 +104,7 @@ def _view(name: str, fields: dict[str, np.ndarray]) -> View:
     width, height, fps = int(fields["width"]), int(fields["height"]), float(fields["fps"])
     if not 0 < fps < 1e4:
         raise RecordingError(f"fps is {fps}, but must be a number above 0")
-    camera = Camera(
-        width,
-        height,
-        (float(matrix[0, 0]), float(matrix[1, 1])),
-        (float(matrix[0, 2]), float(matrix[1, 2])),
-        tuple(map(float, distortion)),
-        "plumb_bob" if len(distortion) <= 5 else "rational_polynomial",
-    )
+    camera = opencv_camera(width, height, matrix, distortion)
     stamps = np.rint(np.arange(len(reference)) / fps * 1e9).astype(np.int64)
     keypoints, own = {}, {}
     for key, values in fields.items():
@@ -125,6 +118,23 @@ def _view(name: str, fields: dict[str, np.ndarray]) -> View:
     recording = re.sub(r"_cam\d+$", "", name)
     pose = CameraPose.from_up(fields["R"][:, 2]) if "R" in fields else None
     return View(recording, name, fps, camera, reference, keypoints, pose, own)
+
+
+def opencv_camera(width: int, height: int, matrix: np.ndarray, distortion: np.ndarray) -> Camera:
+    """Return the camera of OpenCV's matrix (3, 3) and its 4 or more coefficients of distortion.
+
+    Raises:
+        CameraError: if they cannot be a calibration.
+    """
+    coefficients = tuple(map(float, distortion.reshape(-1)))
+    return Camera(
+        width,
+        height,
+        (float(matrix[0, 0]), float(matrix[1, 1])),
+        (float(matrix[0, 2]), float(matrix[1, 2])),
+        coefficients,
+        "plumb_bob" if len(coefficients) <= 5 else "rational_polynomial",
+    )
 
 
 def _clip(points: np.ndarray, stamps: np.ndarray, camera: Camera, layout: str) -> Clip:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from shared_files import shared
 
-from pstmo_core.bench.real_recordings import load_recordings
+from pstmo_core.bench.real_recordings import load_recordings, opencv_camera
 from pstmo_core.bench.triangulation import (
     StationedCamera,
     TriangulationError,
@@ -146,6 +146,34 @@ def test_from_a_calibration_and_keypoint_files_to_recordings(
     assert again.returncode == 2 and "--fps" in again.stderr
     unknown = run(calibration, "-o", tmp_path / "out", "--fps", FPS, "--keypoints", "cam9=x")
     assert unknown.returncode == 2 and "cam0, cam1" in unknown.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="reads TOML, which Python 3.11 can")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[metadata]\nerror = 0.1\n", "has no camera"),
+        ("[a]\nmatrix = 1\nsize = 2\n", "is no calibration as Pose2Sim writes it"),
+        ("[a]\nmatrix = [[1]]\nfisheye = true\n", "a has a fisheye lens"),
+        (
+            "[a]\nsize = [1280, 720]\nmatrix = [[900, 0, 650], [0, 900, 350], [0, 0, 1]]\n"
+            "distortions = [1, 0, 0, 0, 0, 0, 0]\nrotation = [0, 0, 0]\ntranslation = [0, 0, 0]\n",
+            "7 coefficients of distortion",
+        ),
+    ],
+)
+def test_a_calibration_that_cannot_be_used_ends_in_a_sentence(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "calibration.toml"
+    path.write_text(text)
+    made = run(path, "-o", tmp_path / "out", "--fps", FPS)
+    assert made.returncode == 2 and f"error: {path}: " in made.stderr and words in made.stderr
+
+
+def test_a_lens_of_eight_coefficients_is_that_of_the_recordings() -> None:
+    camera = opencv_camera(640, 480, np.diag([500.0, 500.0, 1.0]), np.full(8, 0.01))
+    assert (camera.model, len(camera.distortion)) == ("rational_polynomial", 8)
 
 
 def test_the_reference_of_real_video_comes_out_as_others_made_it(tmp_path: Path) -> None:
