@@ -37,16 +37,19 @@ class _Kind:
     """A kind of network that has weight files."""
 
     name: str
-    key: str
-    """Where the file's metadata hold the configuration."""
     network: type[Network]
     config: type[ModelConfig | RefineConfig | LiveConfig]
 
+    @property
+    def key(self) -> str:
+        """Where the file's metadata hold the configuration."""
+        return self.config.key
 
-_LIFTER = _Kind("a lifting network", "pstmo_config", STMO, ModelConfig)
-_MASKED = _Kind("a stage-I network", "pstmo_masked_config", MaskedSTMO, MaskedConfig)
-_REFINE = _Kind("a refine module", "pstmo_refine_config", Refine, RefineConfig)
-_LIVE = _Kind("a streaming network", "pstmo_live_config", STMOLive, LiveConfig)
+
+_LIFTER = _Kind("a lifting network", STMO, ModelConfig)
+_MASKED = _Kind("a stage-I network", MaskedSTMO, MaskedConfig)
+_REFINE = _Kind("a refine module", Refine, RefineConfig)
+_LIVE = _Kind("a streaming network", STMOLive, LiveConfig)
 _FOREIGN = "holds no pstmo configuration: not written by pstmo"
 _KINDS = (_LIFTER, _MASKED, _REFINE, _LIVE)
 

@@ -37,6 +37,8 @@ class JsonConfig:
 
     noun = "model"
     """What it is the configuration of, for messages."""
+    key = ""
+    """Where the metadata of a file hold it."""
 
     def to_json(self) -> str:
         """Serialise for the metadata of weight and ONNX files."""
@@ -78,6 +80,8 @@ class ModelConfig(JsonConfig):
     Raises:
         ConfigError: if a value cannot be used.
     """
+
+    key = "pstmo_config"
 
     frames: int = setting(27, "Window length F.", choices=tuple(STRIDES))
     layers: int = setting(

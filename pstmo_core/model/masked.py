@@ -34,6 +34,8 @@ class MaskedConfig(ModelConfig):
         ConfigError: if a value cannot be used.
     """
 
+    key = "pstmo_masked_config"
+
     decoder_layers: int = setting(
         2,
         "Depth L_D of the decoder: 2 for P-STMO-S and 3 for P-STMO, one less than TEM's.",

@@ -26,6 +26,7 @@ class RefineConfig(JsonConfig):
     """
 
     noun = "refine module"
+    key = "pstmo_refine_config"
 
     hidden: int = setting(1024, "Width of the hidden layer.", low=1, high=WIDEST)
     dropout: float = setting(0.5, "Dropout probability while training.", low=0.0, below=1.0)

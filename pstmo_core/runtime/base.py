@@ -21,15 +21,16 @@ import numpy as np
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.live.config import LiveConfig
 
 #: The backends in the order in which `auto` tries them.
 BACKENDS = ("tensorrt", "onnxruntime", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 #: Key of the model configuration in an ONNX file's metadata.
-CONFIG_KEY = "pstmo_config"
+CONFIG_KEY = ModelConfig.key
 #: The same for a network STMO-Live.
-LIVE_KEY = "pstmo_live_config"
+LIVE_KEY = LiveConfig.key
 #: Inputs of the step graph, those of `step_inputs`, and its outputs: poses (B, 17, C) by MOFA, by
 #: the all-frames head, and rows to be kept.
 STEP_INPUTS = ("fresh", "kept", "index", "place", "source", "frame")

@@ -12,6 +12,10 @@ from pstmo_core.settings import check_settings, setting
 MIXINGS = ("attention", "recurrence")
 #: Most frames that may be kept, and the longest look-ahead or forecast in milliseconds.
 MOST_KEPT, FARTHEST = 1024, 2500
+#: Seconds: longer absences are taken for this long.
+LONGEST = 600.0
+#: Seconds from which on an age says that a frame cannot be reached.
+OUT_OF_REACH = 1e6
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class LiveConfig(JsonConfig):
     """
 
     noun = "streaming network"
+    key = "pstmo_live_config"
 
     layers: int = setting(
         3,

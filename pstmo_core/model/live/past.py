@@ -13,12 +13,12 @@ import functools
 import torch
 from torch import Tensor
 
+from pstmo_core.model.live.config import LONGEST
+
 #: Ages in seconds between which what is learned of an age is interpolated.
 NODES = (0.0, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56)
 #: How many numbers describe an age: a weight for each node, and whether the frame is out of reach.
 BASIS = len(NODES) + 1
-#: Seconds: longer absences are taken for this long.
-LONGEST = 600.0
 
 
 class Past:

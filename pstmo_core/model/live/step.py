@@ -16,15 +16,13 @@ from torch import Tensor, nn
 
 from pstmo_core.encoding import input_shape
 from pstmo_core.errors import ConfigError
+from pstmo_core.model.live.config import OUT_OF_REACH
 from pstmo_core.model.live.network import LiveLayer, STMOLive
 from pstmo_core.model.live.past import NODES
 from pstmo_core.model.live.step_layers import StepLayer, StepMoments, age_weights
 from pstmo_core.model.step.folding import Product, fold_sem
 from pstmo_core.model.stmo import UnseenJoints
 from pstmo_core.skeleton import JOINTS
-
-#: Seconds from which on an age says that a frame cannot be reached.
-OUT_OF_REACH = 1e6
 
 
 class LiveStep(nn.Module):

@@ -13,14 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pstmo_core.model.live.config import LiveConfig
+from pstmo_core.model.live.config import LONGEST, LiveConfig
 
-#: Seconds from which on an age says that a frame cannot be reached.
-OUT_OF_REACH = 1e6
 _NEVER = 1e9
 _LONG_AGO = -_NEVER
-#: Seconds: longer absences are taken for this long.
-_LONGEST = np.float32(600.0)
+_LONGEST = np.float32(LONGEST)
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Look:
     """(R, F) bool, which of the new frames are kept."""
     ages: np.ndarray
     """(R, F, N + F) float32 seconds, how old the frames in memory and the new ones are at each new
-    one; above `OUT_OF_REACH` where it cannot learn of them."""
+    one; above `pstmo_core.model.live.config.OUT_OF_REACH` where it cannot learn of them."""
     times: np.ndarray
     """(R, F) float64 seconds on each person's clock."""
     since: np.ndarray
