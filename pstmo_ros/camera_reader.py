@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.sources import Frame, Images
-from pstmo_ros.drops import DropCounter
+from pstmo_ros.drops import RARELY, DropCounter
 from pstmo_ros.mailbox import Mailbox
 
 RETRY = 2.0
@@ -83,10 +83,13 @@ class CameraReader:
 
     def _take(self, frame: Frame) -> None:
         if self._newest.put(frame):
-            self._say("replaced", "images come faster than they are published: the newest is taken")
+            sentence = "images come faster than they are published: the newest is taken"
+            self._say("replaced", sentence, period=RARELY)
 
-    def _say(self, reason: str, sentence: str, error: bool = False) -> None:
-        if line := self._drops.add(reason, sentence, time.monotonic_ns()):
+    def _say(
+        self, reason: str, sentence: str, error: bool = False, period: int | None = None
+    ) -> None:
+        if line := self._drops.add(reason, sentence, time.monotonic_ns(), period=period):
             self._log(line, error)
 
 

@@ -20,6 +20,7 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.images import ImageError
 from pstmo_ros.conversions import floats
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
+from pstmo_ros.drops import RARELY
 from pstmo_ros.image_topic import find_images
 from pstmo_ros.images import ImageDecoder
 from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
@@ -140,7 +141,7 @@ class DetectorNode(GuardedNode):
     def _on_image(self, message: Image | CompressedImage) -> None:
         if self._mailbox.put(message):
             sentence = "images come faster than they are looked at: the newest is taken"
-            if line := self.drops.add("replaced", sentence, time.monotonic_ns()):
+            if line := self.drops.add("replaced", sentence, time.monotonic_ns(), period=RARELY):
                 self.get_logger().info(line)
 
     def _work(self, mailbox: Mailbox[Image | CompressedImage]) -> None:

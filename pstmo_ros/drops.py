@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+#: Nanoseconds between two reports of what is usual, such as images that a newer one replaces.
+RARELY = 300_000_000_000
+
 
 class DropCounter:
     """Counts drops by reason; each reason is reported at once, then no more often than a period.
@@ -17,11 +20,21 @@ class DropCounter:
         self._period = period
         self._reported: dict[str, int] = {}
 
-    def add(self, reason: str, sentence: str, now: int, amount: int = 1) -> str | None:
-        """Count a drop and return the line to log, None if the reason was reported just now."""
+    def add(
+        self, reason: str, sentence: str, now: int, amount: int = 1, period: int | None = None
+    ) -> str | None:
+        """Count a drop and return the line to log, None if the reason was reported just now.
+
+        Args:
+            reason: what is counted.
+            sentence: what it means.
+            now: nanoseconds of a clock.
+            amount: how many there were.
+            period: nanoseconds between two reports, where they differ from other reasons'.
+        """
         self.counts[reason] += amount
         last = self._reported.get(reason)
-        if last is not None and 0 <= now - last < self._period:
+        if last is not None and 0 <= now - last < (self._period if period is None else period):
             return None
         self._reported[reason] = now
         return f"{sentence} ({reason}: {self.counts[reason]} so far)"

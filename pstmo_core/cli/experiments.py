@@ -62,7 +62,7 @@ def experiments_run(
     \b
     pstmo experiments list --rows
     pstmo experiments run mocap_sem --mocap cmu_h36m17.npz
-    pstmo experiments run mocap_sem "as shipped" --mocap cmu_h36m17.npz optimiser.steps=100
+    pstmo experiments run mocap_sem fc --mocap cmu_h36m17.npz optimiser.steps=100
 
     What has a result is not run again, and what was stopped goes on. Rows and tables share the
     runs that they have in common.

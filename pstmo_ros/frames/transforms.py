@@ -21,6 +21,7 @@ from pstmo_ros.frames.steady_frame import find_steady_frame
 
 _LONGEST = 300
 """Characters of TF's own words, which repeat frames' names."""
+_REMEDY = "see 'The TF that is needed' in docs/robots.md"
 #: Nanoseconds by which stamps jump back when time itself does (a looped bag), by default also for
 #: streams; and after which it is looked again for the frame that does not move.
 _JUMP, _LOOK_AGAIN = round(StreamConfig().reset * 1e9), 1_000_000_000
@@ -148,7 +149,8 @@ class Transforms:
         except self._missing as error:
             self._patience[target].missed()
             named = f"{quoted(source)} in {quoted(target)}"
-            self._tell("tf", f"{otherwise}: TF has no {named}: {printable(error)[:_LONGEST]}")
+            why = printable(error)[:_LONGEST].rstrip(" .")
+            self._tell("tf", f"{otherwise}: TF has no {named}: {why}; {_REMEDY}")
             return None
         self._patience[target].found()
         turn, move = found.transform.rotation, found.transform.translation

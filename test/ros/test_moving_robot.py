@@ -131,6 +131,7 @@ def test_a_frame_that_never_comes_is_not_waited_for_though_another_is_there(ros:
             transforms.rotation("map", "camera", stamp)
         assert waited == [True] * 5 + [False] * 15
         assert "where up is remains unknown: TF has no 'camera' in 'map'" in told[-1]
+        assert "docs/robots.md" in told[-1]
     finally:
         transforms.close()
         world.close()

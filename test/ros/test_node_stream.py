@@ -30,6 +30,8 @@ def test_a_reason_is_told_at_once_and_then_once_in_a_while() -> None:
     assert told[3] == "it was late (late: 4 so far)"
     assert drops.add("other", "another", 6) is not None
     assert drops.summary() == "late 6, other 1"
+    usual = [drops.add("replaced", "newer", now, period=10) for now in (0, 5, 9, 10)]
+    assert [line is not None for line in usual] == [True, False, False, True]
 
 
 @pytest.fixture
