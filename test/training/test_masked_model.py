@@ -245,7 +245,7 @@ def test_back_projection_finds_the_pose_whose_keypoints_and_depths_it_is_given()
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"), [("{}", "not a refine"), ('{"config_version": 99}', "another version")]
+    ("text", "sentence"), [("{}", "not a refine"), ('{"config_version": 99}', "has version 99")]
 )
 def test_what_is_no_refine_configuration_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
