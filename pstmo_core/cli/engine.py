@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,18 +39,27 @@ def engine_build(
     an engine serves from the first frame.
     """  # noqa: D301
     from pstmo_core.runtime import onnx, shipped_model
-    from pstmo_core.runtime.tensorrt.backend import GpuMachine, check, load_engine
+    from pstmo_core.runtime.kind import holds_live
+    from pstmo_core.runtime.live import onnx as live_onnx
+    from pstmo_core.runtime.live import tensorrt as live_tensorrt
+    from pstmo_core.runtime.tensorrt import backend
     from pstmo_core.runtime.tensorrt.build import EngineConfig
     from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
+    from pstmo_core.runtime.tensorrt.machine import GpuMachine
 
     config = EngineConfig(precision, people, module=module)
-    machine = GpuMachine.here(module)
     path = model or shipped_model()
-    cpu = onnx.load(path, 1, "fp32")
-    runtime = load_engine(path, cpu, machine, config, EngineCache(cache), say)
+    live = holds_live(path)
+    if live:
+        live_tensorrt.require_fp32(precision)
+    machine = GpuMachine.here(module)
+    # Both kinds offer the same functions, each for runtimes of its own kind.
+    kind: Any = live_tensorrt if live else backend
+    cpu: Any = (live_onnx if live else onnx).load(path, 1, "fp32")
+    runtime = kind.load_engine(path, cpu, machine, config, EngineCache(cache), say)
     say(
         f"{runtime.describe()}, on {machine.device.name}; largest difference from ONNX Runtime "
-        f"{check(runtime, cpu, people):.1e} of the largest coordinate"
+        f"{kind.check(runtime, cpu, people):.1e} of the largest coordinate"
     )
 
 

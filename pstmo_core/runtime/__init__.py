@@ -38,6 +38,7 @@ _MODULES = {
 }
 #: Those of networks STMO-Live; the others do not run them yet.
 _LIVE_MODULES = {
+    "tensorrt": "pstmo_core.runtime.live.tensorrt",
     "onnxruntime": "pstmo_core.runtime.live.onnx",
     "torch": "pstmo_core.runtime.live.torch",
 }

@@ -20,16 +20,18 @@ from pstmo_core.encoding import input_shape
 from pstmo_core.runtime import onnx, shipped_model
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.runtime.tensorrt import backend as tensorrt
-from pstmo_core.runtime.tensorrt.backend import GpuMachine, TensorRtRuntime, check, load_engine
+from pstmo_core.runtime.tensorrt import machine as tensorrt_machine
+from pstmo_core.runtime.tensorrt.backend import TensorRtRuntime, check, load_engine
 from pstmo_core.runtime.tensorrt.build import (
     EngineConfig,
     build_apart,
     build_engine,
-    engine_graph,
+    window_graph,
 )
 from pstmo_core.runtime.tensorrt.cuda_probe import CudaDevice
 from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 from pstmo_core.runtime.tensorrt.engine_files import EngineError
+from pstmo_core.runtime.tensorrt.machine import GpuMachine
 from pstmo_core.runtime.tensorrt.serve_while_building import ServesWhileBuilding
 
 CONFIG = EngineConfig(module="fake_tensorrt")
@@ -83,7 +85,7 @@ def desk(apart: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     def build_here(graph: bytes, config: EngineConfig, *others: object) -> bytes:
         return build_engine(fake_tensorrt, graph, config)
 
-    monkeypatch.setattr(tensorrt, "build_apart", build_here)
+    monkeypatch.setattr(tensorrt_machine, "build_apart", build_here)
     return apart
 
 
@@ -146,26 +148,26 @@ def test_a_stream_goes_from_cpu_to_engine_and_back_without_a_seam(desk: Desk, go
 
     def change() -> None:
         go.touch()
-        assert runtime.wait(60)
+        assert runtime.engine.wait(60)
 
     def lose() -> None:
         desk.machine.driver.lost = True
 
     _steps(runtime, desk.cpu, {20: change, 40: lose})
-    assert runtime.counters == {"steps_on_cpu": 40, "steps_on_gpu": 20, "gpu_lost": 1}
+    assert runtime.engine.counters == {"steps_on_cpu": 40, "steps_on_gpu": 20, "gpu_lost": 1}
     assert "from now on" in desk.said and "the CPU serves from now on: the GPU failed" in desk.said
 
 
 def test_the_cpu_serves_while_the_engine_is_built(apart: Desk, go: Path) -> None:
     desk, runtime = apart, apart.serve()
     _assert_serves(runtime, desk.cpu)
-    assert not runtime.wait(0)
-    assert runtime.counters == {"steps_on_cpu": 2}
+    assert not runtime.engine.wait(0)
+    assert runtime.engine.counters == {"steps_on_cpu": 2}
     assert runtime.backend == "onnxruntime" and "being loaded or built" in runtime.describe()
     go.touch()
-    assert runtime.wait(60)
+    assert runtime.engine.wait(60)
     _assert_serves(runtime, desk.cpu)
-    assert runtime.counters == {"steps_on_cpu": 2, "steps_on_gpu": 2}
+    assert runtime.engine.counters == {"steps_on_cpu": 2, "steps_on_gpu": 2}
     assert runtime.backend == "tensorrt" and "fake_tensorrt" in runtime.describe()
 
 
@@ -177,7 +179,7 @@ def test_a_build_says_that_it_is_under_way(go: Path) -> None:
         if len(said) > 3:
             go.touch()
 
-    build_apart(engine_graph(MODEL), CONFIG, say, "net.onnx", progress=0.1)
+    build_apart(window_graph(MODEL), CONFIG, say, "net.onnx", progress=0.1)
     assert said[0].startswith("building a TensorRT engine of net.onnx, fp32")
     assert all(text.startswith("still building a TensorRT engine of net") for text in said[1:])
     assert len(said) > 3
@@ -209,7 +211,7 @@ def test_a_kept_engine_that_tensorrt_refuses_is_built_again(
     desk.load()
     _rewrite(desk, change)
     runtime = desk.serve()
-    assert runtime.wait(60)
+    assert runtime.engine.wait(60)
     assert reason in desk.said and "is built again" in desk.said
     assert runtime.backend == "tensorrt" and "engine loaded" not in desk.said
     _assert_serves(runtime, desk.cpu)
@@ -231,7 +233,7 @@ def test_where_no_engine_comes_of_it_the_cpu_goes_on(
     monkeypatch.setenv("FAKE_TRT_FAULT", fault)
     desk = apart
     runtime = desk.serve()
-    assert runtime.wait(60)
+    assert runtime.engine.wait(60)
     _assert_serves(runtime, desk.cpu)
     assert runtime.backend == "onnxruntime"
     assert reason in runtime.describe()
@@ -243,7 +245,7 @@ def test_without_a_folder_for_engines_one_is_built_in_memory(desk: Desk, tmp_pat
     (tmp_path / "file").write_text("not a folder")
     desk.cache = EngineCache(tmp_path / "file" / "engines")
     runtime = desk.serve()
-    assert runtime.wait(60)
+    assert runtime.engine.wait(60)
     assert runtime.backend == "tensorrt" and "for this process alone" in desk.said
     _assert_serves(runtime, desk.cpu)
 
@@ -255,7 +257,7 @@ def test_two_that_need_the_same_engine_build_it_once(
     runtimes = [desk.serve(), desk.serve()]
     _wait_until(lambda: any("waiting for it" in line for line in desk.lines))
     go.touch()
-    assert all(runtime.wait(60) for runtime in runtimes)
+    assert all(runtime.engine.wait(60) for runtime in runtimes)
     assert [runtime.backend for runtime in runtimes] == ["tensorrt"] * 2
     assert len((tmp_path / "log").read_text().splitlines()) == 1
 
@@ -268,7 +270,8 @@ import fake_tensorrt
 from pstmo_core.runtime import onnx
 from pstmo_core.runtime.tensorrt.cuda_probe import CudaDevice
 from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
-from pstmo_core.runtime.tensorrt.backend import GpuMachine, load_engine
+from pstmo_core.runtime.tensorrt.backend import load_engine
+from pstmo_core.runtime.tensorrt.machine import GpuMachine
 from pstmo_core.runtime.tensorrt.build import EngineConfig
 device = CudaDevice("Stand-in GPU", "8.7", "12.6")
 machine = GpuMachine(device, fake_tensorrt, fake_tensorrt.driver)
@@ -295,7 +298,7 @@ def test_a_kill_during_a_build_ends_the_build_and_leaves_nothing_to_load(
     builder = int(log.read_text())
     _wait_until(lambda: not _runs(builder))
     runtime = desk.serve()
-    assert runtime.wait(60)
+    assert runtime.engine.wait(60)
     assert runtime.backend == "tensorrt" and "engine kept as" in desk.said
     _assert_serves(runtime, desk.cpu)
 
@@ -318,26 +321,26 @@ def _wait_until(holds: Callable[[], bool]) -> None:
 
 def test_cuda_going_away_is_counted_and_the_cpu_serves_from_then_on(desk: Desk) -> None:
     runtime = desk.serve()
-    assert runtime.wait(60)
+    assert runtime.engine.wait(60)
     _assert_serves(runtime, desk.cpu)
     desk.machine.driver.lost = True
     _assert_serves(runtime, desk.cpu)
     desk.machine.driver.lost = False  # comes back, but is not trusted again
     _assert_serves(runtime, desk.cpu)
-    assert runtime.counters == {"steps_on_gpu": 2, "steps_on_cpu": 4, "gpu_lost": 1}
+    assert runtime.engine.counters == {"steps_on_gpu": 2, "steps_on_cpu": 4, "gpu_lost": 1}
     assert runtime.backend == "onnxruntime" and "CUDA_ERROR_UNKNOWN" in runtime.describe()
 
 
 def test_wrong_arguments_do_not_cost_the_gpu(desk: Desk) -> None:
     runtime = desk.serve()
-    assert runtime.wait(60)
+    assert runtime.engine.wait(60)
     with pytest.raises(Exception, match=r"index|bounds"):
         runtime.step(
             _windows(desk.cpu, 1)[0],
             np.empty((0, runtime.row_width), np.float32),
             np.full((1, desk.cpu.config.frames), 1000),
         )
-    assert runtime.backend == "tensorrt" and "gpu_lost" not in runtime.counters
+    assert runtime.backend == "tensorrt" and "gpu_lost" not in runtime.engine.counters
 
 
 def test_an_engine_off_by_more_than_the_tolerance_is_refused(

@@ -20,8 +20,8 @@ from pstmo_core.runtime.tensorrt.build import (
     EngineConfig,
     build_apart,
     build_engine,
-    engine_graph,
     tensorrt_module,
+    window_graph,
 )
 from pstmo_core.runtime.tensorrt.engine_files import EngineError
 
@@ -56,7 +56,7 @@ def test_each_generation_of_tensorrt_gets_the_flags_that_it_knows(
     shipped: Runtime,
 ) -> None:
     _become(version, monkeypatch)
-    plan = build_engine(fake_tensorrt, engine_graph(MODEL), EngineConfig(precision, people=4))
+    plan = build_engine(fake_tensorrt, window_graph(MODEL), EngineConfig(precision, people=4))
     header = json.loads(plan.split(b"\n", 1)[0])
     assert header["network_flags"] == network
     assert header["builder_flags"] == builder  # and never TF32
@@ -67,7 +67,7 @@ def test_each_generation_of_tensorrt_gets_the_flags_that_it_knows(
 def test_tensorrt_11_says_why_it_builds_no_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
     _become("11.0.0", monkeypatch)
     with pytest.raises(EngineError, match="takes the precision from the ONNX file"):
-        build_engine(fake_tensorrt, engine_graph(MODEL), EngineConfig("fp16"))
+        build_engine(fake_tensorrt, window_graph(MODEL), EngineConfig("fp16"))
 
 
 def _become(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def _become(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_is_no_network_is_refused_in_tensorrts_words(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"not a network")
     with pytest.raises(EngineError, match=r"net.onnx: holds no window graph"):
-        engine_graph(tmp_path / "net.onnx")
+        window_graph(tmp_path / "net.onnx")
     with pytest.raises(EngineError, match="TensorRT cannot read the ONNX file"):
         build_engine(fake_tensorrt, b"not a network", CONFIG)
 
@@ -99,7 +99,7 @@ def rtx() -> object:
 
 
 def test_tensorrt_rtx_builds_the_shipped_network_without_a_gpu(rtx: object) -> None:
-    graph = engine_graph(MODEL)
+    graph = window_graph(MODEL)
     plan = build_apart(graph, EngineConfig(module="tensorrt_rtx"), print, MODEL.name)
     assert len(plan) > len(graph) // 2
 
@@ -109,7 +109,7 @@ def test_tensorrt_rtx_builds_a_network_of_243_frames(rtx: object, tmp_path: Path
     stmo = pytest.importorskip("pstmo_core.model.stmo", reason="needs torch")
     sizes = {"frames": 243, "width": 64, "feedforward": 128, "sem_width": 128}
     export(stmo.STMO(ModelConfig(**sizes)), tmp_path / "m.onnx")
-    graph = engine_graph(tmp_path / "m.onnx")
+    graph = window_graph(tmp_path / "m.onnx")
     plan = build_engine(tensorrt_module("tensorrt_rtx"), graph, EngineConfig())
     assert len(plan) > len(graph) // 2
 
@@ -117,7 +117,7 @@ def test_tensorrt_rtx_builds_a_network_of_243_frames(rtx: object, tmp_path: Path
 def test_tensorrt_rtx_says_what_it_cannot_do(rtx: object) -> None:
     module = tensorrt_module("tensorrt_rtx")
     with pytest.raises(EngineError, match="takes the precision from the ONNX file"):
-        build_engine(module, engine_graph(MODEL), EngineConfig("fp16", module="tensorrt_rtx"))
+        build_engine(module, window_graph(MODEL), EngineConfig("fp16", module="tensorrt_rtx"))
     with pytest.raises(EngineError, match="cannot read the ONNX file"):
         build_engine(module, b"not a network", EngineConfig(module="tensorrt_rtx"))
 

@@ -14,8 +14,8 @@ from pstmo_core.runtime import shipped_model
 from pstmo_core.runtime.base import BackendUnavailable
 from pstmo_core.runtime.tensorrt import backend as tensorrt
 from pstmo_core.runtime.tensorrt import cuda_probe
-from pstmo_core.runtime.tensorrt.backend import GpuMachine
 from pstmo_core.runtime.tensorrt.cuda_probe import CudaDevice, probe_cuda
+from pstmo_core.runtime.tensorrt.machine import GpuMachine
 
 MODEL = shipped_model()
 

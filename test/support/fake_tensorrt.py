@@ -55,6 +55,10 @@ class MemoryPoolType(enum.IntEnum):
     WORKSPACE = 0
 
 
+class TensorIOMode(enum.IntEnum):
+    NONE, INPUT, OUTPUT = range(3)
+
+
 class ILogger:
     INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
 
@@ -200,6 +204,9 @@ class _Engine:
 
     def get_tensor_name(self, index: int) -> str:
         return list(self.tensors)[index]
+
+    def get_tensor_mode(self, name: str) -> TensorIOMode:
+        return TensorIOMode.INPUT if name in self.header["shapes"] else TensorIOMode.OUTPUT
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         return _shape(self.tensors[name])

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pstmo_core.runtime.base import WINDOW_INPUTS, WINDOW_OUTPUTS, BackendUnavailable
+from pstmo_core.runtime.base import WINDOW_OUTPUTS, BackendUnavailable
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.tensorrt.engine_files import EngineError
 from pstmo_core.settings import check_settings, setting
@@ -96,8 +96,8 @@ def make_logger(module: Any) -> Any:
     return Logger()
 
 
-def engine_graph(path: Path) -> bytes:
-    """Read the part of an ONNX file of `pstmo export` that an engine is built of.
+def window_graph(path: Path) -> bytes:
+    """Read the part of an ONNX file of `pstmo export` that takes windows.
 
     Raises:
         EngineError: if the file holds no window graph.
@@ -166,12 +166,14 @@ def _builder_config(module: Any, builder: Any, network: Any, config: EngineConfi
 
 
 def _profile(builder: Any, network: Any, config: EngineConfig) -> Any:
-    names = tuple(network.get_input(index).name for index in range(network.num_inputs))
-    if names != WINDOW_INPUTS:
-        raise EngineError(f"the ONNX file has inputs {names}, not those of the window graph")
-    shape = tuple(network.get_input(0).shape)[1:]
+    """Say how many rows there are: the first size of each input, and no other one, is dynamic."""
     profile = builder.create_optimization_profile()
-    profile.set_shape(names[0], *((people, *shape) for people in config.profile))
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        rows, *shape = tuple(tensor.shape)
+        if rows != -1 or -1 in shape:
+            raise EngineError(f"the ONNX file's input {tensor.name} has the shape {[rows, *shape]}")
+        profile.set_shape(tensor.name, *((people, *shape) for people in config.profile))
     return profile
 
 
@@ -185,7 +187,7 @@ def build_apart(
     """Build in a process of its own, saying every `progress` seconds that it is under way.
 
     Args:
-        onnx: what `engine_graph` returned.
+        onnx: the graph, of an ONNX file's bytes.
         config: what is chosen about the engine.
         say: is told of the progress.
         name: what to call the network in what is said.
