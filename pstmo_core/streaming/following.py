@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from pstmo_core.skeleton import JOINTS
-from pstmo_core.streaming import swaps
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.one_euro import advance
-from pstmo_core.streaming.steadying import NEVER, TRACK, follow
+from pstmo_core.streaming.steadying import NEVER, TRACK, follow, nobodys_sides
 
 #: Seconds over which the share of observed time is taken; what was before them fades.
 _LASTING = 0.5
@@ -28,7 +27,7 @@ class Following:
         self._steadying = bool(config.unswap or config.outlier or config.keypoint_cutoff)
         self._size: tuple[int, int] | None = None
         self._tracks = np.zeros((slots, JOINTS), TRACK)
-        self._swapped = np.full((slots, len(swaps.LIMBS)), NEVER)
+        self._sides = nobodys_sides(slots)
         self._joints = np.zeros((slots, JOINTS, 2), np.float32)
         self._joint_scores = np.zeros((slots, JOINTS), np.float32)
         self._joint_stamps = np.full((slots, JOINTS), NEVER)
@@ -65,11 +64,11 @@ class Following:
         if not len(slots):
             return
         if self._steadying:
-            tracks, swapped = self._tracks[slots], self._swapped[slots]
-            tracks, swapped, points, scores = follow(
-                tracks, swapped, stamp, points, scores, self._config
+            tracks, sides = self._tracks[slots], self._sides[slots]
+            tracks, sides, points, scores = follow(
+                tracks, sides, stamp, points, scores, self._config
             )
-            self._tracks[slots], self._swapped[slots] = tracks, swapped
+            self._tracks[slots], self._sides[slots] = tracks, sides
         seen = scores > 0
         row, joint = seen.nonzero()
         slot = slots[row]
@@ -132,7 +131,7 @@ class Following:
     def _unfollow(self, slots: int | slice) -> None:
         self._tracks["stamp"][slots] = NEVER
         self._tracks["velocity"][slots] = 0
-        self._swapped[slots] = NEVER
+        self._sides[slots] = nobodys_sides()
         self._joint_stamps[slots] = NEVER
 
     def _observe(self, stamp: int, slots: np.ndarray) -> None:

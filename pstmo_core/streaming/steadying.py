@@ -31,6 +31,15 @@ TRACK = np.dtype([
     ("stamp", np.int64),
 ])  # fmt: skip
 
+#: What is known of arms or legs after a frame: since when left and right have been the sides that
+#: they are, and since when a detector has exchanged them.
+SIDES = np.dtype([("known", np.int64), ("exchanged", np.int64)])
+
+
+def nobodys_sides(*shape: int) -> np.ndarray:
+    """Return (*shape, 2) of `SIDES` of people's arms and legs that were never seen."""
+    return np.full((*shape, len(swaps.LIMBS)), NEVER, np.int64).astype(SIDES)
+
 
 class Steadier:
     """Makes the keypoints in a buffer steady, row by row.
@@ -48,8 +57,7 @@ class Steadier:
         self._points = np.zeros((places, slots, JOINTS, 2), np.float32)
         self._scores = np.zeros((places, slots, JOINTS), np.float32)
         self._tracks = np.zeros((places, slots, JOINTS), TRACK)
-        self._swapped = np.full((places, slots, len(swaps.LIMBS)), NEVER)
-        """Since when arms and legs have been exchanged, nanoseconds."""
+        self._sides = nobodys_sides(places, slots)
 
     def put(self, row: int, slots: np.ndarray, points: np.ndarray, scores: np.ndarray) -> range:
         """Take in people of a new row of the buffer, as `StreamBuffer.put`.
@@ -71,35 +79,35 @@ class Steadier:
         """Forget the person in a slot."""
         self._scores[:, slot] = 0
         self._tracks["stamp"][:, slot] = NEVER
-        self._swapped[:, slot] = NEVER
+        self._sides[:, slot] = nobodys_sides()
 
     def _steady(self, row: int) -> None:
         buffer = self._buffer
         place = buffer.places[row]
         if row and (buffer.sizes[row] == buffer.sizes[row - 1]).all():
             before = buffer.places[row - 1]
-            self._tracks[place], self._swapped[place] = self._tracks[before], self._swapped[before]
+            self._tracks[place], self._sides[place] = self._tracks[before], self._sides[before]
         else:
             self._tracks["stamp"][place] = NEVER
-            self._swapped[place] = NEVER
+            self._sides[place] = nobodys_sides()
         (slots,) = self._scores[place].any(-1).nonzero()
         if not len(slots):
             return
-        tracks, swapped, points, scores = follow(
+        tracks, sides, points, scores = follow(
             self._tracks[place, slots],
-            self._swapped[place, slots],
+            self._sides[place, slots],
             int(buffer.stamps[row]),
             self._points[place, slots],
             self._scores[place, slots],
             self._config,
         )
-        self._tracks[place, slots], self._swapped[place, slots] = tracks, swapped
+        self._tracks[place, slots], self._sides[place, slots] = tracks, sides
         buffer.put(row, slots, points, scores, tracks["velocity"])
 
 
 def follow(
     tracks: np.ndarray,
-    swapped: np.ndarray,
+    sides: np.ndarray,
     stamp: int,
     points: np.ndarray,
     scores: np.ndarray,
@@ -109,14 +117,14 @@ def follow(
 
     Args:
         tracks: (P, 17) of `TRACK`, as they were after the frame before.
-        swapped: (P, 2) int64, since when arms and legs have been exchanged.
+        sides: (P, 2) of `SIDES`, those of arms and legs.
         stamp: nanoseconds, of the next frame.
         points: (P, 17, 2) pixels in it.
         scores: (P, 17), 0 where not seen.
         config: the settings.
 
     Returns:
-        The next tracks and `swapped`, and the keypoints made steady with their scores.
+        The next tracks and sides, and the keypoints made steady with their scores.
     """
     age = _age(tracks["stamp"], stamp)
     expected, velocity = one_euro.advance(tracks["points"], tracks["velocity"], np.minimum(age, 9))
@@ -125,8 +133,8 @@ def follow(
     size = _size(np.where(followed[..., None], expected, points), seen | followed)
     missed = ((points - expected) ** 2).sum(-1)
     if config.unswap:
-        order, swapped, restarted = _unswap(
-            points, seen, expected, missed, age, size, swapped, stamp, config.unswap
+        order, sides, restarted = _unswap(
+            points, seen, expected, missed, age, size, sides, stamp, config.unswap
         )
         if order is not None:
             person = np.arange(len(points))[:, None]
@@ -148,7 +156,7 @@ def follow(
     np.copyto(tracks["stamp"], stamp, where=taken)
     if config.keypoint_cutoff:
         points = np.where(taken[..., None], filtered, points)
-    return tracks, swapped, points, np.where(outlying, np.float32(0), scores)
+    return tracks, sides, points, np.where(outlying, np.float32(0), scores)
 
 
 def _age(stamps: np.ndarray, now: int) -> np.ndarray:
@@ -195,27 +203,36 @@ def _unswap(
     missed: np.ndarray,
     age: np.ndarray,
     size: np.ndarray,
-    swapped: np.ndarray,
+    sides: np.ndarray,
     stamp: int,
     longest: float,
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Find exchanged limbs.
 
+    Left and right of a moment ago do not overrule for longer than they were seen; arms and legs
+    that are exchanged at the same time are believed together.
+
     Returns:
-        The order (P, 17) of joints that undoes it, None if all are as they should be; since when
-        each limb has been exchanged (P, 2); and the joints (P, 17) of limbs that have been so for
-        too long: those are as reported.
+        The order (P, 17) of joints that undoes it, None if all are as they should be; the next
+        sides (P, 2); and the joints (P, 17) of limbs that have been exchanged for too long or are
+        not as they were expected: those are followed from where they are now.
     """
-    held = swapped != NEVER
+    sides = sides.copy()
+    sides["known"][~swaps.any_of_limbs(np.isfinite(age))] = stamp
+    held = sides["exchanged"] != NEVER
     sure = age <= _SURE
     error = np.where(seen & sure, missed, 0).max(-1)
     if not held.any() and (error < swaps.LEAST_ERROR**2 * size**2).all():
-        return None, swapped, seen
-    count, unclear = swaps.exchanged_joints(points, seen, expected, sure, size, held)
+        return None, sides, seen
+    count, unclear, restarted = swaps.exchanged_joints(points, seen, expected, sure, size, held)
     if not (held.any() or count.any()):
-        return None, swapped, seen
-    overdue = held & (stamp - np.where(held, swapped, stamp) > longest * 1e9)
+        return None, sides, seen
+    began = np.where(held, sides["exchanged"], stamp)
+    overdue = held & (stamp - began > np.minimum(longest * 1e9, began - sides["known"]))
+    overdue = held & overdue.any(-1, keepdims=True)
     count = np.where(overdue, 0, count)
     lasts = ((count > 0) | (held & unclear)) & ~overdue
-    since = np.where(lasts, np.where(held, swapped, stamp), NEVER)
-    return swaps.exchange_order(count), since, swaps.of_limbs(overdue)
+    restarted |= overdue
+    sides["exchanged"] = np.where(lasts, began, NEVER)
+    sides["known"][restarted & ~lasts] = stamp
+    return swaps.exchange_order(count), sides, swaps.of_limbs(restarted)

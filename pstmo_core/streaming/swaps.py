@@ -25,13 +25,14 @@ def exchanged_joints(
     followed: np.ndarray,
     size: np.ndarray,
     held: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find the limbs whose left and right have changed places.
 
     The outer joints of a limb may be exchanged alone. They are if, exchanged back, they lie nearer
     to where left and right are expected, by more than half of what an exchange of both would make.
     Detectors mostly mix up the whole body: arms and legs go by one another where one of them is
-    in doubt, and while an exchange lasts, any gain is enough.
+    in doubt, and while an exchange lasts, any gain is enough. None twists a trunk that is reported
+    straight: the whole body is exchanged then, or nothing.
 
     Args:
         points: (P, 17, 2) pixels.
@@ -42,8 +43,9 @@ def exchanged_joints(
         held: (P, 2) bool, whether arms and legs were exchanged up to now.
 
     Returns:
-        How many joints of arms and legs (P, 2), counted from the end, have changed sides, and
-        whether that cannot be told (P, 2).
+        How many joints of arms and legs (P, 2), counted from the end, have changed sides; whether
+        that cannot be told (P, 2); and which limbs (P, 2) are not as they were expected, since that
+        would twist the trunk.
     """
     both = seen & followed
     usable = both[:, _RIGHT] & both[:, _LEFT]
@@ -52,7 +54,7 @@ def exchanged_joints(
         across, expected_across = (each[:, _RIGHT] - each[:, _LEFT] for each in (points, expected))
         if not (usable & ((across * expected_across).sum(-1) < 0)).any():
             nothing = np.zeros(held.shape, np.intp)
-            return nothing, nothing > 0
+            return nothing, nothing > 0, nothing > 0
     scale = size[:, None, None] ** 2
     there, expected_there = points[:, _SIDES], expected[:, _SIDES]
 
@@ -70,6 +72,8 @@ def exchanged_joints(
     apart = np.cumsum(np.where(usable, apart, 0)[..., ::-1], -1)
     least = np.cumsum(usable[..., ::-1], -1) * _APART**2
     best = gain.argmax(-1)[..., None]
+    shares = gain[..., -1] / np.maximum(apart[..., -1], 1e-6)  # -2 to 2
+    body = shares.sum(-1) > np.where(held.any(-1), 0, 1)
     gain, apart, least = (np.take_along_axis(v, best, -1)[..., 0] for v in (gain, apart, least))
     clear = apart > least
     certain = clear & (gain > apart)
@@ -78,7 +82,24 @@ def exchanged_joints(
     found = clear & (gain > np.where(lenient, 0, apart))
     along = ~clear & other_certain
     count = np.where(found, best[..., 0] + 1, np.where(along, len(LIMBS[0]), 0))
-    return count, ~clear & ~other_not
+    twisted = _twisting(count, points, both, size)[:, None]
+    straight = np.where(twisted, np.where(body[:, None], len(LIMBS[0]), 0), count)
+    return straight, ~clear & ~other_not & ~twisted, straight != count
+
+
+def _twisting(
+    count: np.ndarray, points: np.ndarray, known: np.ndarray, size: np.ndarray
+) -> np.ndarray:
+    """Say whose (P,) straight trunk an exchange of so many joints (P, 2) would twist.
+
+    Shoulders and hips that point the same way would then point opposite ways.
+    """
+    right, left = _RIGHT[:, 0], _LEFT[:, 0]
+    across = (points[:, right] - points[:, left]) / size[:, None, None]  # shoulders, hips
+    wide = known[:, right] & known[:, left] & ((across**2).sum(-1) > _APART**2)
+    straight = wide.all(-1) & ((across[:, 0] * across[:, 1]).sum(-1) > 0)
+    whole = count == len(LIMBS[0])
+    return np.asarray(straight & (whole[:, 0] != whole[:, 1]))
 
 
 def exchange_order(joints: np.ndarray) -> np.ndarray:
@@ -96,3 +117,8 @@ def of_limbs(limbs: np.ndarray) -> np.ndarray:
     for limb in range(len(LIMBS)):
         chosen[:, np.concatenate([_RIGHT[limb], _LEFT[limb]])] = limbs[:, limb, None]
     return chosen
+
+
+def any_of_limbs(joints: np.ndarray) -> np.ndarray:
+    """Return of which limbs (P, 2) any of the chosen joints (P, 17) bool is one."""
+    return np.asarray((joints[:, _RIGHT] | joints[:, _LEFT]).any(-1))

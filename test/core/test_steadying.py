@@ -128,6 +128,27 @@ def test_a_swap_that_lasts_is_believed(shipped: Runtime, boxing: Motion) -> None
     assert apart(undone[-5:], believed[-5:]) < 1e-3
 
 
+def test_what_was_seen_for_a_moment_does_not_overrule_what_comes_then(
+    shipped: Runtime, boxing: Motion
+) -> None:
+    stamps, points = at_rate(boxing, 30, 2.0)
+    frames = frames_of((stamps, swapped(points, slice(0, 6), ARMS + LEGS)))
+    as_is, undone = (joints_of(shipped, frames, **only(unswap=u)) for u in (0.0, 1.0))
+    assert apart(undone[6:12], as_is[6:12]) > 100
+    # Believed after another six frames, at 0.4 s; later a window has passed.
+    assert apart(undone[-10:], as_is[-10:]) < 1e-3
+
+
+def test_a_trunk_that_is_reported_straight_is_not_twisted(
+    shipped: Runtime, boxing: Motion
+) -> None:
+    """Arms that were mixed up at first are believed once they are right."""
+    stamps, points = at_rate(boxing, 30, 2.0)
+    frames = frames_of((stamps, swapped(points, slice(0, 20), ARMS)))
+    as_is, undone = (joints_of(shipped, frames, **only(unswap=u)) for u in (0.0, 1.0))
+    assert apart(undone, as_is) < 1e-3
+
+
 def test_an_outlier_of_one_frame_is_left_out(shipped: Runtime, boxing: Motion) -> None:
     stamps, points = at_rate(boxing, 30)
     right = joints_of(shipped, frames_of((stamps, points)), **only())
