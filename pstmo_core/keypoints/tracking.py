@@ -3,7 +3,8 @@
 Keypoints of known people are extrapolated at constant velocity. The people in a new image are
 assigned to them by the similarity of keypoints, all at once (the assignment problem). A track
 without a detection is extrapolated for a while, so people keep their ids while they are hidden
-behind others. No id is given twice.
+behind others; one that was seen in an image or two is soon given up, as it may have been nobody. No
+id is given twice.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pstmo_core.skeleton import JOINTS
 #: Distance of a keypoint from where it was expected, over the person's size, that halves its part
 #: of the similarity; and how much that grows for each second in which nothing was seen.
 _REACH, _REACH_GROWTH = 0.35, 1.5
+#: In how many images in a row somebody may be missed for each in which he was seen.
+_MISSED_BY_SEEN = 6
 #: How fast a track takes on the velocity that it just showed, and forgets it while hidden; seconds.
 _VELOCITY_TIME, _VELOCITY_LIFE = 0.1, 1.0
 _SMALLEST_SIZE = 1.0
@@ -105,6 +108,8 @@ class Tracker:
         seen = seen.copy()
         seen[self._config.people :] = False
         tracks, people = self._match(stamp, points, seen)
+        if self._stamp is None or stamp > self._stamp:
+            self._missed += 1
         self._renew(tracks, stamp, points[people], seen[people])
         new = np.setdiff1d(np.flatnonzero(seen.any(-1)), people)
         added = self._add(stamp, points[new], seen[new])
@@ -122,16 +127,19 @@ class Tracker:
         self._seen: np.ndarray = np.zeros((0, JOINTS), bool)
         self._velocity: np.ndarray = np.zeros((0, 2))
         self._last: np.ndarray = np.zeros(0, np.int64)
+        self._sightings: np.ndarray = np.zeros(0, np.intp)
+        self._missed: np.ndarray = np.zeros(0, np.intp)
         self._stamp = None
 
     def _drop_the_old(self, stamp: int) -> None:
-        self._keep(stamp - self._last <= self._config.expire * 1e9)
+        there = stamp - self._last <= self._config.expire * 1e9
+        self._keep(there & (self._missed <= _MISSED_BY_SEEN * self._sightings))
 
     def _keep(self, kept: np.ndarray) -> None:
         if kept.all():
             return
         self._ids = [name for name, keep in zip(self._ids, kept.tolist(), strict=True) if keep]
-        for name in ("_points", "_seen", "_velocity", "_last"):
+        for name in ("_points", "_seen", "_velocity", "_last", "_sightings", "_missed"):
             setattr(self, name, getattr(self, name)[kept])
 
     def _match(
@@ -175,6 +183,8 @@ class Tracker:
         self._points[tracks] = np.where(seen[..., None], points, carried)
         self._seen[tracks] |= seen
         self._last[tracks] = stamp
+        self._sightings[tracks] += 1
+        self._missed[tracks] = 0
 
     def _add(self, stamp: int, points: np.ndarray, seen: np.ndarray) -> list[str]:
         names = [self._next_id() for _ in points]
@@ -183,6 +193,8 @@ class Tracker:
         self._seen = np.concatenate([self._seen, seen])
         self._velocity = np.concatenate([self._velocity, np.zeros((len(points), 2))])
         self._last = np.concatenate([self._last, np.full(len(points), stamp, np.int64)])
+        self._sightings = np.concatenate([self._sightings, np.ones(len(points), np.intp)])
+        self._missed = np.concatenate([self._missed, np.zeros(len(points), np.intp)])
         self._drop_the_longest_hidden()
         return names
 

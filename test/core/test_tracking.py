@@ -127,6 +127,32 @@ def test_a_newcomer_gets_an_id_of_his_own_and_takes_nobodys(motions: np.ndarray)
     assert [len(set(names)) for names in ids] == [1, 1] and ids[0][0] != ids[1][0]
 
 
+@pytest.mark.parametrize("step", [0.5, 0.7, 0.9])
+def test_a_false_detection_of_one_image_takes_nobodys_place_later(
+    motions: np.ndarray, step: float
+) -> None:
+    """Somebody steps aside to where half a second ago there seemed to be somebody, too."""
+    frames = motions.shape[1]
+    paths = np.tile([0.0, 0.0, 4.0], (2, frames, 1))
+    paths[0, :, 0] = np.clip((np.arange(frames) - 36) / 8, 0, 1) * step
+    paths[1, :, 0] = step
+    pixels = seen_from(motions[[0, 0]], paths)
+    seen = np.ones(pixels.shape[:-1], bool)
+    seen[1, :27], seen[1, 28:] = False, False
+    assert len(set(follow(pixels, seen)[0])) == 1
+
+
+@pytest.mark.parametrize("fps", [1.5, 5])
+def test_few_images_a_second_are_enough(motions: np.ndarray, fps: float) -> None:
+    tracker = Tracker()
+    pixels = seen_from(motions, crossing(motions.shape[1]))[0, :5]
+    seen = np.ones((1, 17), bool)
+    names = {
+        tracker.identify(round(k * 1e9 / fps), each[None], seen)[0] for k, each in enumerate(pixels)
+    }
+    assert len(names) == 1
+
+
 def test_nobody_and_people_without_a_joint_are_no_trouble() -> None:
     tracker = Tracker()
     assert tracker.identify(0, np.zeros((0, 17, 2)), np.zeros((0, 17), bool)) == ()
