@@ -139,9 +139,7 @@ def test_what_was_seen_for_a_moment_does_not_overrule_what_comes_then(
     assert apart(undone[-10:], as_is[-10:]) < 1e-3
 
 
-def test_a_trunk_that_is_reported_straight_is_not_twisted(
-    shipped: Runtime, boxing: Motion
-) -> None:
+def test_a_trunk_that_is_reported_straight_is_not_twisted(shipped: Runtime, boxing: Motion) -> None:
     """Arms that were mixed up at first are believed once they are right."""
     stamps, points = at_rate(boxing, 30, 2.0)
     frames = frames_of((stamps, swapped(points, slice(0, 20), ARMS)))
