@@ -72,6 +72,11 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def share_setting(default: float, description: str) -> Any:
+    """Declare a setting that is a share, from 0 to 1."""
+    return setting(default, description, low=0.0, high=1.0)
+
+
 def check_settings(group: Any, prefix: str = "") -> None:
     """Check kind, range and choices of the settings of a dataclass; None as a default is not bound.
 

@@ -218,7 +218,13 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
         plain: Any = OmegaConf.to_container(tree, resolve=True)
         _check_tree(plain, RunConfig)
         return dacite.from_dict(RunConfig, plain, dacite.Config(strict=True, cast=[tuple, float]))
-    except (dacite.DaciteError, OmegaConfBaseException, YAMLError, TypeError) as error:
+    except (
+        dacite.DaciteError,
+        OmegaConfBaseException,
+        YAMLError,
+        TypeError,
+        OverflowError,
+    ) as error:
         raise ConfigError(f"{path or 'overrides'}: {error}") from error
 
 

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pstmo_core.data.motion.streams import StreamBatch
+from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import PARENTS
 
 #: Sigma is between a third of a millimetre and 3 m.
 LOG_SIGMA = (-8.0, 1.1)
 
 
+def _weight(description: str) -> Any:
+    """Declare the weight of a part of a loss, which is left out by default."""
+    return setting(0.0, description, low=0.0)
+
+
 @dataclass(frozen=True)
 class LossConfig:
     """Weights of the parts of stage II's loss beside the paper's two; 0 leaves a part out."""
 
-    newest: float = 0.0
-    """The newest frame's error once more: the pose that a stream shows."""
-    velocity: float = 0.0
-    """Error of the movement from one frame of the window to the next."""
-    bones: float = 0.0
-    """Error of the bones' lengths, which do not change while a person moves."""
-    twins: float = 0.0
-    """Error of the newest frame's movement from a window to the next (`SamplerConfig.twins`)."""
-    sigma: float = 0.0
-    """Likelihood of the errors under the network's sigma, which leaves the poses alone."""
-    moments: float = 0.0
-    """Error of a streaming network's poses of moments beside the newest, the future among them."""
+    newest: float = _weight("The newest frame's error once more: the pose that a stream shows.")
+    velocity: float = _weight("Error of the movement from one frame of the window to the next.")
+    bones: float = _weight("Error of the bones' lengths, which do not change while a person moves.")
+    twins: float = _weight(
+        "Error of the newest frame's movement from a window to the next (`SamplerConfig.twins`)."
+    )
+    sigma: float = _weight(
+        "Likelihood of the errors under the network's sigma, which leaves the poses alone."
+    )
+    moments: float = _weight(
+        "Error of a streaming network's poses of moments beside the newest, the future among them."
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "loss.")
 
 
 def mpjpe_loss(predicted: Tensor, truth: Tensor) -> Tensor:

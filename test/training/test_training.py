@@ -269,6 +269,13 @@ def test_a_run_configuration_survives_its_yaml(run: RunConfig, tmp_path: Path) -
         ("stream.rates=[9]", r"stream.rates is \[9\], but must be a list of 2"),
         ("mocap_more=own.npz", r"mocap_more is 'own.npz', but must be a list: mocap_more=\["),
         ("without_licences=CC BY", "without_licences is 'CC BY', but must be a list"),
+        ("optimiser.learning_rate=" + "9" * 400, "too large"),
+        ("loss.velocity=-1", "loss.velocity is -1.0, but must be a number of 0.0 or more"),
+        ("sampler.join_share=50", "join_share is 50.0, but must be a number between 0.0 and 1.0"),
+        ("sampler.twins=0.6", "sampler.twins is 0.6, but must be a number between 0.0 and 0.5"),
+        ("balance.low=12", "balance.low is 12.0"),
+        ("stream.frames=1", "stream.frames is 1"),
+        ("stream.asked=41", "stream.asked is 41, but a sequence has only 40 frames"),
     ],
 )
 def test_a_wrong_override_is_refused_with_a_sentence(override: str, sentence: str) -> None:

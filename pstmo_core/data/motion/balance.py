@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pstmo_core.data.motion.mocap import Mocap
+from pstmo_core.settings import check_settings, setting, share_setting
 from pstmo_core.skeleton import JOINT_NAMES, ROOT
 
 #: Postures by the geometry of a frame, see `postures_of`.
@@ -23,12 +24,21 @@ _TILTED = np.cos(np.radians(45.0))
 class BalanceConfig:
     """What the draw of target frames is made of."""
 
-    power: float = 0.5
-    """An action of an actor is drawn as its length to this power: 1 draws by frames alone."""
-    crouched: float = 0.12
-    """Least share of frames with a low pelvis and an upright trunk: squats, seats."""
-    low: float = 0.10
-    """Least share of frames with a low pelvis and a tilted trunk: crawling, lying."""
+    power: float = setting(
+        0.5,
+        "An action of an actor is drawn as its length to this power: 1 draws by frames alone.",
+        low=0.0,
+        high=10.0,
+    )
+    crouched: float = share_setting(
+        0.12, "Least share of frames with a low pelvis and an upright trunk: squats, seats."
+    )
+    low: float = share_setting(
+        0.10, "Least share of frames with a low pelvis and a tilted trunk: crawling, lying."
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "balance.")
 
 
 def target_probability(motion: Mocap, config: BalanceConfig) -> np.ndarray:

@@ -27,6 +27,7 @@ from pstmo_core.data.motion.virtual_cameras import (
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.encoding import ASSUMED_FOCAL, get_encoding
 from pstmo_core.model.config import ModelConfig
+from pstmo_core.settings import check_settings, setting, share_setting
 from pstmo_core.skeleton import ROOT
 
 
@@ -38,43 +39,72 @@ class SamplerConfig:
     noise: DetectorNoise = field(default_factory=DetectorNoise)
     mirror: bool = True
     """Mirror half of the windows."""
-    speed: tuple[float, float] = (0.75, 1.33)
-    """Range of playback speeds; (1, 1) leaves them alone."""
-    proportions: float = 1.0
-    """Strength of varied limb proportions and stature; 0 leaves bodies as captured."""
-    join_share: float = 0.5
-    """Share of windows whose upper and lower bodies come from different clips."""
-    join_limbs: float = 0.0
-    """Share of windows one limb of which comes from another clip."""
-    vary_poses: float = 0.0
-    """Share of windows whose upper bodies, arms and legs are turned, some a little, some a lot."""
-    straight_legs: float = 0.0
-    """Share of windows whose legs, if nearly straight, become straighter or quite straight."""
-    reach: float = 0.0
-    """Share of windows whose arms are drawn from their range, see `limb_poses`."""
-    balance: float = 0.0
-    """Share of windows whose people, if upright, stand on one leg."""
-    squat: float = 0.0
-    """Share of windows whose people, if upright, squat."""
-    known_camera_share: float = 0.5
-    """Share of windows whose focal length the input knows; the others assume one."""
-    derived_share: float = 0.5
-    """Share of windows whose spine, thorax and neck are computed as from a detector's points."""
-    extreme_cameras: float = 0.0
-    """Share of windows seen by cameras of `virtual_cameras.EXTREME`."""
-    definitions: float = 0.0
-    """Share of the windows of `derived_share` whose joints all lie where some detector puts them,
-    see `joint_definitions`."""
+    speed: tuple[float, float] = setting(
+        (0.75, 1.33), "Range of playback speeds; (1, 1) leaves them alone.", low=0.01, high=100.0
+    )
+    proportions: float = setting(
+        1.0,
+        "Strength of varied limb proportions and stature; 0 leaves bodies as captured.",
+        low=0.0,
+        high=10.0,
+    )
+    join_share: float = share_setting(
+        0.5, "Share of windows whose upper and lower bodies come from different clips."
+    )
+    join_limbs: float = share_setting(
+        0.0, "Share of windows one limb of which comes from another clip."
+    )
+    vary_poses: float = share_setting(
+        0.0,
+        "Share of windows whose upper bodies, arms and legs are turned, some a little, some a lot.",
+    )
+    straight_legs: float = share_setting(
+        0.0, "Share of windows whose legs, if nearly straight, become straighter or quite straight."
+    )
+    reach: float = share_setting(
+        0.0, "Share of windows whose arms are drawn from their range, see `limb_poses`."
+    )
+    balance: float = share_setting(
+        0.0, "Share of windows whose people, if upright, stand on one leg."
+    )
+    squat: float = share_setting(0.0, "Share of windows whose people, if upright, squat.")
+    known_camera_share: float = share_setting(
+        0.5, "Share of windows whose focal length the input knows; the others assume one."
+    )
+    derived_share: float = share_setting(
+        0.5,
+        "Share of windows whose spine, thorax and neck are computed as from a detector's points.",
+    )
+    extreme_cameras: float = share_setting(
+        0.0, "Share of windows seen by cameras of `virtual_cameras.EXTREME`."
+    )
+    definitions: float = share_setting(
+        0.0,
+        "Share of the windows of `derived_share` whose joints all lie where some detector puts "
+        "them, see `joint_definitions`.",
+    )
     errors: DetectorErrors | None = None
     """Errors of detectors as measured; None: those of `noise`."""
-    scattered: float = 0.0
-    """Share of windows that get the errors of `noise` instead of `errors`."""
-    known_gravity_share: float = 0.5
-    """Share of windows whose up vector the encoding `view` is told."""
-    twins: float = 0.0
-    """Share of windows that are another window of the batch one step later."""
-    edge_share: float = 0.2
-    """Share of windows that begin or end early, their edge repeated as at the start of a stream."""
+    scattered: float = share_setting(
+        0.0, "Share of windows that get the errors of `noise` instead of `errors`."
+    )
+    known_gravity_share: float = share_setting(
+        0.5, "Share of windows whose up vector the encoding `view` is told."
+    )
+    twins: float = setting(
+        0.0,
+        "Share of windows that are another window of the batch one step later.",
+        low=0.0,
+        high=0.5,
+    )
+    edge_share: float = share_setting(
+        0.2,
+        "Share of windows that begin or end early, their edge repeated as at the start of a "
+        "stream.",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "sampler.")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from torch import Tensor
 from pstmo_core.data.motion.sampler import Batch, Sampler, Seen, encode
 from pstmo_core.encoding import get_encoding
 from pstmo_core.encoding.view import view_turns
+from pstmo_core.errors import ConfigError
+from pstmo_core.settings import check_settings, setting, share_setting
 from pstmo_core.skeleton import JOINTS, ROOT
 
 #: Least seconds between frames, whatever the jitter.
@@ -24,28 +26,50 @@ _SHORTEST = 0.003
 class StreamTiming:
     """When the frames of a sequence are taken, and what is asked of it."""
 
-    frames: int = 40
-    """Frames of a sequence."""
-    rates: tuple[float, float] = (10.0, 120.0)
-    """Range of the frame rate in Hz."""
+    frames: int = setting(40, "Frames of a sequence.", low=2, high=10_000)
+    rates: tuple[float, float] = setting(
+        (10.0, 120.0), "Range of the frame rate in Hz.", low=0.01, high=10_000.0
+    )
     usual_rates: tuple[float, ...] = (15.0, 24.0, 25.0, 30.0, 30.0, 50.0, 60.0)
     """Frame rates of which `usual_share` of the sequences have one; the others have any."""
-    usual_share: float = 0.6
-    jitter: float = 0.25
-    """Deviation of a frame's time as a share of the period, at most: sequences draw theirs."""
-    dropped: float = 0.3
-    """Probability that a frame is lost, at most: sequences draw theirs."""
-    absent_share: float = 0.15
-    """Share of sequences in which the person is not seen for a while."""
-    absence: tuple[float, float] = (0.3, 5.0)
-    """Range of that while in seconds."""
-    masked_share: float = 0.2
-    """Share of sequences in which joints are hidden, as stage I does (MPM): in half of them some
-    for a stretch, in the others any joint in any frame."""
-    masked_joints: float = 0.3
-    """Share of the joints that are hidden there, on average."""
-    asked: int = 5
-    """Frames of a sequence that are asked for the moments beside the newest."""
+    usual_share: float = share_setting(0.6, "Share of the sequences with a usual rate.")
+    jitter: float = setting(
+        0.25,
+        "Deviation of a frame's time as a share of the period, at most: sequences draw theirs.",
+        low=0.0,
+        high=10.0,
+    )
+    dropped: float = setting(
+        0.3, "Probability that a frame is lost, at most: sequences draw theirs.", low=0.0, below=1.0
+    )
+    absent_share: float = share_setting(
+        0.15, "Share of sequences in which the person is not seen for a while."
+    )
+    absence: tuple[float, float] = setting(
+        (0.3, 5.0), "Range of that while in seconds.", low=0.001, high=10_000.0
+    )
+    masked_share: float = share_setting(
+        0.2,
+        "Share of sequences in which joints are hidden, as stage I does (MPM): in half of them "
+        "some for a stretch, in the others any joint in any frame.",
+    )
+    masked_joints: float = setting(
+        0.3, "Share of the joints that are hidden there, on average.", low=0.0, high=0.5
+    )
+    asked: int = setting(
+        5,
+        "Frames of a sequence that are asked for the moments beside the newest.",
+        low=1,
+        high=10_000,
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self, "stream.")
+        if self.asked > self.frames:
+            raise ConfigError(
+                f"stream.asked is {self.asked}, but a sequence has only {self.frames} frames "
+                "(stream.frames)"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
