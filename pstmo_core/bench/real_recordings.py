@@ -94,7 +94,7 @@ def load_view(path: Path) -> View:
         ) from error
     except (ClipError, CameraError) as error:
         raise RecordingError(f"{path}: {error}") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, TypeError, ValueError, EOFError) as error:
         raise RecordingError(f"{path}: is not a readable npz file ({error})") from error
 
 
@@ -116,6 +116,8 @@ def _view(name: str, fields: dict[str, np.ndarray]) -> View:
     projected = _projected(fields["points3d_camera"], matrix, distortion)
     keypoints[PROJECTED] = _clip(projected, stamps, camera, str(fields["layout"]))
     recording = re.sub(r"_cam\d+$", "", name)
+    if "R" in fields and fields["R"].shape != (3, 3):
+        raise RecordingError(f"R has the shape {fields['R'].shape}, but must have (3, 3)")
     pose = CameraPose.from_up(fields["R"][:, 2]) if "R" in fields else None
     return View(recording, name, fps, camera, reference, keypoints, pose, own)
 
@@ -126,6 +128,8 @@ def opencv_camera(width: int, height: int, matrix: np.ndarray, distortion: np.nd
     Raises:
         CameraError: if they cannot be a calibration.
     """
+    if matrix.shape != (3, 3):
+        raise CameraError(f"the camera matrix has the shape {matrix.shape}, but must have (3, 3)")
     coefficients = tuple(map(float, distortion.reshape(-1)))
     return Camera(
         width,

@@ -27,9 +27,12 @@ def load_results(path: Path) -> dict[str, Any]:
     """
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not report["costs"] or not report["rows"]:
-            raise KeyError("rows")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not report["costs"]:
+            raise ValueError("no network")
+        for name, cost in report["costs"].items():
+            if not [float(row["mpjpe"]) for row in _rows_of(report, name)] or cost["newest"] <= 0:
+                raise ValueError(f"nothing at {_USUAL['rate']:g} Hz of {name}")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise FigureError(
             f"{path}: not a result of `pstmo bench live` ({error}): give its live.json"
         ) from error
@@ -42,8 +45,7 @@ def draw_streams(report: dict[str, Any]) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     shown: list[float] = []
     for colour, name in zip(_COLOURS, report["costs"], strict=False):
-        rows = [row for row in report["rows"] if row["network"] == name and _usual(row)]
-        rows.sort(key=lambda row: row["look_ahead"])
+        rows = _rows_of(report, name)
         delays = [row["look_ahead"] * _FRAME_MS for row in rows]
         errors = [row["mpjpe"] for row in rows]
         shown += errors
@@ -61,6 +63,12 @@ def draw_streams(report: dict[str, Any]) -> Figure:
     left.set_ylim(middle - half / 2, middle + half / 2)
     _label(right, "error against cost, no delay", "multiply-accumulates for a new frame, millions")
     return figure
+
+
+def _rows_of(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a network's rows at the usual rate with nothing missing, by look-ahead."""
+    rows = [row for row in report["rows"] if row["network"] == name and _usual(row)]
+    return sorted(rows, key=lambda row: float(row["look_ahead"]))
 
 
 def _usual(row: dict[str, Any]) -> bool:

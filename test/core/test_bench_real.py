@@ -104,6 +104,9 @@ def test_projected_keypoints_lie_where_the_camera_sees_the_reference(tmp_path: P
         ({"fps": 0.0}, "fps is 0.0"),
         ({"layout": "coco17"}, "the layout coco17 has"),
         ({"width": 0}, "image size"),
+        ({"K": np.eye(2)}, "matrix has the shape (2, 2)"),
+        ({"R": np.ones(9)}, "R has the shape (9,)"),
+        ({"fps": np.ones(2)}, "is not a readable npz file"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_of(

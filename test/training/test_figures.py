@@ -188,6 +188,24 @@ def test_what_cannot_be_drawn_is_said_in_one_sentence_with_exit_code_2(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"costs": 1, "rows": 1}',
+        '{"costs": {}, "rows": []}',
+        '{"costs": {"a": {"newest": 1}}, "rows": [{"network": "a"}]}',
+        '{"costs": {"a": {"newest": 1}}, "rows": []}',
+    ],
+)
+def test_what_is_no_result_of_bench_live_is_said(text: str, tmp_path: Path, pstmo: Command) -> None:
+    (tmp_path / "live.json").write_text(text)
+    code, _, err = pstmo("figures", "live", tmp_path / "live.json", "-o", tmp_path / "live.png")
+    assert code == 2 and "live.json: not a result of `pstmo bench live`" in err
+    assert err.count("\n") == 1
+
+
 def test_a_name_without_a_known_format_is_refused(pstmo: Command) -> None:
     code, _, err = pstmo("figures", "skeletons", "-o", "figure.bmp")
     assert code == 2 and "figure.bmp: figures are written as .png or .svg" in err

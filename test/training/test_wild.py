@@ -34,6 +34,8 @@ def test_both_kinds_of_wild_files_are_read(tmp_path: Path) -> None:
         (set_at("metadata", "video_metadata", "dance")({"w": 3}), "no key 'h'"),
         (set_at("metadata", "video_metadata", "dance", "w")("x"), "must be numbers"),
         (set_at("metadata", "video_metadata", "dance", "w")(0), "image size 0 x 1002"),
+        (set_at("metadata", "video_metadata", "dance", "w")(float("inf")), "must be numbers"),
+        (set_at("metadata", "keypoints_symmetry")([[float("inf")]]), "neither Human3.6M's order"),
         (lambda c: c.pop("metadata"), "no key 'metadata'"),
     ],
 )

@@ -176,7 +176,7 @@ def keypoint_order(metadata: Any, where: str) -> JointOrder:
     )
     try:
         found = tuple(tuple(sorted(map(int, side))) for side in sides)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = ()
     for order in (H36M, COCO):
         if found == (order.left, order.right):

@@ -100,7 +100,7 @@ def _size(sizes: Any, video: str, where: str) -> tuple[int, int] | None:
     width, height = (require_key(entry, key, f"{where} metadata") for key in "wh")
     try:
         return int(width), int(height)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DatasetError(f"{where} metadata: w and h must be numbers of pixels") from error
 
 
