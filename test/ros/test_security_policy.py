@@ -9,6 +9,7 @@ import time
 import xml.etree.ElementTree as Xml
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ INCLUDE = "{http://www.w3.org/2001/XInclude}include"
 Allowed = dict[tuple[str, str], set[str]]
 #: Asked for only under simulated time, or by the transport of images that was chosen.
 SOMETIMES = {"/clock", "/image_raw/compressed"}
+if find_spec("tf2_msgs") is None:  # nobody is told of frames without it
+    SOMETIMES |= {"/tf_static"}
 
 
 def allowed(profile: Xml.Element, node: str) -> Allowed:
