@@ -103,6 +103,8 @@ class Stream:
         self._warned: set[str] = set()
         self._newest: tuple[int, int] | None = None
         """Stamp and arrival of the newest message, nanoseconds of two different clocks."""
+        self._answered: int | None = None
+        """Stamp of the last answer."""
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ class Stream:
             return None
         # A camera that changes its resolution sees the same people.
         frame = self._first_image.resized(frame)
-        unnamed = bool(frame.ids) and not has_ids(message)
+        unnamed = not has_ids(message)  # the tracker hears of images without people, too
         if unnamed:
             frame = self._few(frame, now)
         shown = self._first_image.refit(self._calibrated(frame, now))
@@ -167,6 +169,10 @@ class Stream:
         return message.header.frame_id or self._default_frame_id
 
     def _message(self, answer: SkeletonFrame) -> Skeletons3D:
+        back = 0 if self._answered is None else self._answered - answer.stamp
+        if back > self.config.reset * 1e9:  # who left in a time to come is nobody who comes back
+            self._returning.forget()
+        self._answered = answer.stamp
         answer = self._recognised(answer)
         answer, frame_id = self._surroundings.in_target(answer, self.frame_id)
         velocity = self._velocities.update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from pstmo_core.robot.body_frames import link_axes
 from pstmo_core.room.quaternions import quaternions_from_matrices
 from pstmo_core.skeleton import JOINTS
 from pstmo_ros.msg import Skeletons3D
+
+#: Characters of an id that is written out: topics' names have 247 at most.
+_LONGEST = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +74,18 @@ class Bodies:
 def safe_name(name: str) -> str:
     """Return an id as REP-155 has it, and no other id's: letters, digits and _, a letter first.
 
-    What is changed is written out, so that no two ids become one.
+    What is changed is written out, so that no two ids become one. What would be too long for the
+    name of a topic so ends in a digest instead.
     """
     if name.isascii() and name.replace("_", "a").isalnum() and name[0].isalpha():
         return name if not name.startswith("x_") else f"x_{name}"
-    return "x_" + "".join(
-        c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in name[:64]
-    ).replace("__", "_")
+    written = "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in name).replace(
+        "__", "_"
+    )
+    if len(written) > _LONGEST:
+        digest = hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=8)
+        written = f"{written[: _LONGEST - 17]}_{digest.hexdigest()}"
+    return f"x_{written}"
 
 
 def _array(rows: list[object], width: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from geometry_msgs.msg import PointStamped, PoseArray, TwistStamped
 from node_world import worlds
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
+from rclpy.validate_full_topic_name import validate_full_topic_name
 from sensor_msgs.msg import JointState, PointCloud2
 from std_msgs.msg import String
 from walkers_room import FPS, ID, Room
@@ -201,3 +202,12 @@ def test_ids_become_names_that_topics_may_have_and_stay_apart() -> None:
     assert len(set(names)) == len(ids)
     assert all(re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) for name in names)
     assert names[0] == "p1" and names[7] == "Anna"
+
+
+def test_long_ids_stay_apart_and_fit_into_the_names_of_topics() -> None:
+    ids = ["-" * 127 + "a", "-" * 127 + "b", "\u4eba" * 128, "\u4eba" * 127]
+    names = [safe_name(name) for name in ids]
+    assert len(set(names)) == len(ids)
+    for name in names:
+        validate_full_topic_name(f"/humans/bodies/a_namespace_{name}/joint_states")
+        assert len(f"rt/humans/bodies/a_namespace_{name}/joint_states") <= 255

@@ -239,3 +239,22 @@ def test_people_without_ids_who_come_back_get_the_ids_that_they_had(
             before = ids
     assert before and (ids == before if known else not ids & before)
     assert set(stream.people) == ids, "markers of people with other ids would stay"
+
+
+def test_who_left_before_a_recording_began_again_is_nobody_who_comes_back(
+    runtime: Runtime, clip: Clip, told: list[str]
+) -> None:
+    """In the second turn the same people are seen a little later than they left in the first."""
+    stream = Stream(runtime, StreamConfig(focal=1000.0), DropCounter(), told.append)
+    seen: list[set[str]] = []
+    starts = {0: 5 * SECOND, 15: 6 * SECOND}
+    for first, start in starts.items():
+        stream.take(keypoints_message(clip, len(clip), 0, "camera"), "", now=0)
+        for index in range(first, first + 15):
+            stamp = start + int(clip.stamps[index] - clip.stamps[first])
+            message = keypoints_message(clip, index, stamp, "camera")
+            for person in message.people:
+                person.id = ""
+            (answer,) = stream.take(message, "", now=stamp)
+        seen.append({person.id for person in answer.people})
+    assert all(seen) and not seen[0] & seen[1]
