@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import traceback
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -72,6 +71,8 @@ class CameraNode(Node):
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._jpeg = self.create_publisher(CompressedImage, "image_raw/compressed", reliable)
         self._info = self.create_publisher(CameraInfo, "camera_info", OFFERED)
+        self._fault: Exception | None = None
+        self._failed = self.create_guard_condition(self._fail)
         self._ended = threading.Event()
         self._answered = threading.Event()
         self._newest: Mailbox[Frame] = Mailbox()
@@ -107,13 +108,13 @@ class CameraNode(Node):
 
     def _work(self) -> None:
         if not self._images.live:
-            self._speak_of_faults(self._show_file)
+            self._or_fail(self._show_file)
             return
         shown = without_password(self._own.source)
         reader = CameraReader(shown, self._images, self._newest, self._log_of_reader)
         reading = threading.Thread(target=reader.run, daemon=True)
         reading.start()
-        self._speak_of_faults(self._show_live)
+        self._or_fail(self._show_live)
         reader.end()
         reading.join()
 
@@ -126,12 +127,19 @@ class CameraNode(Node):
         else:
             self.get_logger().info(line)
 
-    def _speak_of_faults(self, work: Callable[[], None]) -> None:
+    def _or_fail(self, work: Callable[[], None]) -> None:
+        """Work; an exception ends the node, since a thread would end without a word."""
         try:
             work()
-        except Exception:  # a thread ends without a word
+        except Exception as fault:
             if self.context.ok() and not self._ended.is_set():
-                self.get_logger().fatal(f"no more images:\n{traceback.format_exc()}")
+                self._fault = fault
+                self._failed.trigger()
+
+    def _fail(self) -> None:
+        """Raise in the executor what was raised in the thread."""
+        assert self._fault is not None
+        raise self._fault
 
     def _show_live(self) -> None:
         while (frame := self._newest.take()) is not None:

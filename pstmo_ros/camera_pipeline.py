@@ -115,9 +115,17 @@ class CameraPipeline:
         inputs: InputParameters,
         frames: FrameParameters,
         outputs: OutputParameters,
+        layout: Callable[[], str],
         heard: Heard,
     ) -> None:
         """Begin to listen and to publish.
+
+        Args:
+            inputs: what keypoints come as.
+            frames: what is known besides keypoints.
+            outputs: what is published for other software.
+            layout: returns the name of the points' layout; empty: as messages say.
+            heard: takes the keypoints.
 
         Raises:
             PstmoError: if something is asked for that is not installed or does not fit together.
@@ -149,7 +157,7 @@ class CameraPipeline:
         self._surroundings.see = self._outputs.see
         topic = self.topic(own.keypoints_topic)
         self.keypoints = listen(
-            node, topic, own, inputs, lambda: self._size, lambda: self._frame_id, hear
+            node, topic, own, inputs, lambda: self._size, lambda: self._frame_id, layout, hear
         )
         self._camera_info = node.create_subscription(
             CameraInfo,

@@ -98,7 +98,7 @@ class LifterNode(GuardedNode):
         heard = self._on_one_of_several if len(self._cameras) > 1 else self._on_keypoints
         for camera in self._cameras:
             self._release_on_deactivate.append(camera.close)
-            camera.open(inputs, frames, outputs, heard)
+            camera.open(inputs, frames, outputs, self._layout_now, heard)
         self._diagnostics.monitor.restart(time.monotonic_ns())
         silence = self.create_timer(SILENCE_PERIOD, self._on_silence)
         self._release_on_deactivate.append(lambda: self.destroy_timer(silence))
@@ -203,13 +203,19 @@ class LifterNode(GuardedNode):
             self.parameters.check(changes, configured=self._runtime is not None)
             if self._runtime is not None:
                 config = self.parameters.read(StreamConfig, changes)
-                self._cameras[0].new_stream(cast(AnyRuntime, self._runtime), config)
+                if config != self._config:
+                    self._cameras[0].new_stream(cast(AnyRuntime, self._runtime), config)
         except PstmoError as error:
             return SetParametersResult(successful=False, reason=str(error))
         # They hold only after this callback, which cannot be heard of on all distributions: the
         # next message takes them up.
         self._changed = True
         return SetParametersResult(successful=True)
+
+    def _layout_now(self) -> str:
+        """Return the name of the layout that the parameter sets; empty: as messages say."""
+        self._refresh()
+        return self._layout_name
 
     def _refresh(self) -> None:
         """Work as the parameters say now."""

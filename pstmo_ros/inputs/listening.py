@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -45,6 +46,7 @@ def listen(
     given: InputParameters,
     size: Callable[[], Size | None],
     frame: Callable[[], str],
+    layout: Callable[[], str],
     callback: Callable[[People2D, int, int], None],
 ) -> Keypoints:
     """Listen to keypoints.
@@ -56,6 +58,7 @@ def listen(
         given: what they come as.
         size: returns the size of the camera's images, None while it is not known.
         frame: returns the frame of the camera's images, empty while it is not known.
+        layout: returns the name of the points' layout, which may change; empty: as messages say.
         callback: as of `KeypointSubscription`.
 
     Raises:
@@ -74,12 +77,14 @@ def listen(
             )
         return found
 
-    def converted(read: Reader) -> Callable[[Any], People2D | None]:
+    def converted(reader: Callable[[str], Reader]) -> Callable[[Any], People2D | None]:
+        read = functools.lru_cache(1)(reader)
+
         def convert(message: Any) -> People2D | None:
             found = known_size()
             if found is None:
                 return None
-            return people_message(read, message, found, given.normalized)
+            return people_message(read(layout()), message, found, given.normalized)
 
         return convert
 
@@ -93,13 +98,13 @@ def listen(
         return subscribe(People2D, in_pixels if given.normalized else None)
     if given.input == "yolo":
         kind = messages_of("yolo_msgs", _ASKED, _YOLO_ROS).DetectionArray
-        return subscribe(kind, converted(yolo_reader(own.layout_name)))
+        return subscribe(kind, converted(yolo_reader))
     if given.input == "zed":
         kind = messages_of("zed_msgs", _ASKED).ObjectsStamped
-        return subscribe(kind, converted(zed_reader(frame)))
+        return subscribe(kind, converted(lambda _: zed_reader(frame)))
     if given.input == "vision":
         kind = messages_of("vision_msgs", _ASKED).Detection2DArray
-        return subscribe(kind, converted(vision_reader(own.layout_name)))
+        return subscribe(kind, converted(vision_reader))
     qos = QoSProfile(
         depth=own.qos_depth, reliability=ReliabilityPolicy[own.qos_reliability.upper()]
     )

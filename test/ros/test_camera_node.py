@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -24,8 +26,10 @@ from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.lift.sources import SourceError, video_images
 from pstmo_ros import camera_reader
 from pstmo_ros.camera_node import CameraNode
+from pstmo_ros.child_processes import node_command
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.images import ImageDecoder
+from pstmo_ros.run_node import REFUSED
 
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 
@@ -102,6 +106,25 @@ def test_a_loop_goes_on_with_increasing_stamps_and_jpegs_for_who_wants_them(
     steps = np.diff([stamp_ns(info.header.stamp) for info in here.infos])
     np.testing.assert_array_equal(steps, 40_000_000)
     assert decode_compressed(here.jpegs[0].data).shape == (360, 480, 3)
+
+
+def test_a_video_that_is_lost_meanwhile_ends_the_node_with_a_sentence(
+    ros_domain: None, short_video: Path, tmp_path: Path
+) -> None:
+    """Alive without images, it would look healthy to who started it."""
+    video = Path(shutil.copy(short_video, tmp_path))
+    given = {"source": str(video), "loop": True, "wait_for_subscribers": 0, "start_delay": 0.0}
+    with subprocess.Popen(
+        node_command("camera_node", given), stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "shows" in line:
+                video.unlink()
+                break
+        said = process.stderr.read()
+        assert process.wait(60) == REFUSED
+    assert f"{video}: is no video that can be decoded" in said and "Traceback" not in said
 
 
 def test_without_a_calibration_the_lens_is_assumed_said_and_marked(
