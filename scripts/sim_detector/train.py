@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from pstmo_core.atomic_files import atomic_file
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.detection.crops import apply_maps, boxes_of, crop_maps
 from pstmo_core.skeleton import mirror_order
@@ -145,20 +146,21 @@ def fit(model: nn.Module, loss: object, images: list[LabelledImage], steps: int,
 
 
 def write(model: nn.Module, example: Tensor, path: Path, names: list[str]) -> None:
-    """Write a network as ONNX for any number of images."""
-    torch.onnx.export(
-        model.eval().float(),
-        (example,),
-        str(path),
-        input_names=names[:1],
-        output_names=names[1:],
-        dynamic_axes={name: {0: "batch"} for name in names},
-        opset_version=17,
-        dynamo=False,
-    )
-    graph = onnx.load(path)
-    onnx.helper.set_model_props(graph, {"pstmo_detector": NOTE})
-    onnx.save(graph, path)
+    """Write a network as ONNX for any number of images, in place of the old one when complete."""
+    with atomic_file(path) as partial:
+        torch.onnx.export(
+            model.eval().float(),
+            (example,),
+            str(partial),
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes={name: {0: "batch"} for name in names},
+            opset_version=17,
+            dynamo=False,
+        )
+        graph = onnx.load(partial)
+        onnx.helper.set_model_props(graph, {"pstmo_detector": NOTE})
+        onnx.save(graph, partial)
 
 
 def main(
@@ -178,7 +180,6 @@ def main(
     search, pose = networks.PersonSearch(), networks.CropPose()
     fit(search, search_loss, rendered, search_steps, "search")
     fit(pose, crop_loss, rendered, crop_steps, "joints")
-    output.mkdir(parents=True, exist_ok=True)
     width, height = networks.SEARCH_SIZE
     names = ["image", "centre", "box"]
     write(search, torch.rand(2, 3, height, width), output / "sim_boxes.onnx", names)

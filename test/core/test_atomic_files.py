@@ -20,6 +20,7 @@ FILES = [
     *(path for name in ("pstmo_core", "pstmo_ros") for path in (ROOT / name).rglob("*.py")),
     *(ROOT / "scripts").glob("*.py"),
     *(ROOT / "scripts" / "convert_motion").glob("*.py"),
+    *(ROOT / "scripts" / "sim_detector").glob("*.py"),
 ]
 WRITERS = {
     "write_text", "write_bytes", "savez", "savez_compressed", "imwrite", "mimwrite", "get_writer",
