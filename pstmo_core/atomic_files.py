@@ -2,9 +2,8 @@
 
 Data are written into the same folder under a hidden, random, temporary name. The temporary file is
 created exclusively (no link is followed, nothing existing is touched) and stays locked as long as
-its writer lives. The kernel drops the lock when the writer dies: so the next run can tell, on any
-machine that sees the folder, what a killed run has left from what another run is writing, and
-removes it.
+its writer lives; the kernel drops the lock when the writer dies. So a temporary file without a lock
+was left by a killed run, and the next run removes it, on whatever machine it runs.
 """
 
 from __future__ import annotations
@@ -150,7 +149,9 @@ def write_text(path: Path | str, text: str) -> None:
 
 @contextmanager
 def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """Do the same for a folder, which the user of the path makes inside of an empty one.
+    """Give a path to make a folder at, which becomes `path` when all went well, else vanishes.
+
+    An output of ours that is there is replaced as a whole.
 
     Args:
         path: the folder.
@@ -187,9 +188,9 @@ def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator
 
 @contextmanager
 def _naming(path: Path, temporary: Path) -> Iterator[None]:
-    """Have errors for want of room name the output: the system's name no file, or a temporary one.
+    """Make errors for lack of space name the output; the system's name none, or a temporary file.
 
-    Libraries say it in words of their own: where the disk is full, that is taken for the cause.
+    Libraries raise errors of their own. If the disk is full, that is taken to be the cause.
     """
     try:
         yield

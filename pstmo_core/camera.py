@@ -92,9 +92,9 @@ class Camera:
         return one_focal and self.centre == middle and not any(self.distortion)
 
     def resembles(self, other: Camera) -> bool:
-        """Say whether it is the other camera but for autofocus.
+        """Say whether it may be the same camera as the other, focused on another distance.
 
-        That changes focal lengths and principal point by up to 2 % of the focal length, and
+        Autofocus changes focal lengths and principal point by up to 2 % of the focal length, and
         coefficients of distortion by up to 0.05.
         """
         kinds = [(each.width, each.height, each.model) for each in (self, other)]

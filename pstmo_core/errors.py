@@ -34,18 +34,19 @@ def quoted(value: object) -> str:
 
 
 def printable(text: object) -> str:
-    """Return a text as a terminal may show it: all but line ends that controls it is escaped.
+    """Return a text that is safe to print on a terminal: what controls one is escaped.
 
-    What names files, people or topics may come from a stranger, and an escape sequence in it can
-    hide what was said before.
+    Names of files, people and topics may come from a stranger, and an escape sequence in one can
+    hide what was printed before. Line ends stay.
     """
     return "".join(
-        sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in str(text)
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
+        for character in str(text)
     )
 
 
 def names_known(name: object, known: Iterable[str]) -> str:
-    """Return the sentence part that names what a wrong name may have meant, and all known ones."""
+    """Return the part of a sentence that names what was perhaps meant, and all known names."""
     known = list(known)
     # The search for the nearest name grows with the square of a name's length.
     close = difflib.get_close_matches(str(name)[:LONGEST_QUOTE].lower(), known, n=1)
@@ -54,5 +55,5 @@ def names_known(name: object, known: Iterable[str]) -> str:
 
 
 def how_to_install(extra: str) -> str:
-    """Return the sentence part that says how to install an optional part of the package."""
+    """Return the part of a sentence that says how to install an optional part of the package."""
     return f"pip install '.[{extra}]' in a clone of pstmo_ros, or 'FILE.whl[{extra}]' of a wheel"

@@ -96,7 +96,10 @@ def table_3_sem(frames: int = 243, width: int = 512) -> Complexity:
 
 
 def measure_module(module: nn.Module, *inputs: Tensor) -> Complexity:
-    """Count what any part of a network costs for given inputs (which may be on device `meta`)."""
+    """Count what any part of a network costs for given inputs (which may be on device `meta`).
+
+    The part is put into evaluation mode, and its attention made explicit.
+    """
     elementwise = 0
 
     def count(factor: int) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 TIMEOUT = 15.0  # seconds without an answer
-NOT_TO_BE_HAD = 3
+NOT_AVAILABLE = 3
 
 
 class Source(NamedTuple):
@@ -85,7 +85,7 @@ def main() -> int:
             archive = load_archive(name, repository, commit)
         except OSError as error:  # URLError and time-outs are OSErrors
             print(f"{name}: not available: {error}", flush=True)
-            return NOT_TO_BE_HAD
+            return NOT_AVAILABLE
         files = read_files(archive, folders)
         if (found := digest(files)) != expected:
             print(

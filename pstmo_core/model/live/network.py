@@ -70,10 +70,8 @@ class Moments(nn.Module):
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()
         count = len(config.look_aheads)
-        self.look_aheads, self.keyed = (
-            config.look_aheads,
-            2 * config.moment_key_heads * config.depth,
-        )
+        self.look_aheads = config.look_aheads
+        self.keyed = 2 * config.moment_key_heads * config.depth
         self.moment = nn.Parameter(torch.zeros(count, config.width))
         self.norm_attention = nn.LayerNorm(config.width, eps=NORM_EPS)
         self.attention = KeptAttention(config, config.moment_key_heads, count)

@@ -1,12 +1,10 @@
-"""A streaming network that starts from a window network, or from one of its own kind.
+"""Starts a streaming network from a trained one: a window network, or one of its own kind.
 
-From a window network it takes what both have in common.
-
-SEM, the embedding of unseen joints, the layers of TEM and the all-frames head are the window
-network's. Where several attention heads share keys and values here, the window network's are
-averaged. Layers that TEM does not have begin with little effect. Trained tokens are large, and a
-freshly initialised layer that reads poses from them would be drowned out for thousands of steps, so
-its output is scaled up to their size.
+From a window network it takes what both have in common: SEM, the embedding of unseen joints, the
+layers of TEM and the all-frames head. Where several attention heads share keys and values here, the
+window network's are averaged. Layers that TEM does not have begin with little effect. Trained
+tokens are large, and a freshly initialised layer that reads poses from them would be drowned out
+for thousands of steps, so its output is scaled up to their size.
 """
 
 from __future__ import annotations

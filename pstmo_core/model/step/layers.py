@@ -74,10 +74,8 @@ class FoldedLayer(nn.Module):
         super().__init__()
         self.attention = FoldedAttention(layer, split_query)
         self.norm = copy.deepcopy(layer.norm_feedforward)
-        self.expand, self.reduce = (
-            product_of(layer.feedforward[0]),
-            product_of(layer.feedforward[3]),
-        )
+        self.expand = product_of(layer.feedforward[0])
+        self.reduce = product_of(layer.feedforward[3])
 
     def forward(self, tokens: Tensor, qkv: Tensor | None, frames: Tensor | None = None) -> Tensor:
         """(B, F, width) -> (B, F', width); arguments as of `FoldedAttention`."""
