@@ -16,6 +16,8 @@ from pstmo_core.skeleton import JOINT_NAMES, JOINTS, ROOT
 #: Degrees between the camera's view and the turned one.
 TURN = 65.0
 _SPACING = 1.0  # metres between people: skeletons say nothing of where their roots are
+#: Most people who stand side by side: more would be too small to be seen.
+_MOST_ABREAST = 6
 _FLOOR = 0.92  # metres from the scene's origin down to the floor
 _ANKLE = 0.07  # metres from the floor to a standing person's ankle
 _FINE = 2  # panels are drawn this many times larger and made smaller
@@ -39,7 +41,7 @@ class DrawnClip:
     errors: np.ndarray
     """(F,) millimetres, mean over people, NaN where not known."""
     slots: np.ndarray
-    """(P,) metres to the side at which each person stands."""
+    """(P,) metres to the side at which each person stands, NaN for those who are not drawn."""
     views: tuple[shapes.View, shapes.View]
     """The camera's and the turned one."""
 
@@ -56,7 +58,7 @@ class DrawnClip:
         pixels = np.where(scores[..., None] > 0, pixels, np.nan)
         truth = np.full_like(joints, np.nan) if clip.truth is None else clip.truth
         slots = _slots(pixels, joints)
-        reach = (0.85 + float(np.abs(slots).max(initial=0.0)), 1.0)
+        reach = (0.85 + _farthest(slots), 1.0)
         return cls(
             clip=clip,
             pixels=pixels,
@@ -69,6 +71,11 @@ class DrawnClip:
                 shapes.View(TURN, 12.0, distance=3.5 + reach[0], reach=reach),
             ),
         )
+
+    @property
+    def left_out(self) -> int:
+        """Number of people who have skeletons that are not drawn, for want of room."""
+        return int((np.isfinite(self.joints).any((0, 2, 3)) & np.isnan(self.slots)).sum())
 
     def seconds(self, frame: int) -> float:
         """Return the time of a frame since the first."""
@@ -90,7 +97,7 @@ class DrawnClip:
     def view_panel(self, frame: int, view: shapes.View, size: tuple[int, int]) -> np.ndarray:
         """Draw the skeletons of a frame, and the truth behind them."""
         fine = (size[0] * _FINE, size[1] * _FINE)
-        half = 1.5 + float(np.abs(self.slots).max(initial=0.0))
+        half = 1.5 + _farthest(self.slots)
         image = shapes.ground(view, fine, _FLOOR, half)
         thickness = max(2.0 * _FINE, 0.025 * view.scale(fine))
         aside = self.slots[:, None, None] * view.right
@@ -103,12 +110,31 @@ class DrawnClip:
 
 
 def _slots(pixels: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Return where people stand (P,): in the order in which the image shows them."""
-    shown = np.flatnonzero(np.isfinite(joints).any((0, 2, 3)))
-    order = np.argsort(_mean(pixels[:, shown][..., 0], axis=(0, 2)))
-    slots = np.zeros(joints.shape[1])
-    slots[shown[order]] = (np.arange(len(shown)) - (len(shown) - 1) / 2) * _SPACING
+    """Return where people stand (P,), in the order in which the image shows them.
+
+    People who are never there at the same time share a place. Where there is not enough room, those
+    who are there for longest have it.
+    """
+    there = np.isfinite(joints).any((2, 3))
+    taken = np.zeros((_MOST_ABREAST, len(there)), bool)
+    place = np.full(there.shape[1], -1)
+    for person in np.argsort(-there.sum(0), kind="stable"):
+        free = np.flatnonzero(~(taken & there[:, person]).any(1))
+        if there[:, person].any() and len(free):
+            place[person] = free[0]
+            taken[free[0]] |= there[:, person]
+    across = _mean(pixels[..., 0], axis=(0, 2))
+    count = int(place.max(initial=-1)) + 1
+    middles = [float(_mean(across[place == number], axis=0)) for number in range(count)]
+    slots = np.full(len(place), np.nan)
+    for rank, number in enumerate(np.argsort(middles)):
+        slots[place == number] = (rank - (count - 1) / 2) * _SPACING
     return slots
+
+
+def _farthest(slots: np.ndarray) -> float:
+    """Return how far from the middle people stand at most, in metres."""
+    return float(np.abs(slots[np.isfinite(slots)]).max(initial=0.0))
 
 
 def _floor_shift(joints: np.ndarray) -> np.ndarray:

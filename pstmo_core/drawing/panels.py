@@ -93,3 +93,7 @@ def _write_margins(image: np.ndarray, drawn: DrawnClip, title: str | None, words
         left = _EDGE + 100 * number
         image[height - 25 : height - 15, left : left + 18] = shapes.bgr(colour)
         shapes.write(image, meaning, (left + 26, height - 14), size=15, colour=shapes.FAINT)
+    if drawn.left_out:
+        words = f"{drawn.left_out} more people not shown in 3D"
+        place = (width - _EDGE, height - 14)
+        shapes.write(image, words, place, size=15, colour=shapes.FAINT, align="right")

@@ -118,3 +118,23 @@ def test_joints_that_do_not_fit_the_clip_are_answered(
 ) -> None:
     with pytest.raises(render.RenderError, match=r"but the clip asks for \(12, 2, 17, 3\)"):
         render.render_clip(clip, joints[:5], tmp_path)
+
+
+def test_people_who_are_never_there_together_share_a_place_and_a_crowd_is_not_drawn_tiny(
+    clip: Clip, joints: np.ndarray
+) -> None:
+    one_by_one = np.full((len(joints), 12, *joints.shape[2:]), np.nan)
+    for frame in range(len(joints)):
+        one_by_one[frame, frame] = joints[frame, 0]
+    crowd = np.repeat(joints[:, :1], 12, axis=1)
+    crowd[:3, 9] = np.nan
+    twelve = Clip(
+        np.repeat(clip.keypoints[:, :1], 12, axis=1), np.repeat(clip.scores[:, :1], 12, axis=1),
+        clip.stamps, clip.width, clip.height, clip.layout, tuple(f"p{k}" for k in range(12)), None,
+    )  # fmt: skip
+    drawn = drawn_clip.DrawnClip.of(twelve, one_by_one)
+    assert (drawn.slots == 0).all() and drawn.left_out == 0
+    drawn = drawn_clip.DrawnClip.of(twelve, crowd)
+    shown = np.isfinite(drawn.slots)
+    assert shown.sum() == 6 and not shown[9] and drawn.left_out == 6
+    assert np.abs(drawn.slots[shown]).max() == 2.5
