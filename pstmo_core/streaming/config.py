@@ -227,7 +227,8 @@ class StreamConfig:
     )
     bridge: float = setting(
         0.25,
-        "How long a person whom the detector misses is still reported, with confidence 0.",
+        "How long a person whom the detector misses is still reported, with confidence 0; no "
+        "longer than the person was seen.",
         low=0.0,
         high=10.0,
         unit="s",

@@ -37,6 +37,7 @@ class Following:
         """(slots, 17) of these, 0 where not seen."""
         self.sighted = np.full(slots, NEVER)
         """(slots,) stamps of people's last frames."""
+        self._came = np.full(slots, NEVER)
         self._observed = np.zeros(slots, np.float32)
         self.clear()
 
@@ -78,11 +79,17 @@ class Following:
         self.points[slots] = np.where(seen[..., None], points, np.float32(0))
         self.scores[slots] = scores
         self._observe(stamp, slots)
+        self._came[slots] = np.where(self.sighted[slots] == NEVER, stamp, self._came[slots])
         self.sighted[slots] = stamp
 
-    def there(self, since: int) -> np.ndarray:
-        """Return the slots (P,) of those who were seen since a stamp."""
-        return np.flatnonzero(self.sighted >= since)
+    def there(self, stamp: int, bridge: int) -> np.ndarray:
+        """Return the slots (P,) of those who were seen within the time before a stamp.
+
+        Nobody is bridged for longer than he was there: a false detection of one image is not.
+        """
+        known = np.flatnonzero(self.sighted != NEVER)
+        left = self.sighted[known]
+        return known[stamp - left <= np.minimum(bridge, left - self._came[known])]
 
     def observed(self, stamp: int, slots: np.ndarray) -> np.ndarray:
         """Return which share of the recent time up to a frame people (P,) were observed."""

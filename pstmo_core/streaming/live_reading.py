@@ -81,7 +81,7 @@ class LiveReading(Reading[StepsDue]):
         frame, following = self._frame, self._following
         assert frame is not None
         following.put(frame.stamp, (frame.width, frame.height), slots, points, scores)
-        there = following.there(frame.stamp - self._bridge)
+        there = following.there(frame.stamp, self._bridge)
         seen = following.sighted[there] == frame.stamp
         points, scores = following.now(frame.stamp, there)
         turns = np.empty((len(there), 3, 3), np.float32) if self._turned else None

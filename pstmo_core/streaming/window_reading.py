@@ -164,13 +164,19 @@ class WindowReading(Reading[WindowsDue]):
         )  # fmt: skip
 
     def _there(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find who is in a row, or was within `bridge`: slots (P,) and the rows of that (P,)."""
+        """Find who is in a row, or was within `bridge`: slots (P,) and the rows of that (P,).
+
+        Nobody is bridged for longer than he was there: a false detection of one image is not.
+        """
         buffer = self._buffer
         bridge = round(self._config.bridge * 1e9)
-        oldest = int(buffer.stamps.searchsorted(buffer.stamps[row] - bridge))
+        oldest = int(buffer.stamps.searchsorted(buffer.stamps[row] - 2 * bridge))
         present = buffer.present[oldest : row + 1]
         slots = np.flatnonzero(present.any(0))
-        return slots, row - present[::-1, slots].argmax(0)
+        last = row - present[::-1, slots].argmax(0)
+        came, left = buffer.stamps[oldest + present[:, slots].argmax(0)], buffer.stamps[last]
+        there = buffer.stamps[row] - left <= np.minimum(bridge, left - came)
+        return slots[there], last[there]
 
     def _turns(self, samples: Samples, slots: np.ndarray, row: int) -> np.ndarray | None:
         """Say how the frame is turned in which the network sees a target frame's people."""

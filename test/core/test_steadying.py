@@ -11,7 +11,7 @@ from shared_files import shared
 from pstmo_core.bench.real import measure_all
 from pstmo_core.bench.real_recordings import load_recordings
 from pstmo_core.keypoints.frame import KeypointFrame
-from pstmo_core.runtime import Runtime
+from pstmo_core.runtime import LiveRuntime, Runtime, load_runtime, shipped_model
 from pstmo_core.skeleton import LEFT, RIGHT
 from pstmo_core.streaming import one_euro
 from pstmo_core.streaming.config import PLAIN, StreamConfig
@@ -55,7 +55,7 @@ def frames_of(motion: Motion, scores: np.ndarray | None = None) -> list[Keypoint
 
 
 def answers_to(
-    runtime: Runtime, frames: list[KeypointFrame], **settings: float
+    runtime: Runtime | LiveRuntime, frames: list[KeypointFrame], **settings: float
 ) -> list[SkeletonFrame]:
     lifter = StreamLifter(runtime, StreamConfig(**settings))
     return [answer for frame in frames for answer in lifter.push(frame)] + lifter.flush()
@@ -250,6 +250,17 @@ def test_a_person_missed_for_a_moment_is_answered_and_one_who_leaves_is_not(
     assert apart(answers[33].joints[0], answers[29].joints[0]) < 60
     assert all(len(each.ids) == (0 if i in range(30, 34) or i >= 45 else 1)
                for i, each in enumerate(answers_to(shipped, frames, bridge=0.0)))  # fmt: skip
+
+
+@pytest.mark.parametrize("network", ["stmo_27.onnx", "stmo_live.onnx"])
+def test_a_false_detection_of_one_image_is_not_drawn_out(boxing: Motion, network: str) -> None:
+    runtime = load_runtime(shipped_model().with_name(network))
+    frames = frames_of(at_rate(boxing, 25))
+    nobody = np.zeros((0, 17, 2), np.float32)
+    for index in {*range(50)} - {5, 20, 21, 22}:
+        frames[index] = KeypointFrame(frames[index].stamp, (), nobody, nobody[..., 0], *SIZE)
+    there = [bool(answer.ids) for answer in answers_to(runtime, frames, expire=0.3, look_ahead=0)]
+    assert np.flatnonzero(there).tolist() == [5, 20, 21, 22, 23, 24]
 
 
 def faulty(boxing: Motion, seed: int) -> list[KeypointFrame]:
