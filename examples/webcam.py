@@ -13,6 +13,8 @@ def main() -> None:
     """Print for each image how high everybody's right wrist is above the pelvis."""
     source = sys.argv[1] if len(sys.argv) > 1 else "0"
     video = cv2.VideoCapture(int(source) if source.isdigit() else source)
+    if not video.isOpened():
+        sys.exit(f"{source}: no camera or video that can be opened")
     detector = pstmo.load_detector(*sys.argv[2:3], clock=time.perf_counter)  # one that keeps up
     lifter = pstmo.Lifter()
     wrist = pstmo.JOINT_NAMES.index("rwrist")

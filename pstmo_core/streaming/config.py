@@ -80,8 +80,8 @@ class StreamConfig:
     remember: float = setting(
         10.0,
         "How long people who have left can be recognised on their return, by root position and "
-        "build; they then get their id and learned height back. Only where ids do not come from "
-        "the source. 0: nobody is recognised.",
+        "build; they then get their id and learned height back. Only in the node, and where ids do "
+        "not come from the source. 0: nobody is recognised.",
         low=0.0,
         high=600.0,
         unit="s",

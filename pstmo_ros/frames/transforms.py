@@ -54,7 +54,7 @@ class Transforms:
         self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
         self._own, self._tell = own, tell
         self._patience: defaultdict[str, Patience] = defaultdict(Patience)
-        """By the frame to which there is to be a transform."""
+        """By the frame to which images wait for a transform."""
         self._newest = -1
         """Stamp of an image."""
         self._steady = ""
@@ -147,12 +147,14 @@ class Transforms:
         try:
             found = self._buffer.lookup_transform(target, source, _time(stamp))
         except self._missing as error:
-            self._patience[target].missed()
+            if target in self._patience:  # not for every camera that messages name
+                self._patience[target].missed()
             named = f"{quoted(source)} in {quoted(target)}"
             why = printable(error)[:_LONGEST].rstrip(" .")
             self._tell("tf", f"{otherwise}: TF has no {named}: {why}; {_REMEDY}")
             return None
-        self._patience[target].found()
+        if target in self._patience:
+            self._patience[target].found()
         turn, move = found.transform.rotation, found.transform.translation
         rotation = matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w]))
         return rotation, np.array([move.x, move.y, move.z])

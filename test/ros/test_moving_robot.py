@@ -132,6 +132,9 @@ def test_a_frame_that_never_comes_is_not_waited_for_though_another_is_there(ros:
         assert waited == [True] * 5 + [False] * 15
         assert "where up is remains unknown: TF has no 'camera' in 'map'" in told[-1]
         assert "docs/robots.md" in told[-1]
+        for row in range(100):  # a source that names another frame in each message
+            transforms.rotation(f"camera{row}", "imu", BASE)
+        assert set(transforms._patience) <= {"base_footprint", "map"}
     finally:
         transforms.close()
         world.close()
