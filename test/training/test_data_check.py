@@ -57,6 +57,10 @@ def test_check_says_what_each_file_is(
     }
     for path, kind in kinds.items():
         assert check_file(path).kind.startswith(kind)
+    facts = check_file(mocap_file).facts
+    assert (
+        facts["splits"] == "train (5), test (2), val (2)" and facts["licences"] == "not stated (9)"
+    )
 
 
 def test_check_names_the_clip_of_a_broken_row_of_motion_capture(

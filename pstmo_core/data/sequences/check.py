@@ -137,12 +137,14 @@ def _check_wild(path: Path, content: dict[str, Any]) -> FileReport:
     return report
 
 
-def _check_mocap(path: Path, _: dict[str, Any]) -> FileReport:
+def _check_mocap(path: Path, content: dict[str, Any]) -> FileReport:
     mocap = load_mocap(path)
     facts = {
         "clips": str(len(mocap.clip)),
         "actions": _counted(mocap.action.tolist()),
         "quality": _counted(mocap.quality.tolist()),
+        "splits": _counted(map(str, content["split"])),
+        "licences": _counted(name or "not stated" for name in mocap.licence.tolist()),
         "frames": _frames(len(mocap.positions), mocap.fps),
     }
     return FileReport(path, "motion capture on the 17 joints (docs/data.md)", facts)
