@@ -184,7 +184,7 @@ def test_refine_training_lowers_the_error_and_its_weights_serve_evaluation(
 
 
 def test_what_does_not_fit_is_said_before_training(
-    h36m: DatasetConfig, three: DatasetConfig, tmp_path: Path
+    h36m: DatasetConfig, three: DatasetConfig, mocap_file: Path, tmp_path: Path
 ) -> None:
     config = run_of(h36m, tmp_path / "run")
     wrong = dataclasses.replace(config, model=dataclasses.replace(TINY, step=0.04))
@@ -195,6 +195,9 @@ def test_what_does_not_fit_is_said_before_training(
         Trainer(dataclasses.replace(config, dataset=three, model=person))
     with pytest.raises(ConfigError, match="stage=refine needs lifting weights"):
         Trainer(dataclasses.replace(config, stage="refine"))
+    unread = run_of(DatasetConfig("mocap"), tmp_path / "run", without_licences=("CC BY",))
+    with pytest.raises(ConfigError, match="leave without_licences empty"):
+        Trainer(dataclasses.replace(unread, mocap=str(mocap_file)))
     with pytest.raises(ConfigError, match="leave dataset.kind empty"):
         Trainer(dataclasses.replace(config, stage="live"))
     with pytest.raises(ConfigError, match="batch is 9999"):
