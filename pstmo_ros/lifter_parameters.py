@@ -19,7 +19,9 @@ class LifterParameters:
     """Model, topics and start of the lifter node."""
 
     model: str = setting(
-        "", "Path of the ONNX model; empty means the shipped one.", change=UNCONFIGURED
+        "",
+        "Path of the ONNX model, or a shipped one: stmo_27 (the default) or stmo_live.",
+        change=UNCONFIGURED,
     )
     backend: str = setting(
         "auto",

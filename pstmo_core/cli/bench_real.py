@@ -49,7 +49,7 @@ def real(
 
     \b
     pstmo bench real RECORDINGS --look-ahead 0
-    pstmo bench real RECORDINGS --look-ahead 0,4,13 --model pstmo_core/weights/stmo_live.onnx
+    pstmo bench real RECORDINGS --look-ahead 0,4,13 --model stmo_live
 
     Each detector's recorded keypoints are lifted as the node would, and stand beside the
     detector's own 3D where it has one. scripts/make_reference.py makes such recordings from any

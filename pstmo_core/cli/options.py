@@ -9,7 +9,11 @@ import typer
 from pstmo_core.settings import declaration, limits
 
 Model = Annotated[
-    str, typer.Option(metavar="FILE", help="An ONNX file; the shipped network by default.")
+    str,
+    typer.Option(
+        metavar="FILE",
+        help="An ONNX file, or stmo_27 (the default) or stmo_live, which are shipped.",
+    ),
 ]
 Fps = Annotated[
     float | None, typer.Option(help="Frame rate, where the input has none; folders need it.")

@@ -128,7 +128,7 @@ def _stamps(
         if not (seconds < LARGEST_STAMP).all():
             raise ClipError(f"the last frame has the number {numbers[-1]}: {PAGE}")
     else:
-        raise ClipError("has no time stamps: give the frame rate (fps)")
+        raise ClipError("has no time stamps: give the frame rate (fps), as --fps 30 for commands")
     return np.rint(seconds * 1e9).astype(np.int64), note
 
 
@@ -152,7 +152,10 @@ def _ids(fields: Mapping[str, np.ndarray], people: int) -> tuple[str, ...]:
 
 def _count(name: str, fields: Mapping[str, np.ndarray]) -> int:
     if name not in fields:
-        raise ClipError(f"does not say the image's {name}: give the image size (width and height)")
+        raise ClipError(
+            f"does not say the image's {name}: give the image size (width and height), as "
+            "--size 1280 720 for commands"
+        )
     value = _scalar(name, fields)
     if not (0 < value < _LARGEST_SIDE and value == int(value)):
         raise ClipError(

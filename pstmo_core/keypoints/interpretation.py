@@ -43,7 +43,7 @@ def to_pixels(points: np.ndarray, size: tuple[int, int] | None) -> tuple[np.ndar
     if size is None:
         raise InterpretationError(
             "has coordinates from 0 to 1, shares of the image: give the image size (width and "
-            "height)"
+            "height), as --size 1280 720 for commands"
         )
     note = f"coordinates from 0 to 1 were taken as shares of an image of {size[0]} x {size[1]}"
     return points * np.array(size, points.dtype), f"{note} pixels"

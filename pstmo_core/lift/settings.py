@@ -12,7 +12,7 @@ from pstmo_core.detection.options import DEFAULT_KIND, DetectorOptions
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
-from pstmo_core.runtime import shipped_model
+from pstmo_core.runtime import find_model
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.look_ahead import look_ahead_for_recordings
@@ -130,7 +130,7 @@ class LiftSettings:
 
     def of_output(self) -> dict[str, Any]:
         """Return, as JSON has it, what decides on the outputs."""
-        model = self.model or str(shipped_model())
+        model = str(find_model(self.model))
         detector = dataclasses.asdict(self.detector_options.for_recordings(self.detector))
         shown = {"model": model, "threads": None, "detector_options": detector}
         return _recorded(dataclasses.asdict(self) | shown)

@@ -19,11 +19,13 @@ from pstmo_core.runtime.live.base import LiveRuntime
 __all__ = [
     "BACKENDS",
     "PRECISIONS",
+    "SHIPPED",
     "AnyRuntime",
     "BackendUnavailable",
     "LiveRuntime",
     "Runtime",
     "RuntimeLoadError",
+    "find_model",
     "load_runtime",
     "load_window_runtime",
     "shipped_model",
@@ -43,13 +45,24 @@ _LIVE_MODULES = {
     "torch": "pstmo_core.runtime.live.torch",
 }
 
+#: The networks that come with this package; the first is the default.
+SHIPPED = ("stmo_27", "stmo_live")
+
 #: A loaded network of either kind.
 AnyRuntime = Runtime | LiveRuntime
 
 
-def shipped_model() -> Path:
-    """Return the path of the ONNX file that comes with this package."""
-    return Path(str(files("pstmo_core") / "weights" / "stmo_27.onnx"))
+def shipped_model(name: str = SHIPPED[0]) -> Path:
+    """Return the path of an ONNX file that comes with this package."""
+    return Path(str(files("pstmo_core") / "weights" / f"{name}.onnx"))
+
+
+def find_model(path: Path | str | None) -> Path:
+    """Return the path of an ONNX file: a shipped one by its name, the default one without any."""
+    if not path:
+        return shipped_model()
+    found = Path(path).expanduser()
+    return shipped_model(str(path)) if str(path) in SHIPPED and not found.exists() else found
 
 
 def load_runtime(
@@ -61,7 +74,8 @@ def load_runtime(
     """Load a network; without a path, the shipped one.
 
     Args:
-        path: an ONNX file of `pstmo export`; for torch, its weights lie beside it or are the path.
+        path: an ONNX file of `pstmo export`, or the name of a shipped one: "stmo_27" (windows) or
+            "stmo_live" (streams). For torch, its weights lie beside it or are the path.
             The file says whether it holds a network that lifts windows (STMO, a `Runtime`) or
             streams (STMO-Live, a `LiveRuntime`).
         threads: CPU threads of the network; more than one help little and can hurt a lot.
@@ -76,7 +90,7 @@ def load_runtime(
     """
     _require("backend", backend, ("auto", *BACKENDS))
     _require("precision", precision, PRECISIONS)
-    path = Path(path).expanduser() if path else shipped_model()
+    path = find_model(path)
     modules = _LIVE_MODULES if holds_live(path) else _MODULES
     passed_over: list[str] = []
     for name in BACKENDS if backend == "auto" else (backend,):

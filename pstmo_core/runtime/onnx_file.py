@@ -59,8 +59,8 @@ def read_network(
         )
     if not path.is_file():
         raise RuntimeLoadError(
-            f"{path}: no such model file; give the path of an ONNX file written by "
-            "'pstmo export', or leave it empty for the shipped model"
+            f"{path}: no such model file; give the path of an ONNX file written by 'pstmo export', "
+            "the name of a shipped network (stmo_27, stmo_live), or nothing for the default"
         )
     if (size := path.stat().st_size) > LARGEST_MODEL:
         raise RuntimeLoadError(

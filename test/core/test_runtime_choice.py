@@ -19,9 +19,12 @@ from pstmo_core.keypoints.clip import sample_path
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.runtime import (
     BACKENDS,
+    SHIPPED,
     BackendUnavailable,
+    LiveRuntime,
     Runtime,
     RuntimeLoadError,
+    find_model,
     load_runtime,
     shipped_model,
 )
@@ -244,3 +247,16 @@ def test_lifting_a_clip_needs_neither_torch_nor_onnx(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert output.exists() and "on ONNX Runtime" in result.stdout
+
+
+def test_shipped_networks_are_found_by_name_but_a_file_of_that_name_is_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_model("") == find_model(None) == find_model("stmo_27") == shipped_model()
+    assert isinstance(load_runtime("stmo_live", backend="onnxruntime"), LiveRuntime)
+    assert {find_model(name) for name in SHIPPED} == set(shipped_model().parent.glob("stmo_*.onnx"))
+    (tmp_path / "stmo_live").write_bytes(shipped_model().read_bytes())
+    assert find_model("stmo_live") == Path("stmo_live")
+    with pytest.raises(RuntimeLoadError, match="the name of a shipped network"):
+        load_runtime("stmo_81")
