@@ -21,7 +21,14 @@ from pstmo_core.robot.merging import MOST_PEOPLE, Merged, Merger, Sighting
 from pstmo_core.robot.velocity import Velocities
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
-from pstmo_ros.conversions import LONGEST_ID, SKELETON_LAYOUT, floats, joints_of, stamp_ns
+from pstmo_ros.conversions import (
+    LONGEST_ID,
+    SKELETON_LAYOUT,
+    floats,
+    joints_of,
+    stamp_ns,
+    time_message,
+)
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
@@ -111,8 +118,10 @@ class PeopleMerger(Node):
         sightings = self._sightings(camera, stamp, message.people)
         people = self._merger.take(camera, stamp, sightings)
         positions = np.array([p.position for p in people]).reshape(-1, 3)
-        velocities = self._velocities.update(tuple(p.name for p in people), stamp, positions)
-        self._publish(message.header, people, velocities)
+        newest = self._merger.newest
+        velocities = self._velocities.update(tuple(p.name for p in people), newest, positions)
+        header = Header(stamp=time_message(newest), frame_id=frame_id)
+        self._publish(header, people, velocities)
 
     def _compare_clocks(self, camera: str, stamp: int, now: float) -> None:
         for other, (heard, at) in self._stamps.items():

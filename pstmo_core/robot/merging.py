@@ -13,8 +13,8 @@ import numpy as np
 
 #: People that are known at once, and of a camera's message: matching costs the product.
 MOST_PEOPLE = 64
-#: Seconds for which what a camera told of a person counts.
-_FRESH = 0.3
+#: Seconds for which what a camera told of a person counts, and by how much it may be behind others.
+_FRESH, _MOST_BEHIND = 0.3, 1.0
 #: Seconds for which a person whom no camera sees is expected back.
 _MEMORY = 2.0
 #: Farther than this nobody is the same person, metres; nor beyond this many deviations.
@@ -93,17 +93,27 @@ class Merger:
         self._most = people
         self._people: list[_Person] = []
         self._given = 0
+        self.newest = 0
+        """Nanoseconds, the newest stamp of all cameras."""
+        self._behind: dict[str, float] = {}
+        """Seconds by which the last frame of each camera was older."""
 
     def take(self, camera: str, stamp: int, sightings: list[Sighting]) -> list[Merged]:
-        """Take in a camera's frame and return everybody at its stamp."""
+        """Take in a camera's frame and return everybody at the newest stamp.
+
+        A camera whose frames take longer than the others' tells of an earlier moment.
+        """
         self._forget(stamp)
+        self._behind[camera] = min((self.newest - stamp) / 1e9, _MOST_BEHIND)
         self._match(camera, stamp, sightings)
-        return [self._fuse(person, stamp) for person in self._people if _fresh(person, stamp)]
+        there = [p for p in self._people if self._fresh(p, self.newest)]
+        return [self._fuse(person, self.newest) for person in there]
 
     def _forget(self, stamp: int) -> None:
-        if any(person.stamp - stamp > _MEMORY * 1e9 for person in self._people):
-            self._people = []  # time jumped back
-        self._people = [p for p in self._people if stamp - p.stamp <= _MEMORY * 1e9]
+        if self.newest - stamp > _MEMORY * 1e9:
+            self._people, self.newest = [], stamp  # time jumped back
+        self.newest = max(self.newest, stamp)
+        self._people = [p for p in self._people if self.newest - p.stamp <= _MEMORY * 1e9]
 
     def _match(self, camera: str, stamp: int, sightings: list[Sighting]) -> None:
         """Bind sightings to people: known ids first, then the nearest pairs, then new people."""
@@ -152,10 +162,17 @@ class Merger:
             )
             person.position, person.stamp = position, sighting.stamp
 
+    def _fresh(self, person: _Person, stamp: int) -> dict[str, Sighting]:
+        """Return what the cameras that see a person told."""
+        return {
+            camera: sighting
+            for camera, sighting in person.sightings.items()
+            if _age(sighting, stamp) <= _FRESH + self._behind[camera]
+        }
+
     def _fuse(self, person: _Person, stamp: int) -> Merged:
         """Weigh a person's fresh sightings by covariance, each carried on to a stamp."""
-        fresh = {c: s for c, s in person.sightings.items() if _age(s, stamp) <= _FRESH}
-        fresh = fresh or person.sightings
+        fresh = self._fresh(person, stamp) or person.sightings
         weights: np.ndarray = np.zeros((3, 3))
         positions, joints = np.zeros(3), np.zeros((17, 3))
         trust, total = np.zeros(17), 0.0
@@ -182,10 +199,6 @@ class Merger:
 
 def _age(sighting: Sighting, stamp: int) -> float:
     return max(0.0, (stamp - sighting.stamp) / 1e9)
-
-
-def _fresh(person: _Person, stamp: int) -> bool:
-    return any(_age(s, stamp) <= _FRESH for s in person.sightings.values())
 
 
 def _sees(person: _Person, camera: str, stamp: int) -> bool:

@@ -29,7 +29,7 @@ class Velocities:
 
         Args:
             ids: P ids.
-            stamp: nanoseconds.
+            stamp: nanoseconds; the same as before changes nothing.
             positions: (P, 3) metres in a fixed frame, or (P, ...) of anything else that moves with
                 a person, such as joints or angles; NaN where not known.
             frame: name of the fixed frame; in another one everybody starts without a velocity.
@@ -50,6 +50,9 @@ class Velocities:
         """Advance a person's constant-velocity (alpha-beta) filter."""
         before = self._known.pop(name, None)
         passed = 0.0 if before is None else (stamp - before[0]) / 1e9
+        if before is not None and not passed:
+            self._known[name] = before
+            return before[2] if before[3] >= TIME else np.full(position.shape, np.nan)
         if before is None or not 0 < passed <= _GAP:
             if len(self._known) >= self._people:
                 self._known.pop(next(iter(self._known)))

@@ -103,3 +103,17 @@ def test_fused_positions_are_surer_but_not_twice_as_sure() -> None:
     (person,) = merger.take("b", 0, [sighting(0, "q1", (0.1, 0, 1))])
     np.testing.assert_allclose(person.position, (0.05, 0, 1), atol=1e-9)
     assert 0.004 < person.covariance[0, 0] < 0.01
+
+
+def test_whom_only_a_slow_camera_sees_is_there_in_every_answer() -> None:
+    merger, behind = Merger(), 0.4
+    counts = []
+    for row in range(30):
+        for camera, late, x in (("fast", 0.0, 0.0), ("slow", behind, 3.0)):
+            stamp = round((10 + row / FPS - late) * 1e9)
+            seen = Sighting(
+                stamp, "p1", np.array([x, 0.0, 1.0]), 0.01 * np.eye(3), np.zeros((17, 3)),
+                np.ones(17),
+            )  # fmt: skip
+            counts.append(len(merger.take(camera, stamp, [seen])))
+    assert set(counts[1:]) == {2}

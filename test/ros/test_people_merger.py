@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 
 from pstmo_core.errors import ConfigError
 from pstmo_ros import people_merger
-from pstmo_ros.conversions import floats, time_message
+from pstmo_ros.conversions import floats, stamp_ns, time_message
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.people_merger import PeopleMerger
 
@@ -87,6 +87,23 @@ def test_one_person_before_two_cameras_is_told_once_and_of_both(lifters: Lifters
     assert both.root.x == pytest.approx(1.1, abs=0.02)
     assert both.root_source == Skeleton3D.ROOT_EXTERNAL
     assert lifters.merger.drops.counts["no_root"] == 2
+
+
+@pytest.mark.parametrize("behind", [0.0, 0.06, 0.5])
+def test_two_cameras_of_one_moment_or_one_of_them_late_tell_of_a_steady_motion(
+    lifters: Lifters, behind: float
+) -> None:
+    """Cameras that are triggered together have the same stamps; a slower detector is behind."""
+    for row in range(30):
+        for camera, at in (("one", 100 + row / 30), ("two", 100 + row / 30 - behind)):
+            before = len(lifters.merged)
+            lifters.say(camera, at, 1.0 + 0.6 * (at - 100))
+            lifters.spin_until(lambda before=before: len(lifters.merged) > before)
+    stamps = [stamp_ns(message.header.stamp) for message in lifters.merged]
+    assert (np.diff(stamps) >= 0).all()
+    (person,) = lifters.merged[-1].people
+    assert person.velocity.x == pytest.approx(0.6, abs=0.1)
+    assert person.root.x == pytest.approx(1.0 + 0.6 * 29 / 30, abs=0.03)
 
 
 def test_a_camera_in_another_frame_is_left_out_and_told(lifters: Lifters) -> None:
