@@ -17,7 +17,7 @@ from pstmo_core.streaming.config import StreamConfig
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        help="Videos, folders of images, keypoint files of any format in docs/formats.md, "
+        help="Videos, images, folders of images, keypoint files of any format in docs/formats.md, "
         "rosbag2 bags (sqlite3, mcap), or a camera: its number, device file or address.",
         metavar="INPUT...",
     ),
@@ -38,7 +38,10 @@ Formats = Annotated[
     ),
 ]
 Overlay = Annotated[
-    bool, typer.Option("--overlay", help="Also write an mp4: images, keypoints, skeletons.")
+    bool,
+    typer.Option(
+        "--overlay", help="Also write an mp4 (of an image, a png): images, keypoints, skeletons."
+    ),
 ]
 Detector = Annotated[
     str,

@@ -26,7 +26,7 @@ except ImportError as error:
         f"pictures and videos need imageio and tqdm: {how_to_install('media')}"
     ) from error
 
-__all__ = ["RenderError", "render_animation", "render_clip", "render_video"]
+__all__ = ["RenderError", "render_animation", "render_clip", "render_picture", "render_video"]
 
 _ANIMATION_RATE, _ANIMATION_WIDTH = 15.0, 900  # images per second, pixels
 
@@ -79,6 +79,24 @@ def render_video(
         RenderError, OSError: as of `render_clip`.
     """
     _write_video(Path(path), DrawnClip.of(clip, joints), None, images)
+
+
+def render_picture(
+    clip: Clip, joints: np.ndarray, path: Path | str, images: Iterable[np.ndarray] | None = None
+) -> None:
+    """Write the first frame of the video as a png.
+
+    Args:
+        clip: as of `render_video`.
+        joints: as of `render_video`.
+        path: of a png.
+        images: as of `render_video`.
+
+    Raises:
+        RenderError, OSError: as of `render_clip`.
+    """
+    photo = None if images is None else next(iter(images))
+    imageio.imwrite(path, video_frame(DrawnClip.of(clip, joints), 0, None, photo)[..., ::-1])
 
 
 def render_animation(

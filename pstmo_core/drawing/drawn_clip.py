@@ -140,11 +140,14 @@ def _farthest(slots: np.ndarray) -> float:
 def _floor_shift(joints: np.ndarray) -> np.ndarray:
     """Return the shift (P, 1, 3) that puts the lowest ankle of each person (P, 17, 3) on the floor.
 
-    Where no ankle is known, the pelvis stays at the height of one who stands.
+    Of those who lie with raised feet, another joint lies on it. Where no ankle is known, the pelvis
+    stays at the height of one who stands.
     """
     ankles = joints[:, [JOINT_NAMES.index("lankle"), JOINT_NAMES.index("rankle")], 1]
     lowest = np.where(np.isfinite(ankles), ankles, -np.inf).max(-1)
     lowest = np.where(np.isfinite(lowest), lowest, joints[:, ROOT, 1] + _FLOOR - _ANKLE)
+    anything = np.where(np.isfinite(joints[..., 1]), joints[..., 1], -np.inf).max(-1)
+    lowest = np.maximum(lowest, anything - _ANKLE)
     shift = np.zeros((len(joints), 1, 3))
     shift[:, 0, 1] = _FLOOR - _ANKLE - lowest
     return shift

@@ -1,4 +1,4 @@
-"""Recognises the kind of an input: keypoints, a video, a camera, a folder of images or a bag."""
+"""Recognises the kind of an input: keypoints, a video, a camera, images or a bag."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.formats.openpose import SUFFIX as OPENPOSE
 from pstmo_core.keypoints.formats.reading import FOLDER_SUFFIXES, PAGE, table_like
 
-KEYPOINTS, VIDEO, CAMERA, FOLDER, BAG = "keypoints", "video", "camera", "folder", "bag"
+KEYPOINTS, VIDEO, CAMERA, BAG = "keypoints", "video", "camera", "bag"
+FOLDER, IMAGE = "folder", "image"
 #: Kinds that hold nothing but images.
-WITH_IMAGES = (VIDEO, CAMERA, FOLDER)
+WITH_IMAGES = (VIDEO, CAMERA, FOLDER, IMAGE)
 #: Suffixes of images.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _KEYPOINTS = (".npz", ".json", ".csv", ".tsv", ".jsonl", ".ndjson", ".npy")
-#: How files begin: npz, gzip, npy; mcap, SQLite; Matroska, Ogg, Flash.
+#: How files begin: npz, gzip, npy; mcap, SQLite; Matroska, Ogg, Flash, GIF.
 _SIGNS = {
     b"PK\x03\x04": KEYPOINTS, b"\x1f\x8b": KEYPOINTS, b"\x93NUMPY": KEYPOINTS,
     b"\x89MCAP0": BAG, b"SQLite format 3\0": BAG,
-    b"\x1aE\xdf\xa3": VIDEO, b"OggS": VIDEO, b"FLV\x01": VIDEO,
+    b"\x1aE\xdf\xa3": VIDEO, b"OggS": VIDEO, b"FLV\x01": VIDEO, b"GIF8": VIDEO,
 }  # fmt: skip
 #: Bytes of a file that are looked at to tell what it is.
 _BEGINNING = 1 << 16
 _BAGS = (".mcap", ".db3")
 _VIDEOS = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".ogv",
+    ".gif",
 )  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def without_password(source: str) -> str:
 
 
 def kind_of(source: str) -> str:
-    """Say what an input is: keypoints, video, camera, folder or bag.
+    """Say what an input is: keypoints, video, camera, folder of images, image or bag.
 
     Raises:
         SourceError: if it is missing, empty or of no known kind.
@@ -100,9 +102,9 @@ def _kind_of_content(path: Path, data: bytes) -> str:
     if suffix in (".h5", ".slp", ".pkl", ".pt"):
         raise SourceError(f"{path}: {suffix} files are not read, export CSV or JSON; {PAGE}")
     if suffix in IMAGE_SUFFIXES:
-        raise SourceError(f"{path}: is a single image; give the folder in which it lies, and --fps")
+        return IMAGE
     known = ", ".join((*_KEYPOINTS, *_BAGS, *_VIDEOS))
     raise SourceError(
-        f"{path}: is of no known kind; lifted are files that end in {known}, folders of images, "
-        f"bags, numbers of cameras and addresses of streams; {PAGE}"
+        f"{path}: is of no known kind; lifted are files that end in {known}, images, folders "
+        f"of them, bags, numbers of cameras and addresses of streams; {PAGE}"
     )

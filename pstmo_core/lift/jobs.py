@@ -27,7 +27,7 @@ from pstmo_core.lift.crowd import people_at_once
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
 from pstmo_core.lift.ledger import Ledger
 from pstmo_core.lift.opening import Progress, open_source
-from pstmo_core.lift.plan import OVERLAY, Job, LiftError
+from pstmo_core.lift.plan import Job, LiftError
 from pstmo_core.lift.recording import Recording
 from pstmo_core.lift.settings import MOST_PEOPLE, LiftSettings
 from pstmo_core.lift.skeleton_bags import write_bag
@@ -261,7 +261,7 @@ def write_outputs(
         from pstmo_core.lift.overlay import write_overlay
 
         again = None if images is None or images.live else images
-        paths += write_overlay(job.beside(OVERLAY), recording.clip, lifted, again)
+        paths += write_overlay(job.overlay, recording.clip, lifted, again)
     return paths
 
 

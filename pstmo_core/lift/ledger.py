@@ -11,7 +11,7 @@ from typing import Any
 from pstmo_core.atomic_files import OutputError, check_output, write_text
 from pstmo_core.lift.input_kinds import without_password
 from pstmo_core.lift.outputs import is_output
-from pstmo_core.lift.plan import KEYPOINTS, LEDGER, OVERLAY
+from pstmo_core.lift.plan import KEYPOINTS, LEDGER, OVERLAYS
 from pstmo_core.lift.settings import BAGS, FORMATS, LiftSettings
 from pstmo_core.lift.skeleton_bags import is_skeleton_bag
 
@@ -118,7 +118,7 @@ class Ledger:
             return False
         own = self.base.name
         ends = [suffix for suffix, name in FORMATS.items() if name not in BAGS]
-        names = {own, *(own + end for end in (*ends, LEDGER, OVERLAY, KEYPOINTS))}
+        names = {own, *(own + end for end in (*ends, LEDGER, *OVERLAYS, KEYPOINTS))}
         return file.name in names or (file.name.startswith(f"{own}.") and file.suffix == ".bvh")
 
     def _is_ledger(self) -> bool:

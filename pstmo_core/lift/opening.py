@@ -49,6 +49,10 @@ def _folder(source: str, settings: LiftSettings) -> Images:
     return sources.folder_images(Path(source), settings.fps)
 
 
+def _image(source: str, settings: LiftSettings) -> Images:
+    return sources.still_image(Path(source))
+
+
 def _camera(source: str, settings: LiftSettings) -> Images:
     return sources.camera_images(
         int(source) if source.isdecimal() else source, time.time_ns, settings.images
@@ -70,6 +74,7 @@ _OPEN: dict[str, Callable[[str, LiftSettings], Images | Keypoints]] = {
     input_kinds.KEYPOINTS: _keypoint_file,
     input_kinds.VIDEO: _video,
     input_kinds.FOLDER: _folder,
+    input_kinds.IMAGE: _image,
     input_kinds.CAMERA: _camera,
     input_kinds.BAG: _bag,
 }

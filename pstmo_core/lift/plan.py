@@ -17,7 +17,9 @@ from pstmo_core.lift.skeleton_bags import is_skeleton_bag
 #: Bytes of a file's name, which most file systems allow.
 LONGEST_NAME = 255
 #: What is written beside the formats; of keypoints, where they are found in images.
-LEDGER, OVERLAY, KEYPOINTS = ".lift.json", ".overlay.mp4", ".keypoints.npz"
+LEDGER, KEYPOINTS = ".lift.json", ".keypoints.npz"
+#: Of a video, and of a single image.
+OVERLAYS = (".overlay.mp4", ".overlay.png")
 
 
 class LiftError(PstmoError):
@@ -44,13 +46,18 @@ class Job:
         base = Path(self.base)
         return base.with_name(base.name + end)
 
+    @property
+    def overlay(self) -> Path:
+        """Path of the overlay: a video, or of a single image a picture."""
+        return self.beside(OVERLAYS[self.kind == input_kinds.IMAGE])
+
     def outputs(self, formats: Iterable[str], overlay: bool = False) -> list[Path]:
         """Return all that may be written, with BVH as of one person."""
         ends = [suffix for suffix, name in FORMATS.items() if name in set(formats) - BAGS]
-        ends += [OVERLAY] if overlay else []
         ends += [KEYPOINTS] if self.kind in input_kinds.WITH_IMAGES else []
         bag = [Path(self.base)] if BAGS & set(formats) else []
-        return [*map(self.beside, [*ends, LEDGER]), *bag]
+        drawn = [self.overlay] if overlay else []
+        return [*map(self.beside, [*ends, LEDGER]), *drawn, *bag]
 
 
 def plan(inputs: list[str], output: Path, formats: list[str]) -> tuple[list[Job], tuple[str, ...]]:

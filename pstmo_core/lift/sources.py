@@ -1,4 +1,4 @@
-"""The images of an input, one after the other: of a folder, a video or a camera."""
+"""The images of an input, one after the other: of a file, a folder, a video or a camera."""
 
 from __future__ import annotations
 
@@ -93,8 +93,16 @@ def folder_images(folder: Path, fps: float | None) -> Images:
     """
     if fps is None:
         raise SourceError(f"{folder}: images do not say when they were taken, give --fps")
+    return _images_of(image_files(folder), fps)
+
+
+def still_image(path: Path) -> Images:
+    """Return a single image as a recording of one frame."""
+    return _images_of([path], _USUAL_RATE)
+
+
+def _images_of(files: list[Path], fps: float) -> Images:
     _opencv()
-    files = image_files(folder)
     faults = Counter[str]()
 
     def frames() -> Iterator[Frame]:

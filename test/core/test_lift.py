@@ -236,7 +236,7 @@ def test_without_calibration_nobody_has_a_place(
         ("empty.mp4", b"", "the file is empty"),
         ("noise.mp4", b"noise" * 100, "no video that can be decoded"),
         ("text.txt", b"words", "of no known kind"),
-        ("photo.png", b"\x89PNG", "a single image; give the folder"),
+        ("photo.png", b"\x89PNG", "no image in it can be decoded"),
         ("clip.npz", b"noise", "not an npz file"),
         ("folder", None, "neither images"),
     ],

@@ -141,6 +141,26 @@ def test_a_folder_of_images_is_a_video(
     assert code == 0 and "1 image left out: frame5.png is not a readable image" in out
 
 
+def test_a_single_image_is_lifted_and_drawn_and_an_animated_gif_is_a_video(
+    filmed: Film, detector: TruthDetector, tmp_path: Path, pstmo: Command
+) -> None:
+    cv2.imwrite(str(tmp_path / "photo.JPG"), filmed[0][0])
+    imageio.mimwrite(
+        tmp_path / "film.gif", [image[..., ::-1] for image in filmed[0][:8]], duration=100
+    )
+    given = (tmp_path / "photo.JPG", tmp_path / "film.gif")
+    code, _, err = pstmo("lift", *given, "-o", tmp_path / "out", "--format", "npz", "--overlay")
+    assert code == 0, err
+    with np.load(tmp_path / "out" / "photo.npz") as photo:
+        assert photo["joints"].shape == (1, 2, 17, 3) and np.isfinite(photo["joints"]).all()
+    with np.load(tmp_path / "out" / "film.npz") as video:
+        assert len(video["joints"]) == 8
+    assert (cv2.imread(str(tmp_path / "out" / "photo.overlay.png")) > 128).any()
+    assert (tmp_path / "out" / "film.overlay.mp4").exists()
+    code, out, err = pstmo("lift", *given, "-o", tmp_path / "out", "--format", "npz", "--overlay")
+    assert code == 0 and "wrote" not in out, err
+
+
 def test_a_folder_named_by_a_number_is_no_camera(
     filmed: Film,
     detector: TruthDetector,

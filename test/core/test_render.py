@@ -104,6 +104,12 @@ def test_skeletons_stand_on_the_floor_side_by_side_in_the_images_order(
     assert (np.diff(drawn.slots[in_image]) > 0.5).all()
 
 
+def test_who_lies_with_raised_feet_lies_on_the_floor(joints: np.ndarray) -> None:
+    upside_down = -joints[0, :1]
+    lowest = (upside_down + drawn_clip._floor_shift(upside_down))[..., 1].max()
+    assert lowest == pytest.approx(drawn_clip._FLOOR)
+
+
 def test_the_turned_view_shows_what_the_camera_cannot_see() -> None:
     ahead = np.array([0.0, 0.0, 1.0])  # one metre further from the camera
     size = (200, 200)
