@@ -18,6 +18,7 @@ from pstmo_core.detection.options import AUTO, REFINERS
 from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.keypoints.layouts import layout_name
 from pstmo_core.lift.input_kinds import KEYPOINTS, VIDEO, kind_of
+from pstmo_core.runtime import SHIPPED
 from pstmo_core.settings import is_allowed, rule
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.camera_parameters import CameraParameters
@@ -58,8 +59,8 @@ _CALLED = {
     "width": ("image_width", "clip_width"),
 }  # fmt: skip
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
-#: What `pose_model` may be besides a path.
-POSE_MODELS = (*filter(None, AUTO), *REFINERS)
+#: What these arguments may be besides a path.
+_NAMES = {"model": SHIPPED, "pose_model": (*filter(None, AUTO), *REFINERS)}
 _EMPTY = "Empty: as the parameter file says."
 
 
@@ -100,7 +101,7 @@ def check(given: Mapping[str, str]) -> None:
     for name in ("model", "pose_model", "person_model", "calibration"):
         path = given.get(name, "").removeprefix("file://")
         if path:
-            check_file(name, path, POSE_MODELS if name == "pose_model" else ())
+            check_file(name, path, _NAMES.get(name, ()))
     for name in ("layout", "clip_layout"):
         if layout := given.get(name, ""):
             layout_name(layout)

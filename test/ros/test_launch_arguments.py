@@ -75,6 +75,11 @@ def test_names_that_tables_share_mean_the_same() -> None:
             "thundre",
             "check the path, or give auto, lightning, lightning-twice, thunder or thunder-twice",
         ),
+        (
+            "model",
+            "stmo_81",
+            "model:=stmo_81 names no file: check the path, or give stmo_27",
+        ),
         ("calibration", "absent.yaml", "calibration:=absent.yaml names no file"),
     ],
 )
@@ -83,6 +88,10 @@ def test_a_wrong_value_is_refused_with_what_would_be_right(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         launch_arguments.check({name: value})
+
+
+def test_networks_that_are_shipped_are_named() -> None:
+    launch_arguments.check({"model": "stmo_live", "pose_model": "thunder"})
 
 
 def test_slips_of_the_pen_are_noticed_and_foreign_names_are_not() -> None:
