@@ -111,10 +111,13 @@ def lift(
 
     Raises:
         ConfigError: if the window has no frame with this look-ahead.
-        DatasetError: if the network's encoding or the refine module does not suit the data.
+        DatasetError: if the network's encoding or the refine module does not suit the data, or no
+            frame is valid.
     """
     if protocol.tds < 1:
         raise ConfigError("tds is not given: name the frames between neighbours in a window")
+    if not data.valid.any():
+        raise DatasetError("no frame of the data is valid: there is nothing to measure")
     data.check_encoding(network.config.encoding)
     if refine is not None:
         check_refinable(data)

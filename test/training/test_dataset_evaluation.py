@@ -221,6 +221,13 @@ def test_the_downsampling_follows_from_the_networks_step(
     assert report["protocol"]["tds"] == 2
 
 
+def test_data_without_a_valid_frame_are_refused(h36m: PoseDataset) -> None:
+    nothing = tuple(dataclasses.replace(s, valid=np.zeros(len(s), bool)) for s in h36m)
+    empty = dataclasses.replace(h36m, sequences=nothing)
+    with pytest.raises(DatasetError, match="there is nothing to measure"):
+        evaluate_dataset(Oracle(h36m), empty, EvaluationProtocol(tds=1))
+
+
 def test_a_look_ahead_beyond_the_window_is_refused(h36m: PoseDataset) -> None:
     with pytest.raises(ConfigError, match="look_ahead is 9, but the network's window has 9 frames"):
         evaluate_dataset(Oracle(h36m), h36m, EvaluationProtocol(tds=1, look_ahead=9))
