@@ -16,6 +16,7 @@ import torch
 import typer
 
 from pstmo_core.atomic_files import check_output
+from pstmo_core.cli.app import run_script
 from pstmo_core.model.checkpoints import load_lifter, save_weights
 
 
@@ -39,4 +40,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -17,6 +17,7 @@ import torch
 import typer
 
 from pstmo_core.atomic_files import check_output
+from pstmo_core.cli.app import run_script
 from pstmo_core.model.checkpoints import load_weights, save_weights
 from pstmo_core.model.conditioning import fold_constants
 from pstmo_core.training.config import load_run_config
@@ -45,4 +46,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

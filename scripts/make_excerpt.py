@@ -16,6 +16,7 @@ import numpy as np
 import typer
 
 from pstmo_core.atomic_files import atomic_file, check_output
+from pstmo_core.cli.app import run_script
 
 REPOSITORY = Path(__file__).parents[1]
 #: File -> beginnings of the clips' names, and frames of each.
@@ -68,4 +69,4 @@ def write(mocap: Path, output: Path, clips: tuple[str, ...], frames: int) -> Non
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

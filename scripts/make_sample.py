@@ -17,6 +17,7 @@ import torch
 import typer
 
 from pstmo_core.atomic_files import atomic_file
+from pstmo_core.cli.app import run_script
 from pstmo_core.data.motion import detector_noise
 from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.mocap import load_mocap
@@ -95,4 +96,4 @@ def _people(mocap: Path) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

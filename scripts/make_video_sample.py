@@ -19,6 +19,7 @@ import imageio_ffmpeg
 import typer
 
 from pstmo_core.atomic_files import atomic_file, check_output
+from pstmo_core.cli.app import run_script
 
 VIDEO = "Sports2D/Demo/demo.mp4"
 FRAMES = (54, 160)
@@ -58,4 +59,4 @@ def _command(original: str, output: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

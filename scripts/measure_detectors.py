@@ -26,6 +26,7 @@ from pstmo_core.bench.machine import describe_machine, machine
 from pstmo_core.bench.real import lift, measure
 from pstmo_core.bench.real_recordings import JUDGED, PROJECTED, View, judged, load_view
 from pstmo_core.bench.report import table, write_report
+from pstmo_core.cli.app import run_script
 from pstmo_core.detection import DetectorOptions, load_detector
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.runtime import load_runtime
@@ -164,4 +165,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from pstmo_core.bench.machine import machine
 from pstmo_core.bench.real_recordings import judged
 from pstmo_core.bench.report import table, write_report
+from pstmo_core.cli.app import run_script
 from pstmo_core.detection import Detector, DetectorOptions, load_detector
 from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.renderer import Renderer
@@ -106,4 +107,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.room_scenes import Case, Scene, answers_to, load_clips, see
+from pstmo_core.cli.app import run_script
 from pstmo_core.room.floor import ANKLES
 from pstmo_core.room.foot_contact import FootContact
 from pstmo_core.runtime import load_runtime
@@ -145,4 +146,4 @@ def report(lines: list[str], clips: int, true_slide: float, counts: np.ndarray) 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.room_scenes import Case, answers_to, load_clips, see
+from pstmo_core.cli.app import run_script
 from pstmo_core.data.motion.bodies import STATURE
 from pstmo_core.runtime import load_runtime
 from pstmo_core.runtime.base import Runtime
@@ -149,4 +150,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -15,6 +15,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from pstmo_core.cli.app import run_script
 from pstmo_core.data.motion.detector_joints import derivation
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.skeleton import JOINT_NAMES
@@ -55,4 +56,4 @@ def main(mocap: Annotated[Path, typer.Option(help="The motion-capture file.")]) 
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

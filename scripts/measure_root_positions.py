@@ -17,6 +17,7 @@ import torch
 import typer
 
 from pstmo_core.atomic_files import write_text
+from pstmo_core.cli.app import run_script
 from pstmo_core.data.motion import detector_noise
 from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.mocap import load_mocap
@@ -115,4 +116,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.real import lift
 from pstmo_core.bench.real_recordings import JUDGED, PROJECTED, load_recordings
+from pstmo_core.cli.app import run_script
 from pstmo_core.data.motion.mocap import load_mocap, load_motion
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
@@ -173,4 +174,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

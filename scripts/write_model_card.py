@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from pstmo_core.atomic_files import write_text
+from pstmo_core.cli.app import run_script
 
 CARD = Path(__file__).parents[1] / "docs" / "model_card.md"
 _GRAVITY, _FAULTS = "clean, gravity known", "detector faults"
@@ -128,4 +129,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -93,6 +94,17 @@ def group(name: str, description: str) -> typer.Typer:
     commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=description)
     app.add_typer(commands, name=name)
     return commands
+
+
+def run_script(main: Callable[..., object]) -> None:
+    """Run a script's function with the arguments of the command line, as `pstmo` runs a command."""
+    script = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    script.command()(main)
+    try:
+        script()
+    except (PstmoError, OSError) as error:
+        report(error)
+        sys.exit(2)
 
 
 def require_training() -> None:

@@ -24,6 +24,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from pstmo_core.atomic_files import atomic_file
+from pstmo_core.cli.app import run_script
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.detection.crops import apply_maps, boxes_of, crop_maps
 from pstmo_core.skeleton import mirror_order
@@ -190,4 +191,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -148,6 +150,14 @@ def test_constants_of_trained_weights_are_folded(
     frames = make_source(config, torch.device("cpu")).draw(1, 8, slice(None)).frames
     with torch.no_grad():
         torch.testing.assert_close(folded(frames)[0], network.eval()(frames)[0], atol=1e-4, rtol=0)
+
+
+def test_what_is_wrong_ends_in_a_sentence(tmp_path: Path) -> None:
+    script = ROOT / "scripts" / "average_weights.py"
+    command = [sys.executable, str(script), "none.safetensors", "-o", "mean.safetensors"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == "error: none.safetensors: no such weight file\n"
 
 
 def test_weights_are_averaged(
