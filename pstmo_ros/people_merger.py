@@ -103,16 +103,19 @@ class PeopleMerger(Node):
 
     def _take(self, camera: str, message: Skeletons3D) -> None:
         now, frame_id = time.monotonic(), message.header.frame_id
-        if now - self._heard > _PATIENCE:
-            self._frame_id = frame_id
-        if frame_id != self._frame_id:
+        if not message.people:  # nobody is in every frame
+            frame_id = self._frame_id or frame_id
+        elif not self._frame_id or now - self._heard > _PATIENCE:
+            self._frame_id, self._heard = frame_id, now
+        elif frame_id == self._frame_id:
+            self._heard = now
+        else:
             self._tell(
                 "frame",
                 f"{camera} is in the frame {quoted(frame_id)}, but the others are in "
                 f"{quoted(self._frame_id)}: give each lifter the same target_frame, and TF to it",
             )
             return
-        self._heard = now
         stamp = stamp_ns(message.header.stamp)
         self._compare_clocks(camera, stamp, now)
         sightings = self._sightings(camera, stamp, message.people)

@@ -64,6 +64,10 @@ class Lifters(Node):
         message = Skeletons3D(header=header, people=[skeleton, unplaced])
         self._out[camera].publish(message)
 
+    def say_nobody(self, camera: str, stamp: float, frame_id: str) -> None:
+        header = Header(stamp=time_message(round(stamp * 1e9)), frame_id=frame_id)
+        self._out[camera].publish(Skeletons3D(header=header))
+
     def close(self) -> None:
         self._spinner.shutdown()
         self.merger.destroy_node()
@@ -148,6 +152,18 @@ def test_one_wrong_frame_at_the_beginning_does_not_silence_the_others(
     lifters.say("one", 100.3, 1.0)
     lifters.spin_until(lambda: len(lifters.merged) == 2)
     assert lifters.merged[-1].header.frame_id == "map"
+
+
+def test_an_empty_room_says_nothing_of_frames(lifters: Lifters) -> None:
+    """A lifter that cannot look up its target frame names it all the same while nobody is there."""
+    for row, camera in enumerate(("one", "two", "one", "two")):
+        if row != 2:
+            lifters.say_nobody(camera, 100.0 + row, frame_id="map")
+        else:
+            lifters.say(camera, 100.0 + row, 1.0, frame_id="camera1")
+        lifters.spin_until(lambda wanted=row + 1: len(lifters.merged) == wanted)
+    assert [message.header.frame_id for message in lifters.merged[2:]] == ["camera1", "camera1"]
+    assert lifters.merger.drops.counts["frame"] == 0
 
 
 def test_cameras_whose_clocks_differ_are_told_of(lifters: Lifters) -> None:

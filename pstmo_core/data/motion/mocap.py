@@ -100,7 +100,10 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
             _check(mocap, splits)
             return mocap if split is None else mocap.select(splits == split)
     except FileNotFoundError as error:
-        raise MocapError(f"{path}: no such motion-capture file") from error
+        raise MocapError(
+            f"{path}: no such motion-capture file; docs/data.md says where one comes from, and how "
+            "yours becomes one. The repository's test/data/mocap_excerpt.npz is enough for a try"
+        ) from error
     except MocapError as error:
         raise MocapError(f"{path}: {error}") from error
     except (
