@@ -22,6 +22,8 @@ _FEWEST = 4
 _MARGIN = 1.25
 #: Lengths of shank and leg, in those of the trunk, with feet.
 _SHANK, _LEG = 1.0, 1.8
+#: Distance of the top of the head from the shoulders, in lengths of the trunk.
+_HEAD = 0.7
 #: How far below the shoulders a square reaches, in lengths of the trunk, at least; and the trunk's
 #: length in widths of the shoulders and lengths of an upper arm, which only look shorter.
 _HIPS, _TRUNK_BY_WIDTH, _TRUNK_BY_ARM = 1.3, 1.3, 1.6
@@ -136,9 +138,9 @@ def squares_round(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return squares (P, 3) round people, and (P,) whether enough of each is seen for one.
 
-    Legs that are not seen must have room in the square, if the image has it: otherwise they would
-    never be seen again. Hips must have room even beyond the image: of a trunk that the square cuts,
-    the network knows nothing for sure.
+    Legs and heads that are not seen must have room in the square, if the image has it: otherwise
+    they would never be seen again. Hips must have room even beyond the image: of a trunk that the
+    square cuts, the network knows nothing for sure.
 
     Args:
         points: (P, 17, 2) pixels.
@@ -151,8 +153,9 @@ def squares_round(
     legs_low, legs_high = _room_for_legs(points, seen[..., 0])
     edge = np.array(shape[1::-1], np.float32)
     hips_low, hips_high = _room_for_hips(points, seen[..., 0])
-    low = np.minimum(low, np.minimum(np.maximum(legs_low, 0), hips_low))
-    high = np.maximum(high, np.maximum(np.minimum(legs_high, edge), hips_high))
+    head = _room_for_heads(points, seen[..., 0])
+    low = np.minimum(low, np.minimum(np.maximum(np.fmin(legs_low, head), 0), hips_low))
+    high = np.maximum(high, np.maximum(np.minimum(np.fmax(legs_high, head), edge), hips_high))
     enough = seen[..., 0].sum(1) >= _FEWEST
     with np.errstate(invalid="ignore"):  # infinite where nothing is seen
         squares = np.concatenate([(low + high) / 2, (high - low).max(-1, keepdims=True)], -1)
@@ -188,6 +191,18 @@ def _room_for_legs(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np
         np.where(there, ends, np.inf).min((1, 2)),
         np.where(there, ends, -np.inf).max((1, 2)),
     )
+
+
+def _room_for_heads(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return where the top of the head may be, (P, 2) pixels, of people without a seen face.
+
+    It is where the trunk points to; NaN for others, and where no trunk is seen.
+    """
+    shoulders, hips = [5, 6], [11, 12]
+    lost = np.any(seen[:, shoulders], 1) & np.any(seen[:, hips], 1) & ~np.any(seen[:, :5], 1)
+    chest = _middle(points, seen, shoulders)
+    top = chest + _HEAD * (chest - _middle(points, seen, hips))
+    return np.where(lost[:, None], top, np.nan)
 
 
 def _room_for_hips(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -70,6 +70,24 @@ def test_legs_that_are_not_seen_have_room_where_the_image_has_it() -> None:
     assert bottom((300, 960), 13, 14, 15, 16) < 350, "nobody looks below the image"
 
 
+def test_a_head_that_is_not_seen_has_room_where_the_image_has_it() -> None:
+    """A search may miss the face; whose head the square cuts, the network would invent one."""
+    standing = np.zeros((2, 17, 2))
+    standing[:, :5] = (300, 100)
+    for joints, height in (((5, 6), 160), ((7, 8), 220), ((9, 10), 280), ((11, 12), 280)):
+        standing[:, joints] = (300, height)
+    standing[:, (13, 14)], standing[:, (15, 16)] = (300, 380), (300, 480)
+    scores = np.full((2, 17), 0.8)
+    scores[1, :5] = 0
+    upside_down = np.array([600, 600]) - standing
+    (seen, missed), _ = squares_round(standing, scores, (600, 600))
+    assert missed[1] - missed[2] / 2 < seen[1] - seen[2] / 2 + 30 < 100
+    (seen, missed), _ = squares_round(upside_down, scores, (600, 600))
+    assert missed[1] + missed[2] / 2 > seen[1] + seen[2] / 2 - 30 > 500
+    squares, _ = squares_round(standing - (0, 120), scores, (600, 600))
+    assert squares[1, 1] - squares[1, 2] / 2 > -60, "nobody looks above the image"
+
+
 def test_whose_ankles_a_search_missed_is_seen_whole_at_once() -> None:
     """Of people nearby multipose misses the ankles, the more of them the larger its input."""
     video = cv2.VideoCapture(str(shared("data/video/pose_squats.mp4")))
