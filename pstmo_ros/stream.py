@@ -108,8 +108,9 @@ class Stream:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """The ids of all who have not left."""
-        return tuple(map(self._returning.name_of, self.lifter.people))
+        """The ids of all who have not left, each once."""
+        # Who was recognised has two ids of the tracker's, until it forgets the first.
+        return tuple(dict.fromkeys(map(self._returning.name_of, self.lifter.people)))
 
     def take(self, message: People2D, layout: str, now: int) -> list[Skeletons3D]:
         """Take in a message and return the skeletons that can now be published.

@@ -258,3 +258,22 @@ def test_who_left_before_a_recording_began_again_is_nobody_who_comes_back(
             (answer,) = stream.take(message, "", now=stamp)
         seen.append({person.id for person in answer.people})
     assert all(seen) and not seen[0] & seen[1]
+
+
+def test_who_is_recognised_before_the_tracker_forgets_them_is_there_once(
+    runtime: Runtime, clip: Clip, told: list[str]
+) -> None:
+    stream = Stream(runtime, StreamConfig(focal=1000.0), DropCounter(), told.append)
+    ids: list[set[str]] = []
+    for index in range(32):
+        later = index >= 30  # a third of a second later, half a metre to the side
+        stamp = int(clip.stamps[index]) + later * SECOND // 3
+        message = keypoints_message(clip, index, stamp, "camera")
+        for person in message.people:
+            person.id = ""
+            points = np.reshape(person.points, (-1, 2)) + [150.0 * later, 0.0]
+            person.points = floats(points.ravel())
+        (answer,) = stream.take(message, "", now=stamp)
+        ids.append({person.id for person in answer.people})
+    assert ids[-1] == ids[0] and len(stream.lifter.people) > len(ids[0])
+    assert sorted(stream.people) == sorted(ids[0])
