@@ -36,7 +36,7 @@ _PARTS = {1: (400, 300, 960, 720), 2: (0, 0, 960, 720)}
 
 @dataclass(frozen=True)
 class ImageScenario:
-    """What is shown, and the parameters of detector and lifter beside their defaults."""
+    """What is shown, and the parameters of detector and lifter that are not their defaults."""
 
     people: int
     """1 or 2, as the shipped video has them."""

@@ -38,7 +38,7 @@ _START = 60.0
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is played, and the lifter's parameters beside it."""
+    """What is played, and with which parameters of the lifter."""
 
     people: int
     fps: float

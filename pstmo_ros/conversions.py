@@ -192,7 +192,7 @@ def skeletons_message(
         velocity: (P, 3) metres per second of the pelvises; None where not known.
     """
     velocity = np.full((len(frame.ids), 3), np.nan) if velocity is None else velocity
-    places = frame.roots.position.tolist(), frame.roots.source.tolist(), velocity.tolist()
+    roots = frame.roots.position.tolist(), frame.roots.source.tolist(), velocity.tolist()
     return Skeletons3D(
         header=Header(stamp=time_message(frame.stamp), frame_id=frame_id),
         newest_stamp=time_message(frame.newest),
@@ -210,7 +210,7 @@ def skeletons_message(
                 velocity=Vector3(x=vx, y=vy, z=vz),
             )
             for row, (name, (x, y, z), source, (vx, vy, vz)) in enumerate(
-                zip(frame.ids, *places, strict=True)
+                zip(frame.ids, *roots, strict=True)
             )
         ],
     )

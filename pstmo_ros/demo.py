@@ -157,7 +157,7 @@ def _processes(clip: Path) -> list[list[str]]:
 
 
 def _report(recording: DemoRun, clip: Clip) -> np.ndarray | None:
-    """Print the figures and return the skeletons (F, P, 17, 3), None if none can be had."""
+    """Print the figures and return the skeletons (F, P, 17, 3), None if there are none."""
     share = f"{recording.share_answered:.1%} answered"
     print(f"frames       {len(recording.sent)} with people sent, {share}")
     if not len(recording.answered):

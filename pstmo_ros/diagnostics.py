@@ -35,7 +35,7 @@ BUSY = 0.7
 #: What is dropped in the ordinary course of things: somebody at the edge of the image.
 _ORDINARY = frozenset({"too_few_joints"})
 _INTERNAL = "internal"
-#: What was missing beside the keypoints, which were lifted all the same, and what to do about it.
+#: What was missing besides the keypoints, which were lifted all the same, and what to do about it.
 _MISSING = {
     "tf": "TF does not tell where the camera is at its images' stamps, so the floor or the target "
     "frame is not used: `ros2 run tf2_ros tf2_echo FLOOR_FRAME CAMERA_FRAME` shows what is missing",

@@ -1,4 +1,4 @@
-"""The lifter node's own parameters; those of the stream and of the markers lie beside these."""
+"""The lifter node's own parameters, without those of the stream, outputs and markers."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pstmo_core.room.upright_axes import ROTATIONS
 from pstmo_core.settings import check_settings, setting
 
 KINDS = ("movenet", "blazepose", "rtm", "mediapipe", "onnx", "simulation")
-#: What detects unless a user says otherwise: needs nothing beside the package.
+#: What detects unless a user says otherwise: needs nothing but the package.
 DEFAULT_KIND = "movenet"
 #: How a top-down network of kind onnx learns where people are.
 PEOPLE_FROM = ("image", "previous", "search")

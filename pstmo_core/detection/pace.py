@@ -21,8 +21,8 @@ class Pace:
 
     Nodes start together, so that what is timed at the start may take less ever after; and a machine
     may get other work later. It is steady: what is believed changes only if several batches of
-    timings say so, and after each change back twice as many must. A load that comes and goes hence
-    changes it ever more rarely.
+    timings say so, and after each change back twice as many must. A load that comes and goes
+    therefore changes it ever more rarely.
 
     Args:
         clock: returns seconds.

@@ -22,7 +22,7 @@ _TRUSTED = 3.0
 #: Readings this many deviations off have none; after so many seconds of them it is somebody else
 #: under the same id.
 _ELSEWHERE, _PATIENCE = 8.0, 0.4
-#: A person not seen for this long starts afresh, seconds.
+#: A person not seen for this long starts again, seconds.
 _GAP = 1.0
 
 

@@ -36,20 +36,27 @@ class DetectionOutput(SimpleOutput):
         high = np.nanmax(bodies.joints, axis=1, initial=-np.inf) + _FLESH
         covariance = np.zeros((len(bodies.ids), 6, 6))
         covariance[:, :3, :3] = bodies.covariance
+        turns = bodies.orientations
         found = [
-            self._detection(bodies, row, low[row], high[row], covariance[row])
+            self._detection(bodies, row, turns[row], low[row], high[row], covariance[row])
             for row in range(len(bodies.ids))
         ]
         self._detections.publish(self._m.Detection3DArray(header=bodies.header, detections=found))
 
     def _detection(
-        self, bodies: Bodies, row: int, low: np.ndarray, high: np.ndarray, covariance: np.ndarray
+        self,
+        bodies: Bodies,
+        row: int,
+        turn: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+        covariance: np.ndarray,
     ) -> object:
         middle, size = ((low + high) / 2).tolist(), (high - low).tolist()
         hypothesis = self._m.ObjectHypothesisWithPose()
         hypothesis.hypothesis.class_id = "person"
         hypothesis.hypothesis.score = float(bodies.confidence[row].mean())
-        x, y, z, w = bodies.orientations[row].tolist()
+        x, y, z, w = turn.tolist()
         hypothesis.pose.pose = Pose(
             position=_point(bodies.joints[row, ROOT].tolist()),
             orientation=Quaternion(x=x, y=y, z=z, w=w),

@@ -101,7 +101,10 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add(
-        "--seconds", type=float, default=60.0, help="time for all attacks, beside their starts (60)"
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="time for all attacks, without their starts (60)",
     )
     add("--only", nargs="+", default=[], metavar="NAME", help="these attacks only; see --list")
     add("--seed", type=int, default=0, help="of what is left to chance (0)")
