@@ -133,6 +133,10 @@ class Stream:
             self._tell(fault.reason, f"dropped: {fault.sentence}", now, fault.amount)
         if frame is None or not self._admits(message, now):
             return None
+        if self._newest is not None and self.frame_of(message) != self.frame_id:
+            self.reset()  # another camera has taken the place of the one before
+            self.lifter.recalibrate()
+            self._tracker.forget()
         # A camera that changes its resolution sees the same people.
         frame = self._first_image.resized(frame)
         unnamed = not has_ids(message)  # the tracker hears of images without people, too

@@ -87,7 +87,7 @@ class Tracker:
         self._config = config or TrackerConfig()
         self._given = 0
         self._stamp: int | None = None
-        self._forget_everybody()
+        self.forget()
 
     def identify(self, stamp: int, points: np.ndarray, seen: np.ndarray) -> tuple[str, ...]:
         """Name the people of an image.
@@ -103,7 +103,7 @@ class Tracker:
         """
         lateness = 0 if self._stamp is None else self._stamp - stamp
         if lateness > self._config.reset * 1e9:
-            self._forget_everybody()
+            self.forget()
         self._drop_the_old(stamp)
         seen = seen.copy()
         seen[self._config.people :] = False
@@ -121,7 +121,8 @@ class Tracker:
         names[unseen] = [self._next_id() for _ in unseen]
         return tuple(names.tolist())
 
-    def _forget_everybody(self) -> None:
+    def forget(self) -> None:
+        """Forget everybody: who comes then is somebody new."""
         self._ids: list[str] = []
         self._points: np.ndarray = np.zeros((0, JOINTS, 2))
         self._seen: np.ndarray = np.zeros((0, JOINTS), bool)

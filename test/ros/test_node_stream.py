@@ -16,7 +16,7 @@ from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros import stream as stream_module
 from pstmo_ros.conversions import floats, keypoints_message, time_message
 from pstmo_ros.drops import DropCounter
-from pstmo_ros.msg import People2D, Skeleton3D, Skeletons3D
+from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 from pstmo_ros.stream import Stream
 
 SECOND = 1_000_000_000
@@ -151,6 +151,29 @@ def test_a_camera_that_takes_anothers_place_is_followed_and_nothing_is_told(
         (answer,) = stream.take(keypoints_message(clip, index, stamp, name), "", now)
         assert answer.header.frame_id == name
     assert told == []
+
+
+def test_a_camera_that_takes_anothers_place_at_once_is_lifted_without_what_that_one_saw(
+    runtime: Runtime, clip: Clip, told: list[str]
+) -> None:
+    used, new = (
+        Stream(runtime, StreamConfig(focal=1000.0), DropCounter(), told.append) for _ in range(2)
+    )
+    for index in range(20):
+        used.take(frame(clip, index), "", now=int(clip.stamps[index]))
+    for index in range(20, 40):
+        message = keypoints_message(clip, index, int(clip.stamps[index]), "another")
+        message.people = [
+            Person2D(id=p.id, points=floats(np.array(p.points) * 0.7), scores=p.scores)
+            for p in message.people
+        ]
+        (answer,), (expected,) = (
+            each.take(message, "", now=int(clip.stamps[index])) for each in (used, new)
+        )
+        assert [p.id for p in answer.people] == [p.id for p in expected.people]
+        for one, other in zip(answer.people, expected.people, strict=True):
+            np.testing.assert_array_equal(one.joints, other.joints)
+            assert one.root == other.root
 
 
 def test_keypoints_without_a_frame_get_the_parameters_and_else_a_warning(
