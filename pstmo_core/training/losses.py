@@ -32,7 +32,8 @@ class LossConfig:
         "Error of the newest frame's movement from a window to the next (`SamplerConfig.twins`)."
     )
     sigma: float = _weight(
-        "Likelihood of the errors under the network's sigma, which leaves the poses alone."
+        "Likelihood of the errors under the network's sigma. Its gradient does not pass through "
+        "the poses, but reaches the layers that poses and sigma share."
     )
     moments: float = _weight(
         "Error of a streaming network's poses of moments beside the newest, the future among them."
@@ -91,6 +92,9 @@ _MOVED, _LEAST = 0.04, 0.02
 
 def live_loss(newest: Tensor, others: Tensor, batch: StreamBatch, parts: LossConfig) -> Tensor:
     """The loss of a streaming network over all frames of its sequences.
+
+    The part `moments` is a mean over the moments at which the person had been seen (`batch.valid`),
+    taken within each micro-batch and process; the part `sigma` counts every moment.
 
     Args:
         newest: (B, F, 17, 4), each frame's pose when it was the newest, see `STMOLive`.
