@@ -24,7 +24,8 @@ def load_detector(
             `rtm`: RTMPose and RTMO through rtmlib; `mediapipe`: MediaPipe Tasks; `onnx`: a top-down
             pose network that the options describe; `simulation`: for the virtual camera's images
             only.
-        options: files and what they expect; by default all defaults.
+        options: files and what they expect, `pstmo_core.detection.DetectorOptions`; by default
+            all defaults.
         clock: returns seconds, for live images. With one, movenet adapts its input's size and the
             choice of its pose network to the machine's speed; without, the same images give the
             same keypoints on every machine.

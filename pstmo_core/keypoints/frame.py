@@ -86,8 +86,8 @@ def keypoint_frame(
     expected = (len(ids), len(table.joint_names), 2)
     if points.shape != expected:
         raise KeypointError(
-            f"points have the shape {points.shape}, but {len(ids)} people of the layout "
-            f"{layout} need {expected}"
+            f"points have the shape {points.shape}, but {len(ids)} people (one for each "
+            f"id) of the layout {layout} need {expected}"
         )
     if scores.shape != expected[:2]:
         raise KeypointError(f"scores have the shape {scores.shape}, but must have {expected[:2]}")

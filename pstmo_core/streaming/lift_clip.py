@@ -180,7 +180,8 @@ def lift_clip(
             the last bit; with more they come several times as fast and differ by rounding, below
             1e-5 m.
         camera: the calibration of the clip's camera; with it root positions are estimated.
-        pose: how the camera stood, the same all the time.
+        pose: how the camera stood, a `pstmo_core.room.camera_pose.CameraPose`, the same all the
+            time; `tilt` of the settings is the simpler way.
 
     Raises:
         CameraError: if the calibration is not for images of the clip's aspect.
