@@ -210,7 +210,8 @@ class CameraPipeline:
             if self._outputs is not None:
                 self._outputs.tell(message, self.people, silence)
             if self._drawn.get_subscription_count():  # else nobody looks
-                self._drawn.publish(self.markers.draw(message, self.people))
+                camera = self._surroundings.camera
+                self._drawn.publish(self.markers.draw(message, self.people, camera))
 
     def look_for_silence(self, now: int) -> None:
         """Say that people have left when no message has come until `now`, nanoseconds."""

@@ -20,6 +20,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pstmo_core.drawing.colours import joint_colours
+from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import EDGES, JOINTS
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
@@ -100,15 +101,20 @@ class SkeletonMarkers:
         self._people: dict[str, _Person] = {}
         self._places: dict[str, int] = {}
         self._shown: set[tuple[str, int]] = set()
+        self._camera: CameraPose | None = None
 
-    def draw(self, message: Skeletons3D, present: Collection[str]) -> MarkerArray:
+    def draw(
+        self, message: Skeletons3D, present: Collection[str], camera: CameraPose | None = None
+    ) -> MarkerArray:
         """Return the markers of the people in a message; they hold until the next call.
 
         Args:
             message: skeletons; its header is that of the markers.
             present: ids of all who have not left. Who is present but not in the message, missed
                 in one image, keeps the marker until its lifetime ends; others are deleted.
+            camera: the camera in the message's frame; None: that is the camera's own.
         """
+        self._camera = camera
         ids = {skeleton.id for skeleton in message.people}
         staying = ids.union(present)
         self._places = {name: at for name, at in self._places.items() if name in staying}
@@ -164,7 +170,10 @@ class SkeletonMarkers:
             free = min(set(range(len(taken) + 1)) - taken)
             self._places[skeleton.id] = free
         x, y, z = self.style.marker_root
-        return x + self._places[skeleton.id] * self.style.marker_spacing, y, z
+        x += self._places[skeleton.id] * self.style.marker_spacing
+        if self._camera is not None:
+            x, y, z = self._camera.to_level(np.array([x, y, z])).tolist()
+        return x, y, z
 
 
 class _Person:

@@ -116,6 +116,11 @@ class Surroundings:
             self._tell("camera_pose", self.doubt)
         return None if doubt.unusable else pose
 
+    @property
+    def camera(self) -> CameraPose | None:
+        """The camera in the frame of the last results; None where that is the camera's own."""
+        return None if self._transforms is None else self._transforms.camera
+
     def in_target(self, answer: SkeletonFrame, frame_id: str) -> tuple[SkeletonFrame, str]:
         """Return skeletons in the frame that is asked for, and the frame that they are in."""
         if self._transforms is None:

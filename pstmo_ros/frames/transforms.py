@@ -53,6 +53,8 @@ class Transforms:
         self._buffer = tf2_ros.Buffer()
         self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
         self._own, self._tell = own, tell
+        self.camera: CameraPose | None = None
+        """Of the camera in the frame of the last results; None where that is the camera's own."""
         self._patience: defaultdict[str, Patience] = defaultdict(Patience)
         """By the frame to which images wait for a transform."""
         self._newest = -1
@@ -126,12 +128,16 @@ class Transforms:
     def in_target(self, answer: SkeletonFrame, frame_id: str) -> tuple[SkeletonFrame, str]:
         """Return skeletons in the target frame, else as they are, and the frame they are in."""
         target = self._own.target_frame
+        self.camera = None
         if not target or target == frame_id:
             return answer, frame_id
         if not answer.ids:  # nobody is nowhere, in every frame and at every stamp
             return answer, target
         found = self._look_up(target, frame_id, answer.stamp, "results stay in the camera's frame")
-        return (answer, frame_id) if found is None else (answer.in_axes(*found), target)
+        if found is None:
+            return answer, frame_id
+        self.camera = CameraPose(*found)
+        return answer.in_axes(*found), target
 
     def rotation(self, target: str, source: str, stamp: int) -> np.ndarray | None:
         """Return the rotation (3, 3) of a frame to another; None, and a word, if TF has none."""

@@ -19,7 +19,8 @@ from rclpy.time import Time
 from rclpy.validate_full_topic_name import validate_full_topic_name
 from sensor_msgs.msg import JointState, PointCloud2
 from std_msgs.msg import String
-from walkers_room import FPS, ID, Room
+from visualization_msgs.msg import MarkerArray
+from walkers_room import FPS, ID, VIEW, Room
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.robot.body_frames import body_axes
@@ -85,6 +86,25 @@ def test_a_cloud_is_empty_only_where_an_image_shows_nobody(world: Callable[..., 
     for row in range(20, 40):  # the last images with people are bridged
         here.show_nobody(row)
     here.spin_until(lambda: clouds[-1].width == 0)
+
+
+def test_who_cannot_be_placed_is_drawn_before_the_camera_in_whichever_frame(
+    world: Callable[..., Room],
+) -> None:
+    here = world(focal=0.0)
+    arrays = here.listen(MarkerArray, "skeleton_markers")
+    here.start()
+    here.spin_until(lambda: here.count_publishers("skeleton_markers") == 1)
+    first = 0
+    while not arrays:  # the publisher has to find who listens first
+        assert first < 100
+        here.walk(5, first=first)
+        first += 5
+    spheres = arrays[-1].markers[0]
+    assert spheres.header.frame_id == "map"
+    pelvis = spheres.points[0]
+    ahead = VIEW.pose.to_level(np.array([0.0, 0.0, 3.0]))
+    np.testing.assert_allclose([pelvis.x, pelvis.y, pelvis.z], ahead, atol=1e-6)
 
 
 def test_somebody_who_cannot_be_placed_is_not_nobody(world: Callable[..., Room]) -> None:
