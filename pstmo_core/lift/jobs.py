@@ -221,12 +221,19 @@ def _found_keypoints(
     notes = ledger.detected(settings) if kept and not images.live and not force else None
     if notes is not None:
         return Recording(load_keypoints(ledger.keypoints), notes=notes)
-    detector = _detector(settings, images.live)
+    searching = settings if images.looks == 1 else _at_every_look(settings)
+    detector = _detector(searching, images.live)
     found = keypoints_from_images(images, detector, settings.stream, job.shown, progress)
     if kept and _can_be_read_again(found.clip):
         save_clip(found.clip, ledger.keypoints)
         ledger.note_detection(settings, found.notes, live=images.live)
     return found
+
+
+def _at_every_look(settings: LiftSettings) -> LiftSettings:
+    """Return settings with which everybody is searched for whenever an image is looked at."""
+    options = dataclasses.replace(settings.detector_options, search_every=1)
+    return dataclasses.replace(settings, detector_options=options)
 
 
 def _can_be_read_again(clip: Clip | Sightings) -> bool:

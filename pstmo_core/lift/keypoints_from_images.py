@@ -49,7 +49,8 @@ def keypoints_from_images(
         for stamp, image in images.of_one_size():
             size = (image.shape[1], image.shape[0])
             builder = builder or ClipBuilder(detector.layout, size)
-            found = detector.detect(image)
+            for _ in range(images.looks):
+                found = detector.detect(image)
             ids = identify(tracker, stamp, found.points, found.scores, detector.layout, config)
             builder.add(stamp, ids, found.points, found.scores)
             crowded += found.left_out > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
@@ -20,6 +21,9 @@ from pstmo_core.images.compressed import MOST_PIXELS_OF_FILES, read_image
 from pstmo_core.lift.input_kinds import IMAGE_SUFFIXES, SourceError, without_password
 
 _USUAL_RATE, _FASTEST = 25.0, 1e4
+#: How many times a detector sees a single image: it searches another part each time, and looks
+#: closer at those whom it has found.
+_LOOKS = 8
 #: Nanoseconds of the latest stamp: 146 years, so that differences of stamps fit into 64 bits.
 _LATEST = 1 << 62
 #: How far pixels may be from square, and a ratio of their sides that no camera has.
@@ -46,6 +50,8 @@ class Images:
     images they have: `count` is then what it would be at a constant frame rate."""
     live: bool = False
     """Whether they come from a camera now, and end when the user says so."""
+    looks: int = 1
+    """How many times each image is shown to the detector."""
     camera: Camera | None = None
     """The calibration that came with them, if one did."""
     frame_id: str = ""
@@ -98,7 +104,7 @@ def folder_images(folder: Path, fps: float | None) -> Images:
 
 def still_image(path: Path) -> Images:
     """Return a single image as a recording of one frame."""
-    return _images_of([path], _USUAL_RATE)
+    return dataclasses.replace(_images_of([path], _USUAL_RATE), looks=_LOOKS)
 
 
 def _images_of(files: list[Path], fps: float) -> Images:

@@ -151,6 +151,9 @@ def test_a_single_image_is_lifted_and_drawn_and_an_animated_gif_is_a_video(
     given = (tmp_path / "photo.JPG", tmp_path / "film.gif")
     code, _, err = pstmo("lift", *given, "-o", tmp_path / "out", "--format", "npz", "--overlay")
     assert code == 0, err
+    assert detector.calls == sources._LOOKS + 8, (
+        "an image is searched for more people, part by part"
+    )
     with np.load(tmp_path / "out" / "photo.npz") as photo:
         assert photo["joints"].shape == (1, 2, 17, 3) and np.isfinite(photo["joints"]).all()
     with np.load(tmp_path / "out" / "film.npz") as video:
