@@ -53,7 +53,7 @@ MAIN_PATHS: dict[str, tuple[list[str], str]] = {
 }  # fmt: skip
 #: Commands without a main path here, and why.
 NO_PATH = {
-    "engine build": "it needs TensorRT (test/core/test_tensorrt_build.py)",
+    "engine build": "it needs TensorRT, or a stand-in (test/core/test_tensorrt_live.py)",
     "predict": "it only says its new name (test/core/test_cli.py)",
 }
 
