@@ -22,7 +22,7 @@ def main() -> None:
         stamp = round(video.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
         found, size = detector.detect(image), (image.shape[1], image.shape[0])
         for answer in lifter.push_points(stamp, found.points, found.scores, size, detector.layout):
-            heights = (-answer.joints[:, wrist, 1]).round(2)
+            heights = [round(-float(y), 2) for y in answer.joints[:, wrist, 1]]
             print(f"{answer.stamp / 1e9:.2f} s", dict(zip(answer.ids, heights, strict=True)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 import sys
@@ -97,9 +98,16 @@ def group(name: str, description: str) -> typer.Typer:
 
 
 def run_script(main: Callable[..., object]) -> None:
-    """Run a script's function with the arguments of the command line, as `pstmo` runs a command."""
-    script = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    script.command()(main)
+    """Run a script's function with the arguments of the command line, as `pstmo` runs a command.
+
+    The script's first lines are its help.
+    """
+    script = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+    text = inspect.getdoc(inspect.getmodule(main)) or ""
+    parts = [f"\b\n{part}" if part.startswith(" ") else part for part in text.split("\n\n")]
+    script.command(help="\n\n".join(parts))(main)
     try:
         script()
     except (PstmoError, OSError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 from tqdm import tqdm
 
@@ -97,7 +99,8 @@ def _lift(
     results: list[Result] = []
     files = " {n:.1f}/{total_fmt} files" if len(jobs) > 1 else ""
     bar_format = f"{{l_bar}}{{bar}}|{files} [{{elapsed}}<{{remaining}}]"
-    with tqdm(total=len(jobs), delay=1, bar_format=bar_format) as bar:
+    interval = 0.1 if sys.stderr.isatty() else 10.0  # every line of a log is kept
+    with tqdm(total=len(jobs), delay=1, bar_format=bar_format, mininterval=interval) as bar:
 
         def finished(result: Result) -> None:
             if len(jobs) > 1:

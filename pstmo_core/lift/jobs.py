@@ -184,13 +184,19 @@ def _losses(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
     """Say what the streaming core did not lift, and why."""
     most, counters = settings.max_people or MOST_PEOPLE, lifted.counters
     reasons = {
-        "too_few_joints": f"skeletons not lifted: fewer than {settings.stream.min_joints} joints "
-        "are known (--set min_joints=...)",
-        "too_many_people": f"skeletons not lifted: more than {most} people at once (--max-people)",
-        "repeated": "frames not lifted: their stamps had been there already",
-        "late": "frames not lifted: older than others by more than may be put in order",
+        "too_few_joints": (
+            "skeleton",
+            f"fewer than {settings.stream.min_joints} joints are known (--set min_joints=...)",
+        ),
+        "too_many_people": ("skeleton", f"more than {most} people at once (--max-people)"),
+        "repeated": ("frame", "the stamp had been there already"),
+        "late": ("frame", "older than others by more than may be put in order"),
     }
-    told = tuple(f"{counters[name]} {why}" for name, why in reasons.items() if counters.get(name))
+    told = tuple(
+        f"{counters[name]} {what}{'s' * (counters[name] > 1)} not lifted: {why}"
+        for name, (what, why) in reasons.items()
+        if counters.get(name)
+    )
     return told if len(lifted.frames) else ("nobody was lifted", *told)
 
 

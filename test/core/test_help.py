@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,3 +60,13 @@ def test_the_help_of_a_command_has_examples_with_its_own_options(name: str, pstm
         known = {option for each in COMMANDS[called].params for option in each.opts}
         given = {word for word in shlex.split(example) if re.match(r"--?[a-z]", word)}
         assert given <= known, example
+
+
+def test_the_help_of_a_script_is_its_first_lines() -> None:
+    pytest.importorskip("cv2", reason="the script reads videos")
+    script = Path(__file__).parents[2] / "scripts" / "measure_detectors.py"
+    told = subprocess.run(
+        [sys.executable, script, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "    python scripts/measure_detectors.py RECORDINGS VIDEOS [-o FOLDER]" in told
+    assert "the PyPI package pose2sim" in " ".join(told.split())
