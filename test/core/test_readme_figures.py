@@ -90,3 +90,37 @@ def test_errors_on_motion_capture_are_those_of_the_model_card() -> None:
     ]
     rows = [row for row in _rows(_section("Accuracy")) if row[0].startswith("motion capture")]
     assert [_numbers(row[2:4]) for row in rows] == expected
+
+
+#: What robots.md and robots_reference.md call the sources of root positions, and floor.md.
+SOURCES = {
+    "nothing: an average adult's size": "assumed",
+    "an average adult's size": "assumed",
+    "the true height (`height:=1.8`)": "stated height",
+    "the floor": "floor",
+    "the floor, tilt known within 0.5 degrees": "floor, tilt known within 0.5 degrees",
+    "the floor, tilt wrong by 0.5 degrees": "floor, tilt off by 0.5 degrees",
+    "the floor, tilt wrong by 1 degree": "floor, tilt off by 1 degree",
+    "a height learned from the floor, legs hidden now": "learned, legs hidden after 4 s",
+    "a depth image": "depth image",
+    "floor and depth image": "floor and depth image",
+}
+
+
+@pytest.mark.parametrize(("page", "rows"), [("robots", 4), ("robots_reference", 9)])
+def test_errors_of_root_positions_are_those_of_the_table(page: str, rows: int) -> None:
+    measured: dict[str, list[str]] = {}
+    for row in _rows((BENCHMARKS / "floor.md").read_text()):
+        measured.setdefault(row[1], []).append(row[3].replace("%", " %"))
+    text = (ROOT / f"docs/{page}.md").read_text()
+    shown = [row for row in _rows(text) if row[0] in SOURCES and row[1].endswith(" %")]
+    assert len(shown) == rows
+    assert [row[1:] for row in shown] == [measured[SOURCES[row[0]]] for row in shown]
+
+
+def test_the_times_of_the_network_in_the_questions_are_those_of_the_table() -> None:
+    text = " ".join((ROOT / "docs/faq.md").read_text().split())
+    said = re.findall(r"takes ([\d.]+) ms per frame for one person and ([\d.]+) ms for 16", text)
+    overhead = (BENCHMARKS / "node_overhead.md").read_text()
+    (row,) = [row for row in _rows(overhead) if row[0] == "for comparison: the network"]
+    assert _numbers(list(said[0])) == pytest.approx([float(row[1]), float(row[3])], rel=0.06)
