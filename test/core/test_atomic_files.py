@@ -27,7 +27,10 @@ WRITERS = {
     "save_file", "savefig", "torch.save", "onnx.save",
 }  # fmt: skip
 #: They are given a temporary path, or write into a temporary folder.
-GIVEN = {"clip_video.py: imageio.get_writer", "surroundings.py: model.write_bytes"}
+GIVEN = {
+    "clip_video.py: imageio.get_writer", "clip_video.py: imageio.imwrite",
+    "surroundings.py: model.write_bytes",
+}  # fmt: skip
 
 
 def writes(source: ast.AST) -> list[str]:
