@@ -11,6 +11,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pstmo_core.errors import ConfigError, names_known, quoted
@@ -30,6 +31,14 @@ _IS_OF_KIND: dict[type, Callable[[Any], bool]] = {
     str: lambda value: isinstance(value, str),
 }
 _COUNTS = {2: "two", 3: "three", 4: "four"}
+
+
+def user_path(path: Path | str) -> Path:
+    """Return a path that a user gives, with the home folder for ~; of an unknown user as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def setting(

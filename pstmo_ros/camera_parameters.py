@@ -9,7 +9,7 @@ from pstmo_core.camera import Camera
 from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.lift.calibration import load_camera_info
 from pstmo_core.lift.input_kinds import SourceError
-from pstmo_core.settings import check_settings, setting
+from pstmo_core.settings import check_settings, setting, user_path
 from pstmo_ros.parameters import NEVER, check_topic
 
 SAMPLE = "sample"
@@ -122,7 +122,7 @@ class CameraParameters:
             return sample_video_path()
         if self.source.isdecimal() or "://" in self.source:
             return None
-        path = Path(self.source).expanduser()
+        path = user_path(self.source)
         if path.is_char_device():
             return None
         if not path.is_file():
@@ -140,4 +140,4 @@ class CameraParameters:
         """
         if not self.calibration:
             return None
-        return load_camera_info(Path(self.calibration.removeprefix("file://")).expanduser())
+        return load_camera_info(user_path(self.calibration.removeprefix("file://")))

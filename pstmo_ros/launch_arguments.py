@@ -11,7 +11,6 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pstmo_core.detection.options import AUTO, REFINERS
@@ -19,7 +18,7 @@ from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.keypoints.layouts import layout_name
 from pstmo_core.lift.input_kinds import KEYPOINTS, VIDEO, kind_of
 from pstmo_core.runtime import SHIPPED
-from pstmo_core.settings import is_allowed, rule
+from pstmo_core.settings import is_allowed, rule, user_path
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
@@ -124,7 +123,7 @@ def check_file(name: str, path: str, names: Sequence[str] = ()) -> None:
     Raises:
         ConfigError: if there is none.
     """
-    if path not in names and not Path(path).expanduser().is_file():
+    if path not in names and not user_path(path).is_file():
         or_name = f", or give {', '.join(names[:-1])} or {names[-1]}" if names else ""
         raise ConfigError(f"{name}:={path} names no file: check the path{or_name}")
 
@@ -132,7 +131,7 @@ def check_file(name: str, path: str, names: Sequence[str] = ()) -> None:
 def _check_kind(name: str, path: str, wrong: str, what: str) -> None:
     kind = ""
     with contextlib.suppress(PstmoError):  # the node says what is wrong with the file
-        kind = kind_of(str(Path(path).expanduser()))
+        kind = kind_of(str(user_path(path)))
     if kind == wrong:
         other = "camera" if name == "player" else "player"
         raise ConfigError(f"{name}:={path} is {what}: give {other}:={path}")

@@ -8,8 +8,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 
 from pstmo_core.errors import PstmoError
@@ -31,8 +33,8 @@ class GuardedNode(LifecycleNode):
     """A subclass defines `_configure` and `_activate`, and how what they make is released.
 
     A `PstmoError` in a transition refuses it, with one line in the log; rclpy alone would swallow
-    the exception silently. An exception in a callback of a subscription or timer would end the
-    process; here it is counted as `internal` and logged, and further callbacks are served.
+    the exception silently. An exception in a callback of a subscription, a timer or a parameter
+    would end the process; here it is counted as `internal` and logged, and further ones are served.
     """
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -56,6 +58,20 @@ class GuardedNode(LifecycleNode):
         """See `Node.create_timer`."""
         survived = guarded(self, callback, self.report)
         return super().create_timer(timer_period_sec, survived, *args, **options)
+
+    def add_on_set_parameters_callback(
+        self, callback: Callable[[list[Parameter]], SetParametersResult]
+    ) -> None:
+        """See `Node.add_on_set_parameters_callback`."""
+
+        def surviving(changes: list[Parameter]) -> SetParametersResult:
+            try:
+                return callback(changes)
+            except Exception as error:
+                self.report("internal", f"a parameter was not set:\n{traceback.format_exc()}")
+                return SetParametersResult(successful=False, reason=str(error))
+
+        super().add_on_set_parameters_callback(surviving)
 
     def destroy_node(self) -> None:
         """Take the node off the network, with its services.

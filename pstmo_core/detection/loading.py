@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 from pstmo_core.detection.base import Detector, DetectorError
 from pstmo_core.detection.options import AUTO, DEFAULT_KIND, KINDS, REFINERS, DetectorOptions
 from pstmo_core.detection.turned import TurnedDetector
 from pstmo_core.errors import ConfigError
+from pstmo_core.settings import user_path
 
 
 def load_detector(
@@ -58,7 +58,7 @@ def load_detector(
 
 def _of_user(path: str) -> str:
     """Return the path, or name, with the user's home folder for ~."""
-    return str(Path(path).expanduser()) if path else path
+    return str(user_path(path)) if path else path
 
 
 def _without_names(kind: str, options: DetectorOptions) -> DetectorOptions:

@@ -15,6 +15,7 @@ from pstmo_core.runtime.base import (
 )
 from pstmo_core.runtime.kind import holds_live
 from pstmo_core.runtime.live.base import LiveRuntime
+from pstmo_core.settings import user_path
 
 __all__ = [
     "BACKENDS",
@@ -61,7 +62,7 @@ def find_model(path: Path | str | None) -> Path:
     """Return the path of an ONNX file: a shipped one by its name, the default one without any."""
     if not path:
         return shipped_model()
-    found = Path(path).expanduser()
+    found = user_path(path)
     return shipped_model(str(path)) if str(path) in SHIPPED and not found.exists() else found
 
 

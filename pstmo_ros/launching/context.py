@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from launch import LaunchContext
@@ -10,6 +9,7 @@ from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.parameter_descriptions import ParameterValue
 
+from pstmo_core.settings import user_path
 from pstmo_ros import launch_arguments
 
 PACKAGE = "pstmo_ros"
@@ -22,7 +22,7 @@ def get(context: LaunchContext, name: str) -> str:
 
 def path(context: LaunchContext, name: str) -> str:
     """Return the value of an argument that names a file; a shell leaves ~ after := as it is."""
-    return str(Path(get(context, name)).expanduser())
+    return str(user_path(get(context, name)))
 
 
 def is_true(context: LaunchContext, name: str) -> bool:

@@ -139,6 +139,7 @@ def test_ctrl_c_while_a_node_starts_is_no_failure(tmp_path: Path) -> None:
         ("expire", 1000.0, "Max: 60.0"),
         ("reset", 0.05, "must not be below reorder"),
         ("layout", "coco", "coco17"),
+        ("layout", "~nobody_here/own.yaml", "~nobody_here/own.yaml: cannot be read"),
         ("marker_root", [1.0, 2.0], "three numbers in metres"),
         ("look_ahead", 20, "at most 13"),
         ("model", "/other.onnx", "only while the node is unconfigured"),
@@ -154,6 +155,16 @@ def test_a_wrong_change_is_refused_and_leaves_the_value(
     assert not result.successful
     assert words in result.reason
     assert node.get_parameter(name).value == before
+
+
+def test_a_fault_in_the_check_refuses_the_change_and_the_node_lives(
+    node: LifterNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.trigger_configure()
+    monkeypatch.setattr(node.parameters, "check", lambda *_, **__: 1 / 0)
+    (result,) = node.set_parameters([Parameter("expire", value=2.0)])
+    assert not result.successful and "division by zero" in result.reason
+    assert node.drops.counts["internal"] == 1
 
 
 def test_a_right_change_is_accepted(node: LifterNode) -> None:

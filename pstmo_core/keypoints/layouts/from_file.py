@@ -24,6 +24,7 @@ from typing import Any
 from pstmo_core.errors import quoted
 from pstmo_core.keypoints.layouts.layout import Layout, LayoutError
 from pstmo_core.keypoints.layouts.tables import DETECTOR, Entry
+from pstmo_core.settings import user_path
 from pstmo_core.skeleton import JOINT_NAMES
 
 SUFFIXES = (".yaml", ".yml")
@@ -40,7 +41,7 @@ def read_layout(path: str | Path) -> Layout:
     Raises:
         LayoutError: if the file is missing or wrong; says where, and what would be right.
     """
-    content = _load(Path(path).expanduser())
+    content = _load(user_path(path))
     try:
         return _layout(content, Path(path).stem)
     except LayoutError as error:
