@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from pstmo_core.cli.app import words
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path, save_clip
 from pstmo_core.lift.bvh import write_bvh
 from pstmo_core.lift.calibration import pinhole
+from pstmo_core.lift.jobs import _losses
 from pstmo_core.lift.outputs import file_names, frame_rate, write_bvh_files, write_npz
+from pstmo_core.lift.settings import LiftSettings
 from pstmo_core.runtime import Runtime, load_runtime, shipped_model
 from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
@@ -301,3 +304,11 @@ def test_what_was_not_lifted_and_what_rests_on_little_is_said(
         save_clip(dataclasses.replace(clip, stamps=stamps), tmp_path / "odd.npz")
         code, out, _ = pstmo("lift", tmp_path / "odd.npz", "-o", tmp_path / "out2.npz")
         assert code == 0 and sentence in out
+
+
+def test_what_was_not_lifted_is_counted_in_plain_words() -> None:
+    lifted = SimpleNamespace(counters={"too_few_joints": 1, "late": 2, "other": 3}, frames=[0])
+    assert _losses(lifted, LiftSettings()) == (
+        "1 skeleton not lifted: fewer than 6 joints are known (--set min_joints=...)",
+        "2 frames not lifted: older than others by more than may be put in order",
+    )
