@@ -96,7 +96,7 @@ def main(args: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if args is None else list(args)
     cameras = [argument for argument in given if argument.startswith((CAMERA, VIRTUAL_CAMERA))]
     rest = [argument for argument in given if argument not in cameras]
-    return run_node(DetectorNode, rest, lambda detector: _work(detector, cameras))
+    return run_node(lambda: DetectorNode(), rest, lambda detector: _work(detector, cameras))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import os
 import signal
@@ -30,11 +31,16 @@ def run_node(
 ) -> int:
     """Start ROS and a node, let it work, and end both, also on Ctrl-C and SIGTERM.
 
+    With `--help`, say instead how it is called.
+
     Args:
         make: makes the node.
         args: the command line after the program's name; None for that of the process.
         work: returns the exit status.
     """
+    if {"-h", "--help"} & set(sys.argv[1:] if args is None else args):
+        print(_help(make))
+        return 0
     started = False
     try:
         _make_room_for_logs()
@@ -76,6 +82,16 @@ def spin(node: Node) -> int:
     """Let a node do nothing but answer; return the exit status."""
     rclpy.spin(node)
     return 0
+
+
+def _help(make: Callable[[], Node]) -> str:
+    return f"""{inspect.getdoc(inspect.getmodule(make))}
+
+    ros2 run pstmo_ros {Path(sys.argv[0]).name} --ros-args -p PARAMETER:=VALUE -r TOPIC:=OTHER
+
+docs/parameters.md lists its parameters; while it runs, `ros2 param list` and `ros2 param describe`
+do. `ros2 launch pstmo_ros lifter.launch.py` starts all nodes that belong together and takes their
+parameters as arguments (--show-args)."""
 
 
 def _say(sentence: str) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,3 +215,22 @@ def test_what_the_library_logs_is_said_by_the_node(
     assert "[lifter]: an engine is being built" in said
     assert "[lifter]: it was of another version" in said
     assert "[lifter]: nobody listens" not in said
+
+
+@pytest.mark.parametrize(
+    ("module", "what"),
+    [
+        ("lifter_node", "lifts 2D keypoints"),
+        ("image_lifter", "Detector and lifter in one process"),
+        ("people_merger", "merges the skeletons"),
+    ],
+)
+def test_help_says_what_a_node_is_and_how_it_is_called_and_starts_nothing(
+    module: str, what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = import_module(f"pstmo_ros.{module}").main
+    monkeypatch.setattr("sys.argv", [f"/somewhere/{module}", "--help"])
+    assert main() == 0
+    said = capsys.readouterr()
+    assert what in said.out and f"ros2 run pstmo_ros {module} --ros-args -p" in said.out
+    assert "docs/parameters.md" in said.out and not said.err
