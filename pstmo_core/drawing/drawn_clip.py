@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from pstmo_core.drawing import shapes
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe
 from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.frame import MIN_SCORE
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS, ROOT
 
@@ -20,6 +22,16 @@ _SPACING = 1.0  # metres between people: skeletons say nothing of where their ro
 _MOST_ABREAST = 6
 _FLOOR = 0.92  # metres from the scene's origin down to the floor
 _ANKLE = 0.07  # metres from the floor to a standing person's ankle
+#: Joints whose bones the image shows or does not; detectors have others from their neighbours.
+_OF_LIMBS = np.isin(
+    np.arange(JOINTS),
+    [
+        JOINT_NAMES.index(side + name)
+        for side in "lr"
+        for name in ("elbow", "wrist", "knee", "ankle")
+    ],
+)
+_SPINE, _THORAX = (JOINT_NAMES.index(name) for name in ("spine", "thorax"))
 _FINE = 2  # panels are drawn this many times larger and made smaller
 
 
@@ -33,7 +45,7 @@ class DrawnClip:
 
     clip: Clip
     pixels: np.ndarray
-    """(F, P, 17, 2) keypoints as the network sees them, NaN where not seen."""
+    """(F, P, 17, 2) keypoints, NaN where the network sees none."""
     joints: np.ndarray
     """(F, P, 17, 3)."""
     truth: np.ndarray
@@ -55,7 +67,11 @@ class DrawnClip:
             )
         joints = np.asarray(joints, dtype=np.float64)
         pixels, scores = get_layout(clip.layout).convert(clip.keypoints, clip.scores)
-        pixels = np.where(scores[..., None] > 0, pixels, np.nan)
+        pixels = np.where(scores[..., None] >= MIN_SCORE, pixels, np.nan)
+        # Where hidden knees leave the spine unknown, the trunk is drawn all the same.
+        middle = (pixels[..., ROOT, :] + pixels[..., _THORAX, :]) / 2
+        known = np.isfinite(pixels[..., _SPINE, :])
+        pixels[..., _SPINE, :] = np.where(known, pixels[..., _SPINE, :], middle)
         truth = np.full_like(joints, np.nan) if clip.truth is None else clip.truth
         slots = _slots(pixels, joints)
         reach = (0.85 + _farthest(slots), 1.0)
@@ -71,6 +87,11 @@ class DrawnClip:
                 shapes.View(TURN, 12.0, distance=3.5 + reach[0], reach=reach),
             ),
         )
+
+    @cached_property
+    def unseen(self) -> np.ndarray:
+        """(F, P, 17) bool: joints of arms and legs that the network had to guess."""
+        return np.asarray(np.isnan(self.pixels).any(-1) & _OF_LIMBS)
 
     @property
     def left_out(self) -> int:
@@ -105,7 +126,8 @@ class DrawnClip:
         for poses, truth in ((self.truth[frame], True), (self.joints[frame], False)):
             pixels, depth = view.project(poses + aside + lift, fine)
             for person in range(len(poses)):
-                shapes.draw_skeleton(image, pixels[person], thickness, depth[person], truth)
+                faint = None if truth else self.unseen[frame, person]
+                shapes.draw_skeleton(image, pixels[person], thickness, depth[person], truth, faint)
         return shapes.shrink(image, _FINE)
 
 

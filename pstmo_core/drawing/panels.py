@@ -89,6 +89,8 @@ def _write_margins(image: np.ndarray, drawn: DrawnClip, title: str | None, words
     meanings = [("left", LEFT_COLOUR), ("right", RIGHT_COLOUR), ("middle", MIDDLE_COLOUR)]
     if drawn.clip.truth is not None:
         meanings.append(("truth", TRUTH_COLOUR))
+    if (drawn.unseen & np.isfinite(drawn.joints).all(-1)).any():
+        meanings.append(("not seen", tuple(shapes.faded(np.array(MIDDLE_COLOUR)))))
     for number, (meaning, colour) in enumerate(meanings):
         left = _EDGE + 100 * number
         image[height - 25 : height - 15, left : left + 18] = shapes.bgr(colour)

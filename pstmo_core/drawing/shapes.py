@@ -25,6 +25,7 @@ GRID: Colour = (0.21, 0.23, 0.27)
 TEXT: Colour = (0.93, 0.94, 0.95)
 FAINT: Colour = (0.62, 0.65, 0.70)
 
+_FADED = 0.3  # share of the colour that is left of what is drawn faintly
 _SHIFT = 4  # OpenCV takes 1/16 pixel: bones that move do not jitter
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -108,6 +109,7 @@ def draw_skeleton(
     thickness: float,
     depth: np.ndarray | None = None,
     truth: bool = False,
+    faint: np.ndarray | None = None,
 ) -> None:
     """Draw the 17 joints (17, 2) in pixels; those that are NaN and their bones are left out.
 
@@ -117,10 +119,13 @@ def draw_skeleton(
         thickness: width of the bones in pixels.
         depth: (17,) to draw far bones first.
         truth: thin and grey, to lie behind.
+        faint: (17,) bool, joints that are drawn faintly with the bones that end in them.
     """
     known = np.isfinite(pixels).all(-1)
     points = _fixed(np.where(known[:, None], pixels, 0.0))
     shades = np.tile(TRUTH_COLOUR, (len(points), 1)) if truth else joint_colours()
+    if faint is not None:
+        shades[faint] = faded(shades[faint])
     width = max(1, round(thickness * (0.45 if truth else 1)))
     bones = [edge for edge in EDGES if known[list(edge)].all()]
     if depth is not None:
@@ -135,6 +140,11 @@ def draw_skeleton(
         for joint in np.flatnonzero(known):
             centre, colour = points[joint].tolist(), bgr(shades[joint])
             cv2.circle(image, centre, radius, colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+def faded(colour: np.ndarray) -> np.ndarray:
+    """Return colours (..., 3) that are hardly brighter than a panel."""
+    return np.asarray(_FADED * colour + (1 - _FADED) * np.array(PANEL))
 
 
 def draw_dots(image: np.ndarray, pixels: np.ndarray, radius: float) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from pstmo_core.drawing.colours import LEFT_COLOUR, MIDDLE_COLOUR, RIGHT_COLOUR
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
+from pstmo_core.skeleton import JOINT_NAMES
 
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 imageio = pytest.importorskip("imageio.v2", reason="needs imageio")
@@ -144,3 +145,24 @@ def test_people_who_are_never_there_together_share_a_place_and_a_crowd_is_not_dr
     shown = np.isfinite(drawn.slots)
     assert shown.sum() == 6 and not shown[9] and drawn.left_out == 6
     assert np.abs(drawn.slots[shown]).max() == 2.5
+
+
+def test_limbs_that_nobody_saw_are_drawn_faintly_and_not_on_the_image(
+    clip: Clip, joints: np.ndarray
+) -> None:
+    """Legs behind a desk: the network guesses them, and the picture must not claim them."""
+    knees_and_ankles = [name in ("rknee", "lknee", "rankle", "lankle") for name in JOINT_NAMES]
+    seen = np.where(knees_and_ankles, 0.15, 0.9).astype(np.float32)
+    desk = Clip(
+        clip.keypoints, np.broadcast_to(seen, clip.scores.shape), clip.stamps, clip.width,
+        clip.height, clip.layout, clip.ids, None,
+    )  # fmt: skip
+    whole, hidden = (drawn_clip.DrawnClip.of(each, joints) for each in (clip, desk))
+    assert whole.unseen.mean() < 0.1
+    assert (hidden.unseen == whole.unseen | np.array(knees_and_ankles)).all()
+    for of_panel in (
+        lambda drawn: drawn.view_panel(3, drawn.views[0], (300, 300)),
+        lambda drawn: drawn.input_panel(3, (300, 170)),
+    ):
+        bright, faint = (near(of_panel(drawn)[..., ::-1], LEFT_COLOUR) for drawn in (whole, hidden))
+        assert 0 < faint < 0.7 * bright
