@@ -68,9 +68,17 @@ def import_official(
     """  # noqa: D301
     check_output(output, [file])
     require_training()
-    from pstmo_core.model.checkpoints import load_official, read_state_dict, save_weights
+    from pstmo_core.model.checkpoints import (
+        CheckpointError,
+        load_official,
+        read_state_dict,
+        save_weights,
+    )
 
     state = read_state_dict(file)
-    model, config = load_official(state, step)
+    try:
+        model, config = load_official(state, step)
+    except CheckpointError as error:
+        raise CheckpointError(f"{file}: {error}") from error
     save_weights(model, output)
     say(f"wrote {output}: {type(model).__name__}, {config}")

@@ -54,6 +54,10 @@ def test_train_export_evaluate_lift(
         (("evaluate", "none.safetensors", "--mocap", "m.npz"), "no such weight file"),
         (("evaluate", shipped_model(), "--mocap", "m.npz"), "is an ONNX file"),
         (("lift", "none.npz", "-o", "o.npz"), "none.npz"),
+        (
+            ("import-official", shipped_model().with_suffix(".safetensors"), "-o", "o.safetensors"),
+            "stmo_27.safetensors: not a checkpoint of the authors' code",
+        ),
     ],
 )
 def test_what_is_missing_is_named_in_one_line_with_exit_code_2(

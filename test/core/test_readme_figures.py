@@ -124,3 +124,26 @@ def test_the_times_of_the_network_in_the_questions_are_those_of_the_table() -> N
     overhead = (BENCHMARKS / "node_overhead.md").read_text()
     (row,) = [row for row in _rows(overhead) if row[0] == "for comparison: the network"]
     assert _numbers(list(said[0])) == pytest.approx([float(row[1]), float(row[3])], rel=0.06)
+
+
+#: What README calls keypoints of the real video, and the table of the benchmark.
+KEYPOINTS = {
+    "without error: the projected reference": "reference, projected",
+    "MoveNet multipose alone, 160 x 256": "`coco17_multipose256`",
+    "BlazePose full, which swaps left and right": "`blazepose33_full`",
+    "BlazePose heavy": "`blazepose33_heavy`",
+    "BlazePose full, its own 3D": "`blazepose33_full`",
+    "BlazePose heavy, its own 3D": "`blazepose33_heavy`",
+}
+
+
+def test_errors_on_the_real_video_are_those_of_the_table() -> None:
+    text = (BENCHMARKS / "real.md").read_text().split("\nNothing made steady")[0]
+    measured = {(row[0], row[1]): row for row in _rows(text)}
+    rows = [row for row in _rows(_section("Accuracy")) if row[1] in KEYPOINTS]
+    assert len(rows) == len(KEYPOINTS)
+    for row in rows:
+        answer = "its own 3D" if row[1].endswith("its own 3D") else "ours, look-ahead 0"
+        found = measured[KEYPOINTS[row[1]], answer]
+        expected = [float(found[2]), float(found[4]), float(found[5])]
+        assert _numbers(row[2:5]) == pytest.approx(expected, abs=0.51), row[1]
