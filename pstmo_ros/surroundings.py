@@ -109,6 +109,7 @@ class Surroundings:
         if self._imu is not None and pose is None:
             pose, source = self._imu.camera_pose(frame_id, stamp), self._imu.topic
         if pose is None:
+            self.doubt = ""
             return None
         doubt = PoseDoubt.of(pose, config.rotation, config.floor_height)
         self.doubt = describe_doubt(doubt, frame_id, source, config.rotation)

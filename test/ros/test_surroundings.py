@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,14 @@ from sensor_msgs.msg import Image, Imu
 from std_msgs.msg import Header
 from walkers_room import BASE, FPS, VIEW, Room
 
+from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.room.camera_pose import CameraPose
+from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros import depth_images, imu_gravity
 from pstmo_ros.conversions import stamp_ns, time_message
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
+from pstmo_ros.surroundings import Surroundings
 
 room = worlds(Room)
 #: A camera's optical axes in those of its body (x forward, y left, z up).
@@ -55,6 +59,17 @@ def test_a_pose_that_cannot_be_right_is_told_and_not_used(
     here.spin_until(lambda: any(sentence in line for line in said))
     assert sum(sentence in line for line in said) == 1
     here.spin_until(lambda: any(sentence in s.message for m in told for s in m.status))
+
+
+def test_a_doubt_ends_with_the_pose_that_it_was_of() -> None:
+    surroundings = Surroundings()
+    poses = [VIEW.pose.turned(BODY), None]
+    surroundings._transforms = SimpleNamespace(camera_pose=lambda *_: poses.pop(0))
+    nobody = KeypointFrame(0, (), np.zeros((0, 17, 2)), np.zeros((0, 17)), 640, 480)
+    surroundings.complete(nobody, "camera", (), StreamConfig())
+    assert "looks straight up" in surroundings.doubt
+    surroundings.complete(nobody, "camera", (), StreamConfig())
+    assert not surroundings.doubt
 
 
 def test_gravity_that_says_that_the_camera_hangs_upside_down_is_told(
