@@ -3,6 +3,9 @@
 Two measurements, each written as JSON and Markdown: the parts of the way from message to message
 beside the network (node_overhead), and the latency over DDS between processes (latency_node). With
 --images another one alone: the latency from images to skeletons (latency_images).
+
+    ros2 run pstmo_ros bench --only latency --people 1 --fps 30 -o results
+    ros2 run pstmo_ros bench --images --detector-threads 1 --seconds 5 -o results
 """
 
 from __future__ import annotations
@@ -69,25 +72,39 @@ def _chosen(options: argparse.Namespace) -> tuple[str, ...]:
 
 def _options(args: Sequence[str] | None) -> argparse.Namespace:
     defaults = LifterParameters()
-    parser = argparse.ArgumentParser(prog="bench", description="Measures the lifter node.")
+    parser = argparse.ArgumentParser(
+        prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--people", type=int, nargs="+", help="how many are seen; by default 1 4 16, images 1 2")
     add(
         "--fps", type=float, nargs="+", help="frame rates (latency); by default 30 60, images 15 30"
     )
-    add("--seconds", type=float, default=10.0, help="how long each is played (latency)")
-    add("--frames", type=int, default=600, help="how many frames are counted (overhead)")
+    add("--seconds", type=float, default=10.0, help="how long each is played (latency; default 10)")
+    add("--frames", type=int, default=600, help="how many frames are counted (overhead; 600)")
     add("--cpu-time", action="store_true", help="the thread's CPU time, not wall time (overhead)")
     add("--only", choices=_MEASUREMENTS, help="one of the two measurements")
     add("--images", action="store_true", help="from images of the shipped real video to skeletons")
     add("--detector", default=DEFAULT_KIND, choices=KINDS, help="the detector's parameter (images)")
     add("--pose-model", default="", help="the detector's parameter (images)")
-    add("--detector-threads", type=int, nargs="+", default=[1, 2], help="its threads (images)")
-    add("--model", default=defaults.model, help="ONNX file; empty: the shipped one")
+    add(
+        "--detector-threads",
+        type=int,
+        nargs="+",
+        default=[1, 2],
+        help="its threads (images; default 1 2)",
+    )
+    add("--model", default=defaults.model, help="ONNX file, or stmo_27 (the default) or stmo_live")
     add("--backend", default=defaults.backend, help="the lifter's parameter")
     add("--precision", default=defaults.precision, help="the lifter's parameter")
     add("--threads", type=int, default=defaults.threads, help="the lifter's parameter")
-    add("-o", "--output", type=Path, default=Path("benchmarks"), help="folder for the results")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("benchmarks"),
+        help="folder for the results (default: benchmarks)",
+    )
     options = parser.parse_args(args)
     options.people = options.people or ([1, 2] if options.images else [1, 4, 16])
     options.fps = options.fps or ([15.0, 30.0] if options.images else [30.0, 60.0])

@@ -17,7 +17,7 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import load_clip, sample_path
-from pstmo_ros.bench import main
+from pstmo_ros.bench import _options, main
 from pstmo_ros.bench_clip import crowd
 from pstmo_ros.bench_latency import Scenario, _figures
 from pstmo_ros.bench_overhead import PARTS
@@ -126,3 +126,14 @@ def test_from_images_to_skeletons_a_short_run_writes_both_reports(
     assert result["cpu_share"] > 0 and "MoveNet" in result["detector"]
     text = (tmp_path / "latency_images.md").read_text()
     assert "| 1 | 1 | MoveNet lightning | 10 |" in text and "bench --images" in text
+
+
+def test_help_shows_calls_that_can_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        _options(["--help"])
+    assert end.value.code == 0
+    shown = re.findall(
+        r"^    ros2 run pstmo_ros bench (.+)$", capsys.readouterr().out, re.MULTILINE
+    )
+    first, second = (_options(call.split()) for call in shown)
+    assert (first.people, first.fps, second.detector_threads) == ([1], [30.0], [1])
