@@ -93,7 +93,7 @@ class Trainer:
             while self.state.step < steps:
                 loss = self.train_step(*self.draw())
                 bar.update()
-                shown = f"loss {loss * self.stage.scale:.3g} {self.stage.unit}"
+                shown = f"loss {loss * self.stage.scale:.4g} {self.stage.unit}"
                 bar.set_postfix_str(shown, refresh=False)
                 if journal:
                     journal.step(self.state.step, loss, self.plan.rate_at(self.state.step - 1))

@@ -51,7 +51,7 @@ def test_an_encoding_of_the_mirror_image_is_the_mirrored_encoding(name: str, cli
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_people_in_a_mirror_get_the_mirrored_poses(model: object, clip: Clip) -> None:
     runtime = load_runtime(model)  # type: ignore[arg-type]
-    settings = StreamConfig(keypoint_cutoff=0, joint_cutoff=0, unswap=False, outlier=0)
+    settings = StreamConfig(keypoint_cutoff=0, joint_cutoff=0, unswap=0, outlier=0)
     pose = lift_clip(clip, runtime, settings).joints
     other = lift_clip(in_a_mirror(clip), runtime, settings).joints
     np.testing.assert_allclose(
@@ -62,7 +62,7 @@ def test_people_in_a_mirror_get_the_mirrored_poses(model: object, clip: Clip) ->
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_an_answer_is_the_mean_of_both_ways(model: object, clip: Clip) -> None:
     runtime = load_runtime(model)  # type: ignore[arg-type]
-    settings = StreamConfig(keypoint_cutoff=0, joint_cutoff=0, unswap=False, outlier=0)
+    settings = StreamConfig(keypoint_cutoff=0, joint_cutoff=0, unswap=0, outlier=0)
     alone = dataclasses.replace(settings, flip=False)
     back = np.float32([-1, 1, 1])
     plain = lift_clip(clip, runtime, alone).joints
