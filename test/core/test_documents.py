@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 from detector_files import (
@@ -48,7 +49,7 @@ DATASET = ["dataset.kind=h36m", "dataset.poses=data_3d_h36m.npz",
 SHORTER: tuple[tuple[str, list[str]], ...] = (
     ("pstmo pretrain", TRAINING),
     ("pstmo train", TRAINING),
-    ("pstmo experiments run", ["as shipped", *TRAINING]),
+    ("pstmo experiments run", ["STMO-Live", *TRAINING, "--seeds", "1"]),
     ("pstmo calibrate", ["--windows", "100"]),
     (
         "pstmo bench live-cost",
@@ -63,6 +64,7 @@ MEANT: tuple[tuple[str, str, list[str]], ...] = (
     ("pstmo", "...", DATASET),
     ("pstmo lift", "*.mp4", ["walk.mp4", "run.mp4"]),
     ("pstmo bench real", "../shared/real", ["recordings"]),
+    ("pstmo experiments", "../shared/real", ["recordings"]),
 )
 
 
@@ -237,7 +239,9 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
         write_h36m(folder, kind, subjects)
     write_3dhp_test(folder)
     (folder / "recordings").mkdir()
-    write_view(folder / "recordings")
+    points = np.random.default_rng(0).uniform(100, 600, (60, 17, 2))
+    seen = np.concatenate([points, np.ones((60, 17, 1))], -1)
+    write_view(folder / "recordings", coco17_thunder=seen)
     for encoding in ("person", "screen"):
         small = ModelConfig(layers=1, width=32, feedforward=32, sem_width=32, encoding=encoding)
         save_weights(trained_looking(small), folder / f"{encoding}.safetensors")
