@@ -68,4 +68,4 @@ class BlazeposeDetector:
 
     def describe(self) -> str:
         """See `Detector.describe`."""
-        return f"BlazePose ({self._name}) on ONNX Runtime, blazepose33"
+        return f"BlazePose ({self._name}) on ONNX Runtime, blazepose33, for real people"

@@ -56,6 +56,8 @@ _VISIBLE = 96
 #: Seconds that a search may take, for which those who are followed wait, and the input's longest
 #: side at which its time is taken.
 _LONGEST_SEARCH, _TRIAL = 0.06, 256
+#: What it is for is said: another detector is made for rendered people.
+_FOR = "coco17, for real people (rendered ones: detector simulation)"
 
 
 @dataclass(eq=False)
@@ -177,7 +179,7 @@ class MovenetDetector:
     def describe(self) -> str:
         """See `Detector.describe`."""
         refined = "" if self._refiners is None else f", refined by {self._refiners.describe()}"
-        return f"MoveNet multipose on ONNX Runtime, coco17{refined}"
+        return f"MoveNet multipose on ONNX Runtime, {_FOR}{refined}"
 
     def _timed_search(self, clock: Callable[[], float]) -> float:
         """Return what a search takes here at the trial's size."""

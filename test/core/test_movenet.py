@@ -54,6 +54,7 @@ def test_without_a_word_two_people_are_followed_through_real_video(
 ) -> None:
     detector = load_detector()
     assert detector.layout == "coco17" and "MoveNet" in detector.describe()
+    assert "rendered ones: detector simulation" in detector.describe()
     followed = [detector.detect(image) for image in park]
     assert [len(found.points) for found in followed] == [2] * IMAGES
     for found in followed:
