@@ -56,15 +56,15 @@ class Folders:
             dataset=dataclasses.replace(config.dataset, **paths),
         )
 
-    def absent(self, experiment: Experiment, row: Row) -> list[Path]:
-        """Return the data files of a row that are not there."""
+    def absent(self, experiment: Experiment, row: Row) -> list[str]:
+        """Say which data of a row are not there."""
         config = self.located(experiment.lifting(row, self.overrides))
         names = _FILES.get(config.dataset.kind)
         motion = [config.mocap, *config.mocap_more, *filter(None, [config.mocap_replaced])]
         paths = [getattr(config.dataset, name) for name in names] if names else motion
-        absent = [Path(path) for path in paths if not Path(path).is_file()]
+        absent = [str(path) for path in paths if not Path(path).is_file()]
         if self.real is None and any(c.real for c in experiment.measuring.conditions.values()):
-            absent.append(Path("recordings of real people (--real FOLDER)"))
+            absent.append("recordings of real people (--real FOLDER)")
         return absent
 
     def result(self, experiment: Experiment, row: Row, seed: int) -> Path:
@@ -115,7 +115,7 @@ def run_experiment(
         if absent := folders.absent(experiment, row):
             raise PstmoError(
                 f"{experiment.name}, {row.name}: not run, data absent: "
-                f"{', '.join(map(str, absent))}; name the files' folder as --data, or the motion "
+                f"{', '.join(absent)}; name the files' folder as --data, or the motion "
                 "capture as --mocap and mocap_more=[FILE] (docs/data.md)"
             )
     for seed in range(1, seeds + 1):  # a table of all rows first, its spread later

@@ -9,7 +9,7 @@ themselves.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -125,28 +125,32 @@ def check(runtime: Runtime, cpu: Runtime, people: int) -> float:
     config = cpu.config
     shape = (people, config.frames, *input_shape(config.encoding))
     windows = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    worst = 0.0
+    differences = []
     for frame in (None, config.frames - 1):
         expected = cpu.lift(windows, frame)
         for count in (1, people, 1):  # the last by a recorded graph, after another size
             error = np.abs(runtime.lift(windows[:count], frame) - expected[:count]).max()
-            worst = max(worst, float(error / np.abs(expected).max())) if error == error else np.nan
-    require_like_cpu(worst, runtime.precision)
-    return worst
+            differences.append(error / np.abs(expected).max())
+    return require_like_cpu(differences, runtime.precision)
 
 
-def require_like_cpu(difference: float, precision: str) -> None:
+def require_like_cpu(differences: Sequence[float], precision: str) -> float:
     """Refuse an engine that differs from ONNX Runtime by too much, or by what is not a number.
 
     Args:
-        difference: as a share of the largest coordinate.
+        differences: as shares of the largest coordinate.
         precision: the engine's.
+
+    Returns:
+        The largest.
 
     Raises:
         EngineError: says by how much.
     """
-    if not difference <= TOLERANCE[precision]:
+    worst = float(np.max(differences))  # NaN if any is
+    if not worst <= TOLERANCE[precision]:
         raise EngineError(
-            f"it differs from ONNX Runtime by {difference:.2g} of the largest coordinate, "
+            f"it differs from ONNX Runtime by {worst:.2g} of the largest coordinate, "
             f"accepted are {TOLERANCE[precision]:.0e} in {precision}"
         )
+    return worst
