@@ -66,6 +66,16 @@ def test_a_licence_that_no_clip_has_is_said(
     ]
 
 
+def test_a_file_without_clips_of_a_split_joins_others(mocap_file: Path, tmp_path: Path) -> None:
+    first = load_mocap(mocap_file, "val")
+    own = written(
+        mocap_file, tmp_path / "own.npz", split=np.full(len(read_npz(mocap_file)["split"]), "train")
+    )
+    joined = load_motion([mocap_file, own], "val", without_licences=["CC BY-SA"])
+    np.testing.assert_array_equal(joined.start, first.start)
+    assert joined.clip.tolist() == first.clip.tolist()
+
+
 def without(split: str, source: Path, folder: Path) -> Path:
     splits = read_npz(source)["split"]
     other = "val" if split != "val" else "test"

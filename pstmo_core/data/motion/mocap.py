@@ -60,7 +60,7 @@ class Mocap:
             positions=np.concatenate([self.positions[r] for r in rows])
             if rows
             else self.positions[:0],
-            start=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
+            start=(np.cumsum(length) - length).astype(np.int64),
             length=length,
             fps=self.fps,
             clip=self.clip[keep],
