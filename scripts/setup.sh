@@ -62,7 +62,8 @@ build_package() {
   local view="$state/src/pstmo_ros" entry
   rm -rf "$state/src" "$state/install"
   mkdir -p "$view"
-  for entry in CMakeLists.txt package.xml config launch msg pstmo_core pstmo_ros scripts; do
+  for entry in CMakeLists.txt package.xml LICENSE NOTICE config launch msg pstmo_core pstmo_ros \
+    scripts; do
     ln -s "$root/$entry" "$view/$entry"
   done
   enter_build_environment

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -17,6 +19,14 @@ ROSDEP_KEYS = {
     "python3-scipy", "python3-tqdm", "python3-yaml",
 }  # fmt: skip
 
+#: Dependencies that are not called as the package that is imported.
+DEPENDENCIES = {
+    "cv2": "python3-opencv", "numpy": "python3-numpy", "tf2_ros": "tf2_ros_py",
+    "tqdm": "python3-tqdm", "yaml": "python3-yaml",
+}  # fmt: skip
+#: What is imported where it is installed, and done without elsewhere.
+OPTIONAL = {"cv_bridge", "matplotlib"}
+
 
 def test_the_version_is_the_same_everywhere() -> None:
     package = ET.parse(ROOT / "package.xml").getroot()
@@ -25,6 +35,38 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert f"\nversion: {pstmo_core.__version__}\n" in citation
     assert f"({pstmo_core.__version__})" in (ROOT / "CHANGELOG.md").read_text()
     assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_every_package_that_nodes_and_launch_files_import_is_a_dependency() -> None:
+    package = ET.parse(ROOT / "package.xml").getroot()
+    declared = {e.text for e in package if e.tag in ("depend", "exec_depend")}
+    missing = {
+        f"{name}: {path.relative_to(ROOT)}"
+        for folder in ("pstmo_ros", "launch")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in _imported(path) - OPTIONAL - {"pstmo_core", "pstmo_ros"}
+        if DEPENDENCIES.get(name, name) not in declared
+    }
+    assert not missing
+
+
+def _imported(path: Path) -> set[str]:
+    """Return the packages outside the standard library that a file imports, wherever it does."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names
+
+
+def test_notices_name_every_weight_file_and_sample_that_ships() -> None:
+    notice = (ROOT / "NOTICE").read_text()
+    for folder in ("weights", "samples"):
+        for path in (ROOT / "pstmo_core" / folder).iterdir():
+            named = path.name in notice or f"{folder}/{path.stem}.*" in notice
+            assert named or path.suffix == ".py", path.name
 
 
 def test_every_rosdep_key_exists() -> None:
