@@ -1,7 +1,7 @@
 """Simulated errors of real detectors: lasting errors, swapped sides, cut-off bodies, and scores.
 
 Sizes are shares of the person's apparent size (the RMS distance of joints from the pelvis), fitted
-to the residuals of MoveNet and BlazePose on real video (docs/training.md). Each window draws its
+to the residuals of MoveNet and BlazePose on real video (docs/data.md). Each window draws its
 own level; what a frame gets wrong, the next one mostly gets wrong as well.
 """
 
