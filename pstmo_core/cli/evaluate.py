@@ -34,6 +34,7 @@ class _By(str, Enum):
     quality = "class"
     action = "action"
     posture = "posture"
+    actor = "actor"
 
 
 _Weights = Annotated[Path, typer.Argument(help="A safetensors file.")]

@@ -1,4 +1,4 @@
-"""Accuracy of a network on a split of the motion capture, per quality class, action or posture.
+"""Accuracy of a network on a split of the motion capture, by class, action, posture or person.
 
 The protocol, the same for every network: windows whose targets are spread evenly over the split,
 each seen by a virtual camera of its own from `CameraRange`'s defaults, all from one fixed seed.
@@ -31,7 +31,7 @@ from pstmo_core.skeleton import JOINT_NAMES, ROOT
 
 _SEED = 20_260
 #: What the windows can be grouped by.
-GROUPS = ("class", "action", "posture")
+GROUPS = ("class", "action", "posture", "actor")
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class WindowEvaluation:
 
 
 class Evaluation(WindowEvaluation):
-    """The windows of one split of the motion capture, a set for each class, action or posture."""
+    """The windows of one split of the motion capture, a set for each group of a kind (`GROUPS`)."""
 
     def __init__(
         self,
@@ -225,7 +225,7 @@ def _grouped(motion: Mocap, by: str) -> dict[str, Clips]:
             for name, mask in masks.items()
             if mask.any()
         }
-    labels = motion.action if by == "action" else motion.quality
+    labels = {"class": motion.quality, "action": motion.action, "actor": motion.actor}[by]
     return {name: Clips.of(motion.select(labels == name)) for name in sorted(set(labels.tolist()))}
 
 

@@ -280,6 +280,18 @@ def test_a_calibrated_sigma_holds_nine_of_ten_and_leaves_poses_alone(
         calibrate(trained_looking(dataclasses.replace(VIEW, sigma=False)), motion)
 
 
+def test_windows_can_be_grouped_by_the_person_who_moves(mocap_file: Path) -> None:
+    motion = load_mocap(mocap_file, "val")
+    clips = len(motion.clip)
+    people = dataclasses.replace(motion, actor=np.array(["anna"] + ["ben"] * (clips - 1)))
+    evaluation = Evaluation(people, "val", VIEW, torch.device("cpu"), windows=20, by="actor")
+    assert list(evaluation.sets) == ["anna", "ben"]
+    anna = Evaluation(people.select(people.actor == "anna"), "val", VIEW, torch.device("cpu"),
+                      windows=20)  # fmt: skip
+    (alone,) = anna.sets.values()
+    torch.testing.assert_close(evaluation.sets["anna"].frames, alone.frames)
+
+
 def test_both_sides_get_the_same_factor_and_nine_of_ten_of_them_are_covered() -> None:
     rng = np.random.default_rng(2)
     sigma = rng.uniform(0.03, 0.15, (20_000, 17, 1))
