@@ -218,12 +218,15 @@ class CameraPipeline:
         self.publish(self.current.silence(now), silence=True)
 
     def forget(self) -> None:
-        """Forget everybody and delete their markers."""
+        """Forget everybody and delete their markers; nobody is tracked any more."""
         if self.stream is None:
             return
         stamp = time_message(self._node.get_clock().now().nanoseconds)
         header = Header(frame_id=self.stream.frame_id, stamp=stamp)
         self.stream.reset()
+        self._told = None
+        if self._outputs is not None:
+            self._outputs.tell(Skeletons3D(header=header), (), silence=True)
         deletions = self.markers.clear(header)
         if deletions.markers:
             self._drawn.publish(deletions)

@@ -56,8 +56,10 @@ class AllOutputs:
         self._node, self._camera, self._frame = node, camera, frame
         self._publishers: list[Any] = []
         self._outputs: list[Output] = []
+        self._drawn: list[Output] = []
         self._for_all: list[Output] = []
-        """Those whose names every node shares: frames on TF and topics below /humans."""
+        """Those whose names every node shares: frames on TF and topics below /humans. They say who
+        is tracked, which nobody is any more when no more images come."""
         namespace = node.get_namespace().strip("/").replace("/", "_")
         self._prefix = f"{namespace}_" if namespace else ""
         """Of ids there, so that the people of two lifters stay apart."""
@@ -85,9 +87,9 @@ class AllOutputs:
         if own.publish_detections:
             self._outputs.append(DetectionOutput(publish))
         if own.publish_capsules:
-            self._outputs.append(CapsuleOutput(publish))
+            self._drawn.append(CapsuleOutput(publish))
         if own.publish_uncertainty:
-            self._outputs.append(UncertaintyOutput(publish))
+            self._drawn.append(UncertaintyOutput(publish))
         if own.publish_hri:
             self._for_all.append(HriOutput(publish, self._withdraw))
 
@@ -112,15 +114,19 @@ class AllOutputs:
     def tell(self, message: Skeletons3D, present: tuple[str, ...], silence: bool = False) -> None:
         """Publish the people of a message.
 
+        By a message without people, robots know that nobody is there. That is told only where an
+        image showed it: not when no more images come, or somebody who is seen cannot be placed.
+
         Args:
             message: the people.
             present: the ids of all who have not left.
-            silence: see `Bodies`.
+            silence: whether this is told because no more keypoints come.
         """
-        if not self._outputs and not self._for_all:
+        if not self._outputs and not self._drawn and not self._for_all:
             return
-        bodies, names = Bodies.of(message, silence), tuple(map(safe_name, present))
-        for output in self._outputs:
+        bodies, names = Bodies.of(message), tuple(map(safe_name, present))
+        known = bodies.ids or not (silence or message.people)
+        for output in (*self._outputs, *self._drawn) if known else self._drawn:
             output.tell(bodies, names)
         named = replace(bodies, ids=self._names(bodies.ids))
         for output in self._for_all:
@@ -132,8 +138,8 @@ class AllOutputs:
 
     def close(self) -> None:
         """Say that nobody is there any more, and nothing after that."""
-        for output in (*self._outputs, *self._for_all):
+        for output in (*self._outputs, *self._drawn, *self._for_all):
             output.close()
-        self._outputs, self._for_all = [], []
+        self._outputs, self._drawn, self._for_all = [], [], []
         for publisher in list(self._publishers):
             self._withdraw(publisher)

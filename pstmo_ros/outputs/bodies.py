@@ -37,14 +37,9 @@ class Bodies:
     """(P, 17) metres, the deviation along each axis; NaN where not known."""
     links: np.ndarray
     """(P, L, 3, 3), rotations of `body_frames.LINKS`; NaN where not known."""
-    unplaced: int = 0
-    """How many more people are in the message, without a root position."""
-    silence: bool = False
-    """Whether this is told because no more keypoints come: if nobody is here then, nobody was seen,
-    but nobody looked either."""
 
     @classmethod
-    def of(cls, message: Skeletons3D, silence: bool = False) -> Bodies:
+    def of(cls, message: Skeletons3D) -> Bodies:
         """Return the people of a message."""
         located = [p for p in message.people if p.root_source != p.ROOT_NONE]
         roots = _array([(p.root.x, p.root.y, p.root.z) for p in located], 3)
@@ -59,8 +54,6 @@ class Bodies:
             _array([p.confidence for p in located], JOINTS),
             _array([p.sigma if len(p.sigma) else [np.nan] * JOINTS for p in located], JOINTS),
             link_axes(joints),
-            len(message.people) - len(located),
-            silence,
         )
 
     @property

@@ -21,9 +21,6 @@ _FIELDS = [
 class PointOutput(SimpleOutput):
     """Publishes `points`; a cloud without points says that nobody is there.
 
-    It is not empty where that is not known: when no more images come, or people are seen who cannot
-    be placed (the camera is not calibrated). Nothing is published then, and robots stop.
-
     Args:
         publish: makes publishers.
         spacing: metres between points along a limb.
@@ -39,8 +36,6 @@ class PointOutput(SimpleOutput):
     def tell(self, bodies: Bodies, present: tuple[str, ...]) -> None:
         """Publish everybody's points."""
         del present
-        if not bodies.ids and (bodies.silence or bodies.unplaced):
-            return
         if self._frame and bodies.header.frame_id != self._frame:
             return
         points = limb_points(bodies.joints, self._spacing, self._radius)

@@ -72,6 +72,8 @@ def test_joints_are_told_with_velocities_and_as_poses(world: Callable[..., Room]
     up = matrix_from_quaternion(np.array([thigh.x, thigh.y, thigh.z, thigh.w]))[:, 2]
     bone = joints[JOINT_NAMES.index("rhip")] - joints[JOINT_NAMES.index("rknee")]
     np.testing.assert_allclose(up, bone / np.linalg.norm(bone), atol=1e-3)
+    for row in range(60, 75):
+        here.show_nobody(row)
     here.spin_until(lambda: clouds[-1].width == 0 and not poses[-1].poses)
 
 

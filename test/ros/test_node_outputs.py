@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 
 from geometry_msgs.msg import PointStamped, PoseArray, TwistStamped
 from node_world import worlds
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from rclpy.validate_full_topic_name import validate_full_topic_name
@@ -29,6 +31,7 @@ from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import safe_name
 
+TRACKED = "/humans/bodies/tracked"
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 world = worlds(Room)
@@ -71,21 +74,40 @@ def test_frames_poses_points_and_velocities_are_where_people_are(
     assert points[:, 2].min() > -0.2 and points[:, 2].max() < 1.8
     assert np.linalg.norm(points[:, :2] - last[0, :2], axis=-1).max() < 1.2
 
-    here.spin_until(lambda: not poses[-1].poses)  # left: nobody is anywhere
 
-
-def test_a_cloud_is_empty_only_where_an_image_shows_nobody(world: Callable[..., Room]) -> None:
+def test_only_an_image_that_shows_nobody_lets_robots_believe_that_nobody_is_there(
+    world: Callable[..., Room],
+) -> None:
     """By an empty cloud a collision monitor lets the robot drive; by none it stops it."""
-    here = world(publish_points=True, publish_poses=True)
-    poses, clouds = here.listen(PoseArray, "poses"), here.listen(PointCloud2, "points")
+    here = world(
+        publish_points=True, publish_joints=True, publish_poses=True, publish_tf="links",
+        publish_hri=True,
+    )  # fmt: skip
+    tracked = here.listen(messages_of("hri_msgs", "a test").IdsList, TRACKED, LATCHED)
+    told: dict[str, tuple[list[Any], Callable[[Any], int]]] = {
+        "poses": (here.listen(PoseArray, "poses"), lambda message: len(message.poses)),
+        "points": (here.listen(PointCloud2, "points"), lambda message: message.width),
+        "joints": (here.listen(PointCloud2, "joints"), lambda message: message.width),
+    }
     here.start()
     here.walk(10)
-    here.spin_until(lambda: not poses[-1].poses)  # no more images: nobody is known to be there
+    here.spin_until(lambda: not here.heard["skeletons"][-1].people and not tracked[-1].ids)
     here.spin_for(0.2)
-    assert len(clouds) == 10 and all(cloud.width > 0 for cloud in clouds)
+    for heard, count in told.values():
+        assert len(heard) == 10 and all(map(count, heard))
     for row in range(20, 40):  # the last images with people are bridged
         here.show_nobody(row)
-    here.spin_until(lambda: clouds[-1].width == 0)
+    here.spin_until(lambda: all(count(heard[-1]) == 0 for heard, count in told.values()))
+
+
+def test_who_is_forgotten_is_no_longer_tracked(world: Callable[..., Room]) -> None:
+    here = world(publish_tf="links", publish_hri=True, expire=60.0)
+    tracked = here.listen(messages_of("hri_msgs", "a test").IdsList, TRACKED, LATCHED)
+    here.start()
+    here.walk(10)
+    assert tracked[-1].ids == [ID]
+    here.lifter.set_parameters([Parameter("flip", value=False)])  # it restarts the stream
+    here.spin_until(lambda: not tracked[-1].ids, 5.0)
 
 
 def test_who_cannot_be_placed_is_drawn_before_the_camera_in_whichever_frame(
@@ -108,14 +130,15 @@ def test_who_cannot_be_placed_is_drawn_before_the_camera_in_whichever_frame(
 
 
 def test_somebody_who_cannot_be_placed_is_not_nobody(world: Callable[..., Room]) -> None:
-    here = world(publish_points=True, focal=0.0)  # no calibration: no root positions
-    clouds = here.listen(PointCloud2, "points")
+    # No calibration: no root positions.
+    here = world(publish_points=True, publish_poses=True, focal=0.0)
+    poses, clouds = here.listen(PoseArray, "poses"), here.listen(PointCloud2, "points")
     here.start()
     here.show_nobody(0)
-    here.spin_until(lambda: len(clouds) == 1)
+    here.spin_until(lambda: len(clouds) == len(poses) == 1)
     here.walk(10, first=1)
     assert all(message.people for message in here.heard["skeletons"][1:])
-    assert len(clouds) == 1
+    assert len(clouds) == len(poses) == 1
 
 
 def test_a_cloud_is_not_told_in_another_frame_than_was_asked_for(
@@ -137,7 +160,7 @@ def test_libhri_finds_bodies_by_rep_155(world: Callable[..., Room]) -> None:
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
     here = world(publish_tf="links", publish_hri=True)
     bodies = f"/humans/bodies/{ID}"
-    tracked = here.listen(m.IdsList, "/humans/bodies/tracked")
+    tracked = here.listen(m.IdsList, TRACKED)
     rois = here.listen(m.NormalizedRegionOfInterest2D, f"{bodies}/roi")
     skeletons = here.listen(m.Skeleton2D, f"{bodies}/skeleton2d")
     states = here.listen(JointState, f"{bodies}/joint_states")
@@ -185,7 +208,7 @@ def test_people_of_two_lifters_have_different_frames_and_topics(
     """TF and /humans are one for the whole robot; an id is only one lifter's."""
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
     here = world(namespace="/left", publish_tf="bodies", publish_hri=True)
-    tracked = here.listen(m.IdsList, "/humans/bodies/tracked")
+    tracked = here.listen(m.IdsList, TRACKED)
     here.start()
     here.walk(10)
     assert here.heard["skeletons"][-1].people[0].id == ID
