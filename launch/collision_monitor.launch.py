@@ -21,8 +21,8 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-from pstmo_ros.launch_arguments import check_file
 from pstmo_ros.launching.context import path
+from pstmo_ros.launching.node_parameters import check_file
 
 SHARE = FindPackageShare("pstmo_ros")
 #: What makes the lifter tell what the monitor reads. The cloud must come in a level frame: some

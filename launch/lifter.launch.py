@@ -1,9 +1,9 @@
 """Starts the lifter, or a detector of keypoints in images and the lifter, and activates them.
 
-On demand also a camera or a virtual one, a player of a clip, and RViz. Arguments that a node has
-as a parameter come from the node's own table (pstmo_ros.launch_arguments); all are checked before
-anything is started. `ros2 launch` returns 1 when a node has failed, and 0 after Ctrl-C or when a
-player with exit_with_player has ended.
+On demand also a camera or a virtual one, a player of a clip, and RViz. Arguments that are
+parameters of nodes are declared from the nodes' own tables (pstmo_ros.launching.node_parameters);
+all are checked before anything is started. `ros2 launch` returns 1 when a node has failed, and 0
+after Ctrl-C or when a player with exit_with_player has ended.
 """
 
 from launch import LaunchContext, LaunchDescription
@@ -11,7 +11,6 @@ from launch.actions import OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch_ros.actions import Node
 
-from pstmo_ros.launch_arguments import DETECTOR, LIFTER, PLAYER, PLAYER_NAMES
 from pstmo_ros.launching.cameras import (
     camera_info_topic,
     camera_processes,
@@ -21,6 +20,7 @@ from pstmo_ros.launching.cameras import (
 )
 from pstmo_ros.launching.context import get, given, is_true, path, text
 from pstmo_ros.launching.lifter_arguments import arguments, check
+from pstmo_ros.launching.node_parameters import DETECTOR, LIFTER, PLAYER, PLAYER_NAMES
 from pstmo_ros.launching.processes import autostart, common, ends_all, managed
 from pstmo_ros.launching.rviz import level_frame, rviz
 

@@ -17,7 +17,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS
 from pstmo_ros.conversions import joints_of, stamp_ns
-from pstmo_ros.demo_run import DemoRun
+from pstmo_ros.demo.run import DemoRun
 from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters, check_topic
 from pstmo_ros.run_node import run_node

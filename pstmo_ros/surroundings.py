@@ -13,12 +13,12 @@ from pstmo_core.room.pose_doubt import PoseDoubt
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.conversions import stamp_ns
-from pstmo_ros.depth_images import DepthImages
+from pstmo_ros.frames.depth_images import DepthImages
+from pstmo_ros.frames.imu_gravity import ImuGravity
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.frames.pose_doubts import describe_doubt
 from pstmo_ros.frames.transforms import Transforms
 from pstmo_ros.frames.waiting_room import WaitingRoom
-from pstmo_ros.imu_gravity import ImuGravity
 from pstmo_ros.msg import People2D
 
 Handle = Callable[[People2D, int, int], None]

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pstmo_ros.inputs.hri import HriBodies
+from pstmo_ros.inputs.keypoint_subscription import KeypointSubscription
 from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.inputs.people import Reader, Size, UnusableInput, in_pixels, people_message
 from pstmo_ros.inputs.vision import vision_reader
 from pstmo_ros.inputs.yolo import yolo_reader
 from pstmo_ros.inputs.zed import zed_reader
-from pstmo_ros.keypoint_subscription import KeypointSubscription
 from pstmo_ros.lifecycle import GuardedNode
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.msg import People2D

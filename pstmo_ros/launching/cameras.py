@@ -9,9 +9,9 @@ from typing import Any
 from launch import LaunchContext
 from launch_ros.actions import Node
 
-from pstmo_ros import launch_arguments
-from pstmo_ros.launch_arguments import CAMERA, CAMERA_NAMES
+from pstmo_ros.launching import node_parameters
 from pstmo_ros.launching.context import get, is_true, text
+from pstmo_ros.launching.node_parameters import CAMERA, CAMERA_NAMES
 from pstmo_ros.launching.processes import common, ends_all
 
 
@@ -52,10 +52,10 @@ def cameras(context: LaunchContext) -> list[Any]:
     given = context.launch_configurations
     found = []
     if source := get(context, "camera"):
-        values = launch_arguments.values(given, CAMERA, CAMERA_NAMES)
+        values = node_parameters.values(given, CAMERA, CAMERA_NAMES)
         found.append(("camera_node", "camera", values | sim | {"source": source}))
     if is_true(context, "virtual_camera"):
-        values = launch_arguments.virtual_camera_values(given)
+        values = node_parameters.virtual_camera_values(given)
         found.append(("virtual_camera", "virtual_camera", values | sim))
     return found
 

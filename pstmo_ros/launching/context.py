@@ -10,7 +10,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.parameter_descriptions import ParameterValue
 
 from pstmo_core.settings import user_path
-from pstmo_ros import launch_arguments
+from pstmo_ros.launching import node_parameters
 
 PACKAGE = "pstmo_ros"
 
@@ -34,7 +34,7 @@ def given(
     context: LaunchContext, groups: tuple[type[Any], ...], names: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Return the arguments that are parameters of these dataclasses, as node parameters."""
-    values = launch_arguments.values(context.launch_configurations, groups, names)
+    values = node_parameters.values(context.launch_configurations, groups, names)
     if is_true(context, "use_sim_time"):
         values["use_sim_time"] = True
     return {name: text(v) if isinstance(v, str) else v for name, v in values.items()}

@@ -12,7 +12,7 @@ from launch.substitutions import PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
 from pstmo_core.errors import ConfigError
-from pstmo_ros import launch_arguments
+from pstmo_ros.launching import node_parameters
 from pstmo_ros.launching.cameras import image_topic, is_rectified
 from pstmo_ros.launching.context import PACKAGE, get, is_true
 
@@ -74,7 +74,7 @@ def arguments() -> list[Any]:
     ]
     return own + [
         DeclareLaunchArgument(name, default_value="", description=text)
-        for name, text in launch_arguments.descriptions().items()
+        for name, text in node_parameters.descriptions().items()
     ]
 
 
@@ -86,25 +86,25 @@ def check(context: LaunchContext) -> list[Any]:
     """
     given = context.launch_configurations
     declared = {action.name for action in arguments()}
-    misspelt = launch_arguments.suggest(given, declared)
+    misspelt = node_parameters.suggest(given, declared)
     # In a robot's launch file that includes this one, such a name may be its own.
     alone = any(word.endswith(_FILE) for word in sys.argv)
     if misspelt and alone:
         raise ConfigError("; ".join(misspelt))
     for sentence in misspelt:
         get_logger(_FILE).warning(sentence)
-    launch_arguments.check(given)
+    node_parameters.check(given)
     for name in ("params_file", "detector_params_file"):
-        launch_arguments.check_file(name, get(context, name))
+        node_parameters.check_file(name, get(context, name))
     if is_true(context, "rviz"):
-        launch_arguments.check_file("rviz_config", get(context, "rviz_config"))
+        node_parameters.check_file("rviz_config", get(context, "rviz_config"))
     sources = [name for name in ("camera", "player") if get(context, name)]
     sources += [name for name in ("virtual_camera",) if is_true(context, name)]
-    launch_arguments.check_sources(
+    node_parameters.check_sources(
         sources, get(context, "image"), get(context, "input"), get(context, "cameras")
     )
     started = [*sources, *(["detector"] if image_topic(context) else [])]
-    for name in launch_arguments.without_effect(given, started):
+    for name in node_parameters.without_effect(given, started):
         get_logger(_FILE).warning(f"{name} has no effect: nothing that takes it is started")
     if is_rectified(context) and not get(context, "rectified"):
         told = f"{image_topic(context)} is taken for rectified (rectified:=false: it is not)"

@@ -14,8 +14,8 @@ pytest.importorskip("imageio_ffmpeg", reason="needs imageio[ffmpeg] to write vid
 from pstmo_core.keypoints.clip import load_clip, sample_video_path
 from pstmo_core.lift.sources import video_images
 from pstmo_core.skeleton import JOINT_NAMES
-from pstmo_ros import demo_video
-from pstmo_ros.demo import main
+from pstmo_ros.demo import video as demo_video
+from pstmo_ros.demo.__main__ import main
 
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 FRAMES = 12

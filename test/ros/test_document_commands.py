@@ -17,7 +17,7 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 
 from documents import ROOT, Shown, documents, shown_commands
 
-from pstmo_ros import launch_arguments
+from pstmo_ros.launching import node_parameters
 from pstmo_ros.own_domain import OwnDomain
 from pstmo_ros.torture.catalogue import ATTACKS, LONG
 
@@ -182,7 +182,7 @@ def test_launch_arguments_that_documents_name_exist() -> None:
     from pstmo_ros.launching.lifter_arguments import arguments
 
     declared = {action.name for action in arguments()}
-    declared |= set(launch_arguments.descriptions())
+    declared |= set(node_parameters.descriptions())
     monitor = (ROOT / "launch/collision_monitor.launch.py").read_text()
     declared |= set(re.findall(r'^ +"(\w+)",$', monitor, re.M))
     foreign = {"align_depth", "camera_model"}  # of cameras' drivers

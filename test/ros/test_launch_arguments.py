@@ -16,8 +16,9 @@ from launch import LaunchContext
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.clip import sample_path, sample_video_path
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_ros import launch_arguments
-from pstmo_ros.launch_arguments import (
+from pstmo_ros.launching import node_parameters
+from pstmo_ros.launching.lifter_arguments import arguments
+from pstmo_ros.launching.node_parameters import (
     CAMERA,
     CAMERA_NAMES,
     DETECTOR,
@@ -26,13 +27,12 @@ from pstmo_ros.launch_arguments import (
     PLAYER_NAMES,
     values,
 )
-from pstmo_ros.launching.lifter_arguments import arguments
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_every_setting_of_the_stream_can_be_given_to_the_launch_file() -> None:
-    names = set(launch_arguments.descriptions())
+    names = set(node_parameters.descriptions())
     assert {f.name for f in dataclasses.fields(StreamConfig)} <= names
     assert {"model", "backend", "detector", "rectified", "frame_id", "clip_height"} <= names
 
@@ -51,7 +51,7 @@ def test_names_that_tables_share_mean_the_same() -> None:
     seen: dict[str, tuple[type, object, object]] = {}
     tables = ((LIFTER, {}), (DETECTOR, {}), (CAMERA, CAMERA_NAMES), (PLAYER, PLAYER_NAMES))
     for groups, names in tables:
-        for name, field in launch_arguments.fields(*groups).items():
+        for name, field in node_parameters.fields(*groups).items():
             rule = (type(field.default), field.metadata.get("low"), field.metadata.get("high"))
             assert seen.setdefault(names.get(name, name), rule) == rule, name
 
@@ -87,29 +87,29 @@ def test_a_wrong_value_is_refused_with_what_would_be_right(
     name: str, value: str, sentence: str
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
-        launch_arguments.check({name: value})
+        node_parameters.check({name: value})
 
 
 def test_networks_that_are_shipped_are_named() -> None:
-    launch_arguments.check({"model": "stmo_live", "pose_model": "thunder"})
+    node_parameters.check({"model": "stmo_live", "pose_model": "thunder"})
 
 
 def test_slips_of_the_pen_are_noticed_and_foreign_names_are_not() -> None:
-    declared = launch_arguments.descriptions()
-    assert launch_arguments.suggest(["heigth", "robot_model"], declared) == [
+    declared = node_parameters.descriptions()
+    assert node_parameters.suggest(["heigth", "robot_model"], declared) == [
         "there is no argument heigth: did you mean height?"
     ]
-    assert launch_arguments.suggest(["fps"], declared) == [
+    assert node_parameters.suggest(["fps"], declared) == [
         "fps is not used here: it is called camera_fps or clip_fps"
     ]
     files = {*declared, "camera", "player", "image", "camera_info"}
-    for own, here in launch_arguments._CALLED.items():
+    for own, here in node_parameters._CALLED.items():
         assert own not in files and set(here) <= files
 
 
 def test_what_no_started_node_takes_is_said() -> None:
     given = {"detector": "rtm", "image_width": "1280", "rate": "2.0", "height": "1.8", "loop": ""}
-    found = launch_arguments.without_effect
+    found = node_parameters.without_effect
     assert found(given, []) == ["detector", "image_width", "rate"]
     assert found(given, ["camera", "detector"]) == ["rate"]
     assert found(given, ["virtual_camera", "detector"]) == ["rate"]
@@ -119,10 +119,10 @@ def test_what_no_started_node_takes_is_said() -> None:
 def test_the_virtual_camera_has_the_size_and_rate_that_are_given() -> None:
     given = {"image_width": "1280", "image_height": "720", "camera_fps": "15", "people": "1"}
     wanted = {"width": 1280, "height": 720, "fps": 15.0, "people": 1}
-    assert launch_arguments.virtual_camera_values(given) == wanted
-    launch_arguments.check({"camera_fps": "500.0"})  # a real one may be as fast
+    assert node_parameters.virtual_camera_values(given) == wanted
+    node_parameters.check({"camera_fps": "500.0"})  # a real one may be as fast
     with pytest.raises(ConfigError, match="between 0.1 and 240.0"):
-        launch_arguments.check({"camera_fps": "500.0", "virtual_camera": "true"})
+        node_parameters.check({"camera_fps": "500.0", "virtual_camera": "true"})
 
 
 def test_a_file_below_the_home_folder_is_found_by_the_nodes_too(
@@ -131,7 +131,7 @@ def test_a_file_below_the_home_folder_is_found_by_the_nodes_too(
     """A shell leaves ~ after := as it is; ROS would start the node with its defaults."""
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "own.yaml").write_text("/**: {ros__parameters: {height: 1.5}}")
-    launch_arguments.check_file("params_file", "~/own.yaml")
+    node_parameters.check_file("params_file", "~/own.yaml")
     context = LaunchContext()
     context.launch_configurations.update(params_file="~/own.yaml")
     for action in arguments():
@@ -142,22 +142,22 @@ def test_a_file_below_the_home_folder_is_found_by_the_nodes_too(
 
 def test_a_video_is_no_clip_of_keypoints_nor_the_other_way_round() -> None:
     video, clip = str(sample_video_path()), str(sample_path())
-    launch_arguments.check({"camera": video, "pose_model": "thunder"})
-    launch_arguments.check({"player": clip})
+    node_parameters.check({"camera": video, "pose_model": "thunder"})
+    node_parameters.check({"player": clip})
     with pytest.raises(ConfigError, match=r"is a video: give camera:=.*park\.mp4"):
-        launch_arguments.check({"player": video})
+        node_parameters.check({"player": video})
     with pytest.raises(ConfigError, match=r"is a file of keypoints: give player:=.*sample\.npz"):
-        launch_arguments.check({"camera": clip})
+        node_parameters.check({"camera": clip})
 
 
 def test_keypoints_come_from_one_place(tmp_path: Path) -> None:
-    launch_arguments.check_sources(["camera"], "/cam/image_raw")
+    node_parameters.check_sources(["camera"], "/cam/image_raw")
     with pytest.raises(ConfigError, match="camera and player"):
-        launch_arguments.check_sources(["camera", "player"], "")
+        node_parameters.check_sources(["camera", "player"], "")
     with pytest.raises(ConfigError, match="player and image"):
-        launch_arguments.check_sources(["player"], "/cam/image_raw")
+        node_parameters.check_sources(["player"], "/cam/image_raw")
     with pytest.raises(ConfigError, match="input:=yolo and image exclude one another"):
-        launch_arguments.check_sources([], "/cam/image_raw", "yolo")
+        node_parameters.check_sources([], "/cam/image_raw", "yolo")
     with pytest.raises(ConfigError, match="cameras:=left,right and player exclude one another"):
-        launch_arguments.check_sources(["player"], "", "people2d", "left,right")
-    launch_arguments.check_sources([], "", "hri")
+        node_parameters.check_sources(["player"], "", "people2d", "left,right")
+    node_parameters.check_sources([], "", "hri")

@@ -17,8 +17,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_ros.conversions import keypoints_message
+from pstmo_ros.inputs.lost_frames import LostFrames
 from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.lost_frames import LostFrames
 from pstmo_ros.msg import People2D
 
 MS = 1_000_000

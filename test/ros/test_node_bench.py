@@ -18,9 +18,9 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_ros.bench import _options, main
-from pstmo_ros.bench_clip import crowd
-from pstmo_ros.bench_latency import Scenario, _figures
-from pstmo_ros.bench_overhead import PARTS
+from pstmo_ros.bench.clip import crowd
+from pstmo_ros.bench.latency import Scenario, _figures
+from pstmo_ros.bench.overhead import PARTS
 
 
 @pytest.mark.parametrize("people", [1, 3, 16])

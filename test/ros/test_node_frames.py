@@ -30,8 +30,8 @@ from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.lifter import StreamLifter
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
-from pstmo_ros import depth_images
 from pstmo_ros.conversions import floats, joints_of, stamp_ns, time_message
+from pstmo_ros.frames import depth_images
 from pstmo_ros.frames.static_frame import publish_static_frame, transform_message
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D

@@ -24,8 +24,8 @@ from walkers_room import BASE, FPS, VIEW, Room
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.streaming.config import StreamConfig
-from pstmo_ros import depth_images, imu_gravity
 from pstmo_ros.conversions import stamp_ns, time_message
+from pstmo_ros.frames import depth_images, imu_gravity
 from pstmo_ros.frames.static_frame import publish_static_frame
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.surroundings import Surroundings

@@ -19,7 +19,7 @@ from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.runtime import Runtime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
-from pstmo_ros.bench_clip import crowd
+from pstmo_ros.bench.clip import crowd
 from pstmo_ros.conversions import keypoints_from_message, keypoints_message, skeletons_message
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import People2D, Skeletons3D

@@ -23,7 +23,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from pstmo_core.bench.report import percentiles, table
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import load_clip, sample_path, save_clip
-from pstmo_ros.bench_clip import crowd
+from pstmo_ros.bench.clip import crowd
 from pstmo_ros.child_processes import node_command, running, tail
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.msg import Skeletons3D

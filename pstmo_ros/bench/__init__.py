@@ -29,9 +29,9 @@ from pstmo_core.bench.machine import describe_machine, machine
 from pstmo_core.bench.report import write_report
 from pstmo_core.detection.options import DEFAULT_KIND, KINDS
 from pstmo_core.errors import PstmoError
-from pstmo_ros.bench_images import ImageScenario, images_table, measure_images
-from pstmo_ros.bench_latency import Scenario, latency_table, measure
-from pstmo_ros.bench_overhead import OverheadBench, overhead_table, summary
+from pstmo_ros.bench.images import ImageScenario, images_table, measure_images
+from pstmo_ros.bench.latency import Scenario, latency_table, measure
+from pstmo_ros.bench.overhead import OverheadBench, overhead_table, summary
 from pstmo_ros.lifter_parameters import LifterParameters
 
 _MEASUREMENTS = ("overhead", "latency")
@@ -222,7 +222,3 @@ def _busy() -> str:
 
 def _rmw() -> str:
     return str(get_rmw_implementation_identifier())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,9 +19,9 @@ from pstmo_core.keypoints.clip import save_clip
 from pstmo_core.lift.sources import video_images
 from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.child_processes import launch_is_there, node_command, running, tail
-from pstmo_ros.demo_progress import Progress
+from pstmo_ros.demo.progress import Progress
+from pstmo_ros.demo.video_recorder import VideoRecorder
 from pstmo_ros.image_lifter import CAMERA
-from pstmo_ros.video_recorder import VideoRecorder
 
 LISTENERS = 2
 """The lifter and the recorder: the camera waits for both."""

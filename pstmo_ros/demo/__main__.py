@@ -21,9 +21,9 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_ros.child_processes import launch_is_there, node_command, running, tail
-from pstmo_ros.demo_progress import Progress
+from pstmo_ros.demo.progress import Progress
+from pstmo_ros.demo.run import DemoRun
 from pstmo_ros.demo_recorder import DemoRecorder
-from pstmo_ros.demo_run import DemoRun
 
 _LOG = "nodes.log"
 _WRITTEN = (
@@ -41,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         _check_folder(folder, [options.clip, *([options.video] if options.video else [])])
         if source := options.video or options.camera:
-            from pstmo_ros.demo_video import demonstrate
+            from pstmo_ros.demo.video import demonstrate
 
             paths = demonstrate(source, options.seconds, folder)
         else:

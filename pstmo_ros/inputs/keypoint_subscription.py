@@ -8,9 +8,9 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 
-from pstmo_ros.arrival import Arrival, with_arrival
 from pstmo_ros.conversions import stamp_ns
-from pstmo_ros.lost_frames import LostFrames
+from pstmo_ros.inputs.arrival import Arrival, with_arrival
+from pstmo_ros.inputs.lost_frames import LostFrames
 from pstmo_ros.msg import People2D
 
 try:

@@ -22,7 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 from pstmo_core.bench.report import percentiles, table
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import sample_video_path
-from pstmo_ros.bench_latency import Listener, Usage, configured
+from pstmo_ros.bench.latency import Listener, Usage, configured
 from pstmo_ros.child_processes import node_command, running, tail
 
 SIZE = (640, 480)
