@@ -14,7 +14,7 @@ from pstmo_core.encoding import get_encoding
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.runtime.base import LoadedNetwork, Runtime
 from pstmo_core.runtime.live.base import LiveRuntime
-from pstmo_core.runtime.live.memory import LiveMemory, Look
+from pstmo_core.runtime.live.memory import LiveMemory
 from pstmo_core.skeleton import mirror_order
 
 _MIRRORED = mirror_order()
@@ -91,11 +91,6 @@ class FlippedLiveRuntime(LiveRuntime):
             keep,
         )
         return mean_of_flipped(poses[0::2], poses[1::2])
-
-    def _lift(
-        self, graph: str, frames: np.ndarray, look: Look, memory: LiveMemory, heads: Sequence[int]
-    ) -> tuple[np.ndarray, ...]:
-        raise AssertionError("`read` leaves this to the network itself")
 
 
 class _TwofoldMemory(LiveMemory):

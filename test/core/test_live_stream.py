@@ -231,9 +231,6 @@ class _Clock(LiveRuntime):
         times = look.times[..., None] - back
         return np.broadcast_to(times[..., None, None], (*times.shape, 17, 4)).astype(np.float32)
 
-    def _lift(self, *inputs: Any) -> tuple[np.ndarray, ...]:
-        raise AssertionError
-
 
 @pytest.mark.parametrize(("look_ahead", "delay"), [(1, 40), (3, 80), (4, 160), (13, 520)])
 @pytest.mark.parametrize("fps", [11.0, 30.0, 120.0])

@@ -15,7 +15,8 @@ from pstmo_core.runtime import load_runtime, shipped_model
 from pstmo_core.runtime.base import BackendUnavailable
 from pstmo_core.runtime.live import onnx
 from pstmo_core.runtime.live import tensorrt as live_tensorrt
-from pstmo_core.runtime.live.base import LiveRuntime, output_names_of
+from pstmo_core.runtime.live.base import LiveRuntime
+from pstmo_core.runtime.live.graphs import output_names_of
 from pstmo_core.runtime.live.tensorrt import (
     LiveServesWhileBuilding,
     LiveTensorRtRuntime,

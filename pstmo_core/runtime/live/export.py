@@ -19,7 +19,7 @@ from pstmo_core.encoding import input_shape
 from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.live.step import LiveStep
 from pstmo_core.runtime.base import LIVE_KEY
-from pstmo_core.runtime.live.base import GRAPHS, input_names, output_names_of
+from pstmo_core.runtime.live.graphs import GRAPHS, input_names, output_names_of
 from pstmo_core.runtime.live.memory import LiveMemory
 from pstmo_core.runtime.live.onnx import LiveOnnxRuntime
 from pstmo_core.runtime.onnx_export import OPSET, TOLERANCE, ExportError

@@ -10,20 +10,21 @@ import onnxruntime
 
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.runtime.base import BackendUnavailable
-from pstmo_core.runtime.live.base import (
-    LiveRuntime,
+from pstmo_core.runtime.live.graphs import (
+    GraphCall,
+    GraphRuntime,
     describe_config,
     fresh_outputs,
     input_names,
     pose_output,
 )
-from pstmo_core.runtime.live.memory import LiveMemory, Look, in_place
+from pstmo_core.runtime.live.memory import LiveMemory, in_place
 from pstmo_core.runtime.live.onnx_file import read_live_model
 from pstmo_core.runtime.onnx import make_session
 from pstmo_core.runtime.onnx_graph import keep_outputs
 
 
-class LiveOnnxRuntime(LiveRuntime):
+class LiveOnnxRuntime(GraphRuntime):
     """Runs the graphs of an ONNX file that `pstmo export` wrote."""
 
     backend, precision = "onnxruntime", "fp32"
@@ -42,15 +43,9 @@ class LiveOnnxRuntime(LiveRuntime):
             f"{onnxruntime.__version__}, {place}, fp32"
         )
 
-    def _lift(
-        self,
-        graph: str,
-        frames: np.ndarray,
-        look: Look,
-        memory: LiveMemory,
-        heads: Sequence[int],
-    ) -> tuple[np.ndarray, ...]:
-        return self._graph(graph, heads).run(frames, look, memory)
+    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+        """See `GraphRuntime.run`."""
+        return self._graph(call.graph, call.heads).run(call)
 
     def _graph(self, graph: str, heads: Sequence[int]) -> _Graph:
         """Return what runs a graph for some moments; made when it is first asked for."""
@@ -82,17 +77,18 @@ class _Graph:
         self._last: tuple[LiveMemory, int, int] | None = None
         self._bound: _Bound | None = None
 
-    def run(self, frames: np.ndarray, look: Look, memory: LiveMemory) -> tuple[np.ndarray, ...]:
+    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
         """Poses (R, F, moments, 17, C), and what `LiveMemory.write` takes; until the next call."""
-        rows = memory, int(look.rows[0]), len(look.rows)
+        people = call.look.rows
+        rows = call.memory, int(people[0]), len(people)
         bound = self._bound  # other threads may lift others, of another memory
-        if bound is not None and bound.rows == rows and in_place(look.rows):
-            outputs = bound.run(frames, look.ages)
+        if bound is not None and bound.rows == rows and in_place(people):
+            outputs = bound.run(call.frames, call.look.ages)
         else:
-            named = zip(self._inputs, (frames, look.ages, *memory.of(look.rows)), strict=True)
+            named = zip(self._inputs, call.arrays(), strict=True)
             inputs = {name: array for name, array in named if name in self._needed}
             outputs = self.session.run(self.outputs, inputs)
-            again = rows == self._last and self.place == "CPU" and in_place(look.rows)
+            again = rows == self._last and self.place == "CPU" and in_place(people)
             self._bound = _Bound(self, rows, inputs, outputs) if again else None
             self._last = rows
         poses, fresh = outputs[: self._moments], outputs[self._moments :]
@@ -138,7 +134,7 @@ class _Bound:
         return self._outputs
 
 
-def load(path: Path, threads: int, precision: str) -> LiveRuntime:
+def load(path: Path, threads: int, precision: str) -> GraphRuntime:
     """Load a file; see `pstmo_core.runtime.base`."""
     if precision != "fp32":
         raise BackendUnavailable(f"runs fp32 only, not {precision}")

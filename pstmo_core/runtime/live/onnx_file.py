@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.runtime.base import LIVE_KEY, RuntimeLoadError
-from pstmo_core.runtime.live.base import GRAPHS, output_names_of
+from pstmo_core.runtime.live.graphs import GRAPHS, output_names_of
 from pstmo_core.runtime.onnx_file import read_network
 
 #: Most numbers that are kept of a person: memory for everybody is taken at the start.

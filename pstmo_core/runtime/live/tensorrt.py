@@ -8,7 +8,7 @@ of many frames, which a recording consists of, are lifted on the CPU.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,14 @@ from pstmo_core.encoding import input_shape
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.runtime.base import BackendUnavailable
 from pstmo_core.runtime.live import onnx
-from pstmo_core.runtime.live.base import (
-    LiveRuntime,
+from pstmo_core.runtime.live.graphs import (
+    GraphCall,
+    GraphRuntime,
     fresh_outputs,
     input_names,
     output_names_of,
     pose_output,
 )
-from pstmo_core.runtime.live.memory import LiveMemory, Look
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.tensorrt.backend import require_like_cpu
 from pstmo_core.runtime.tensorrt.build import EngineConfig
@@ -40,12 +40,12 @@ _CHECKED_FRAMES = 6
 _log = logging.getLogger(__name__)
 
 
-class LiveTensorRtRuntime(LiveRuntime):
+class LiveTensorRtRuntime(GraphRuntime):
     """Lifts single frames by an engine, and runs of frames on the CPU."""
 
     backend, precision = "tensorrt", "fp32"
 
-    def __init__(self, engine: Engine, cpu: LiveRuntime) -> None:
+    def __init__(self, engine: Engine, cpu: GraphRuntime) -> None:
         """Take an engine of the step graph.
 
         Raises:
@@ -65,30 +65,23 @@ class LiveTensorRtRuntime(LiveRuntime):
         moments = len(self.config.look_aheads)
         return f"streaming network of {moments} moments on {self._engine.describe()}, fp32"
 
-    def _lift(
-        self,
-        graph: str,
-        frames: np.ndarray,
-        look: Look,
-        memory: LiveMemory,
-        heads: Sequence[int],
-    ) -> tuple[np.ndarray, ...]:
-        if graph != _STEP:
-            return self._cpu._lift(graph, frames, look, memory, heads)
-        arrays = frames, look.ages, *memory.of(look.rows)
-        inputs = dict(zip(input_names(graph, self.config), arrays, strict=True))
-        poses = [pose_output(graph, self.config.look_aheads[head]) for head in heads]
-        outputs = self._engine.run(inputs, [*poses, *fresh_outputs(graph)])
+    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+        """See `GraphRuntime.run`."""
+        if call.graph != _STEP:
+            return self._cpu.run(call)
+        inputs = dict(zip(input_names(_STEP, self.config), call.arrays(), strict=True))
+        poses = [pose_output(_STEP, self.config.look_aheads[head]) for head in call.heads]
+        outputs = self._engine.run(inputs, [*poses, *fresh_outputs(_STEP)])
         return np.stack(outputs[: len(poses)], 2), *outputs[len(poses) :]
 
 
-class LiveServesWhileBuilding(LiveRuntime):
+class LiveServesWhileBuilding(GraphRuntime):
     """The CPU's backend until the engine is built and checked, and again if the GPU fails."""
 
     def __init__(
         self,
-        cpu: LiveRuntime,
-        get_engine: Callable[[], LiveRuntime],
+        cpu: GraphRuntime,
+        get_engine: Callable[[], GraphRuntime],
         say: Callable[[str], object],
     ) -> None:
         """Start getting the engine; arguments as of `EngineWhenReady`."""
@@ -99,25 +92,16 @@ class LiveServesWhileBuilding(LiveRuntime):
         """See `LoadedNetwork.describe`; says also what became of the engine."""
         return self.engine.describe()
 
-    def _lift(
-        self,
-        graph: str,
-        frames: np.ndarray,
-        look: Look,
-        memory: LiveMemory,
-        heads: Sequence[int],
-    ) -> tuple[np.ndarray, ...]:
-        given = graph, frames, look, memory, heads
-        return self.engine.step(
-            lambda engine: engine._lift(*given), lambda: self._cpu._lift(*given)
-        )
+    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+        """See `GraphRuntime.run`."""
+        return self.engine.step(lambda engine: engine.run(call), lambda: self._cpu.run(call))
 
-    def _show(self, runtime: LiveRuntime) -> None:
+    def _show(self, runtime: GraphRuntime) -> None:
         """Look from outside like the backend that serves."""
         self.backend, self.precision = runtime.backend, runtime.precision
 
 
-def load(path: Path, threads: int, precision: str) -> LiveRuntime:
+def load(path: Path, threads: int, precision: str) -> GraphRuntime:
     """Serve from the CPU and change to TensorRT as soon as its engine is there; see `base`."""
     require_fp32(precision)
     machine = GpuMachine.here("tensorrt")
@@ -144,7 +128,7 @@ def require_fp32(precision: str) -> None:
 
 def load_engine(
     path: Path,
-    cpu: LiveRuntime,
+    cpu: GraphRuntime,
     machine: GpuMachine,
     config: EngineConfig,
     cache: EngineCache,
@@ -165,7 +149,7 @@ def load_engine(
     return machine.engine(graph, config, cache, checked, say, path.name)
 
 
-def check(runtime: LiveRuntime, cpu: LiveRuntime, people: int) -> float:
+def check(runtime: GraphRuntime, cpu: GraphRuntime, people: int) -> float:
     """Compare an engine with ONNX Runtime on the same frames, for one person and for most.
 
     Returns:
@@ -181,7 +165,7 @@ def check(runtime: LiveRuntime, cpu: LiveRuntime, people: int) -> float:
     return require_like_cpu(differences, runtime.precision)
 
 
-def _stepped(runtime: LiveRuntime, config: LiveConfig, people: int) -> np.ndarray:
+def _stepped(runtime: GraphRuntime, config: LiveConfig, people: int) -> np.ndarray:
     """Return the poses (T, P, 1, moments, 17, C) of people who are seen for some frames."""
     generator = np.random.default_rng(0)
     shape = people, 1, *input_shape(config.encoding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,11 @@ import torch
 from pstmo_core.model.checkpoints import load_live
 from pstmo_core.model.live.step import LiveStep
 from pstmo_core.runtime.base import BackendUnavailable
-from pstmo_core.runtime.live.base import GRAPHS, LiveRuntime, describe_config
-from pstmo_core.runtime.live.memory import LiveMemory, Look
+from pstmo_core.runtime.live.graphs import GRAPHS, GraphCall, GraphRuntime, describe_config
 from pstmo_core.runtime.live.onnx_file import check_state
 
 
-class LiveTorchRuntime(LiveRuntime):
+class LiveTorchRuntime(GraphRuntime):
     """Runs the network of a weight file."""
 
     backend, precision = "torch", "fp32"
@@ -36,24 +34,18 @@ class LiveTorchRuntime(LiveRuntime):
         )
 
     @torch.inference_mode()
-    def _lift(
-        self,
-        graph: str,
-        frames: np.ndarray,
-        look: Look,
-        memory: LiveMemory,
-        heads: Sequence[int],
-    ) -> tuple[np.ndarray, ...]:
+    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+        """See `GraphRuntime.run`."""
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
-        inputs = (np.ascontiguousarray(each) for each in (frames, look.ages, *memory.of(look.rows)))
-        outputs = self._graphs[graph](*map(torch.from_numpy, inputs))
-        poses = torch.stack([outputs[head] for head in heads], 2)
+        inputs = (torch.from_numpy(np.ascontiguousarray(each)) for each in call.arrays())
+        outputs = self._graphs[call.graph](*inputs)
+        poses = torch.stack([outputs[head] for head in call.heads], 2)
         fresh = outputs[len(self.config.look_aheads) :]
         return (poses.numpy(), *(each.numpy() for each in fresh))
 
 
-def load(path: Path, threads: int, precision: str) -> LiveRuntime:
+def load(path: Path, threads: int, precision: str) -> GraphRuntime:
     """Load the weights at a path, or those beside an ONNX file; see `pstmo_core.runtime.base`."""
     if precision != "fp32":
         raise BackendUnavailable(f"runs fp32 only, not {precision}")
