@@ -19,13 +19,10 @@ from pstmo_core.camera import CameraError
 from pstmo_core.encoding import ASSUMED_FOCAL
 from pstmo_core.errors import PstmoError
 from pstmo_core.lift.calibration import pinhole
+from pstmo_core.lift.cameras import camera_images
 from pstmo_core.lift.input_kinds import without_password
-from pstmo_core.lift.sources import (
-    Frame,
-    Images,
-    camera_images,
-    video_images,
-)
+from pstmo_core.lift.sources import Frame, Images
+from pstmo_core.lift.videos import video_images
 from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.camera_reader import CameraReader
 from pstmo_ros.clock_watch import watch_clock

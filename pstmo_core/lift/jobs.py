@@ -10,14 +10,11 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from pstmo_core.atomic_files import check_folder, refuse_inputs
 from pstmo_core.camera import CameraError
 from pstmo_core.detection.base import Detector
 from pstmo_core.detection.loading import load_detector
 from pstmo_core.errors import PstmoError
-from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip, load_keypoints, save_clip
 from pstmo_core.keypoints.npz.bounded import MOST_BYTES
 from pstmo_core.keypoints.sightings import Sightings
@@ -26,6 +23,7 @@ from pstmo_core.lift.calibration import load_camera_info, pinhole
 from pstmo_core.lift.crowd import people_at_once
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
 from pstmo_core.lift.ledger import Ledger
+from pstmo_core.lift.notes import accuracy, losses, odd_times
 from pstmo_core.lift.opening import Progress, open_source
 from pstmo_core.lift.plan import Job, LiftError
 from pstmo_core.lift.recording import Recording
@@ -36,9 +34,6 @@ from pstmo_core.runtime import AnyRuntime, load_runtime
 from pstmo_core.streaming.lift_clip import Prediction, lift_clip
 from pstmo_core.streaming.look_ahead import frame_time, look_ahead_ns
 
-_SECOND = 1e9
-#: How many times the network's step frames may be apart before a user is told.
-_SPARSE = 6
 #: Share of an input's time that finding keypoints in its images takes.
 _DETECTION = 0.9
 
@@ -105,7 +100,7 @@ def _lift(
     )
     paths = write_outputs(job, ledger, recording, lifted, runtime, settings, images)
     if not paths:  # an animation has no frame without a person
-        why = "; ".join(_losses(lifted, settings))
+        why = "; ".join(losses(lifted, settings))
         raise LiftError(f"{job.shown}: {why}; so there is nothing to write as BVH")
     if images is not None and images.live and ledger.keypoints.exists():
         paths.append(ledger.keypoints)
@@ -115,9 +110,9 @@ def _lift(
         tuple(map(str, paths)),
         notes=(
             *recording.notes,
-            *_losses(lifted, settings),
-            *_odd_times(recording.clip.stamps, frame_time(runtime.config)),
-            *_accuracy(recording.clip, lifted),
+            *losses(lifted, settings),
+            *odd_times(recording.clip.stamps, frame_time(runtime.config)),
+            *accuracy(recording.clip, lifted),
         ),
         frames=len(recording.clip),
         people=len(recording.clip.ids),
@@ -145,18 +140,6 @@ def _check_calibration(images: Images | None, settings: LiftSettings) -> None:
         ) from error
 
 
-def _accuracy(clip: Clip | Sightings, lifted: Prediction) -> tuple[str, ...]:
-    """Say how near the skeletons are to the truth, of a clip that has it."""
-    if clip.truth is None:
-        return ()
-    joints, truth = lifted.bodies.joints, clip.truth[lifted.frames, lifted.people]
-    known = np.isfinite(joints).all((-2, -1)) & np.isfinite(truth).all((-2, -1))
-    if not known.any():
-        return ()
-    errors = [m(joints[known], truth[known]).mean() * 1e3 for m in (mpjpe, p_mpjpe)]
-    return (f"against the file's truth MPJPE {errors[0]:.1f} mm, P-MPJPE {errors[1]:.1f} mm",)
-
-
 def lift_recording(
     recording: Recording,
     runtime: AnyRuntime,
@@ -178,39 +161,6 @@ def lift_recording(
     config = dataclasses.replace(settings.stream_for(runtime.config), max_people=max(1, most))
     lifted = lift_clip(clip, runtime, config, tell, camera=camera)
     return dataclasses.replace(recording, camera=camera), lifted
-
-
-def _losses(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
-    """Say what the streaming core did not lift, and why."""
-    most, counters = settings.max_people or MOST_PEOPLE, lifted.counters
-    reasons = {
-        "too_few_joints": (
-            "skeleton",
-            f"fewer than {settings.stream.min_joints} joints are known (--set min_joints=...)",
-        ),
-        "too_many_people": ("skeleton", f"more than {most} people at once (--max-people)"),
-        "repeated": ("frame", "the stamp had been there already"),
-        "late": ("frame", "older than others by more than may be put in order"),
-    }
-    told = tuple(
-        f"{counters[name]} {what}{'s' * (counters[name] > 1)} not lifted: {why}"
-        for name, (what, why) in reasons.items()
-        if counters.get(name)
-    )
-    return told if len(lifted.frames) else ("nobody was lifted", *told)
-
-
-def _odd_times(stamps: np.ndarray, step: float) -> tuple[str, ...]:
-    """Say so where frames are so far apart, or so close together, that no window shows motion."""
-    seconds = stamps / _SECOND
-    usual = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    if usual > _SPARSE * step:
-        apart = f"frames are {usual:.3g} s apart, where the network expects {step:.3g} s"
-    elif len(seconds) > _SPARSE and np.ptp(seconds) < 2 * step:
-        apart = f"all {len(seconds)} frames lie within {np.ptp(seconds):.2g} s"
-    else:
-        return ()
-    return (f"{apart}: each pose rests on a single frame (are the stamps, or --fps, right?)",)
 
 
 def _found_keypoints(

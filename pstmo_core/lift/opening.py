@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pstmo_core.keypoints.clip import load_keypoints
 from pstmo_core.keypoints.layouts import layout_name
-from pstmo_core.lift import bags, input_kinds, sources
+from pstmo_core.lift import bags, cameras, input_kinds, sources, videos
 from pstmo_core.lift.bag_messages import PEOPLE
 from pstmo_core.lift.recording import Recording
 from pstmo_core.lift.settings import LiftSettings
@@ -42,7 +42,7 @@ def _keypoint_file(source: str, settings: LiftSettings) -> Keypoints:
 
 
 def _video(source: str, settings: LiftSettings) -> Images:
-    return sources.video_images(Path(source), settings.fps)
+    return videos.video_images(Path(source), settings.fps)
 
 
 def _folder(source: str, settings: LiftSettings) -> Images:
@@ -54,7 +54,7 @@ def _image(source: str, settings: LiftSettings) -> Images:
 
 
 def _camera(source: str, settings: LiftSettings) -> Images:
-    return sources.camera_images(
+    return cameras.camera_images(
         int(source) if source.isdecimal() else source, time.time_ns, settings.images
     )
 

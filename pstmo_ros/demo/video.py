@@ -16,7 +16,7 @@ from pstmo_core.detection.multipose import SIZES
 from pstmo_core.drawing.clip_video import render_animation, render_video
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.clip import save_clip
-from pstmo_core.lift.sources import video_images
+from pstmo_core.lift.videos import video_images
 from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.child_processes import launch_is_there, node_command, running, tail
 from pstmo_ros.demo.progress import Progress

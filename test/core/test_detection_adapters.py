@@ -21,7 +21,7 @@ from pstmo_core.detection.network_file import open_session
 from pstmo_core.detection.rtm import finds_people_itself
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.clip import sample_video_path
-from pstmo_core.lift.sources import video_images
+from pstmo_core.lift.videos import video_images
 
 SIZE = (96, 128)
 SPOT = np.array([400.0, 300.0])

@@ -25,7 +25,7 @@ from pstmo_core.images.compressed import (
     read_image,
 )
 from pstmo_core.keypoints.clip import sample_video_path
-from pstmo_core.lift import sources
+from pstmo_core.lift import sources, videos
 
 WIDTH, HEIGHT = 10, 6
 
@@ -323,11 +323,11 @@ def test_a_file_that_claims_to_be_a_giant_image_is_left_out_of_a_folder(
 def test_a_video_of_giant_images_is_refused_before_one_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sources, "MOST_PIXELS_OF_FILES", 1000)
+    monkeypatch.setattr(videos, "MOST_PIXELS_OF_FILES", 1000)
     with pytest.raises(
-        sources.SourceError, match=r"has images of \d+ x \d+ pixels, but at most 1000"
+        videos.SourceError, match=r"has images of \d+ x \d+ pixels, but at most 1000"
     ):
-        sources.video_images(sample_video_path(), None)
+        videos.video_images(sample_video_path(), None)
 
 
 def test_a_header_is_found_behind_other_segments_and_fill_bytes_as_libjpeg_finds_it() -> None:

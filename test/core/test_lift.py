@@ -16,7 +16,7 @@ from pstmo_core.cli.app import words
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path, save_clip
 from pstmo_core.lift.bvh import write_bvh
 from pstmo_core.lift.calibration import pinhole
-from pstmo_core.lift.jobs import _losses
+from pstmo_core.lift.notes import losses
 from pstmo_core.lift.outputs import file_names, frame_rate, write_bvh_files, write_npz
 from pstmo_core.lift.settings import LiftSettings
 from pstmo_core.runtime import Runtime, load_runtime, shipped_model
@@ -308,7 +308,7 @@ def test_what_was_not_lifted_and_what_rests_on_little_is_said(
 
 def test_what_was_not_lifted_is_counted_in_plain_words() -> None:
     lifted = SimpleNamespace(counters={"too_few_joints": 1, "late": 2, "other": 3}, frames=[0])
-    assert _losses(lifted, LiftSettings()) == (
+    assert losses(lifted, LiftSettings()) == (
         "1 skeleton not lifted: fewer than 6 joints are known (--set min_joints=...)",
         "2 frames not lifted: older than others by more than may be put in order",
     )

@@ -23,13 +23,14 @@ from truth_detector import FPS, VIEW, TruthDetector, film, images_of  # noqa: E4
 from pstmo_core.detection import DetectorOptions  # noqa: E402
 from pstmo_core.evaluation.metrics import mpjpe  # noqa: E402
 from pstmo_core.keypoints.clip import sample_video_path  # noqa: E402
-from pstmo_core.lift import jobs, sources  # noqa: E402
+from pstmo_core.lift import cameras, jobs, sources  # noqa: E402
 from pstmo_core.lift.input_kinds import CAMERA, SourceError  # noqa: E402
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images  # noqa: E402
 from pstmo_core.lift.ledger import Ledger  # noqa: E402
 from pstmo_core.lift.plan import Job  # noqa: E402
 from pstmo_core.lift.settings import LiftSettings  # noqa: E402
-from pstmo_core.lift.sources import Images, video_images  # noqa: E402
+from pstmo_core.lift.sources import Images  # noqa: E402
+from pstmo_core.lift.videos import video_images  # noqa: E402
 from pstmo_core.runtime import Runtime  # noqa: E402
 from pstmo_core.streaming.config import StreamConfig  # noqa: E402
 from pstmo_core.streaming.lift_clip import lift_clip  # noqa: E402
@@ -241,7 +242,7 @@ def test_a_recorded_video_at_an_address_is_not_taken_for_a_stream(
     """Its images would be stamped with the time at which they were read."""
     video = write_video(tmp_path / "room.mp4", filmed[0][:12])
     with pytest.raises(SourceError, match="recorded video, not a stream"):
-        next(sources.camera_images(f"file://{video}", lambda: 0).frames())
+        next(cameras.camera_images(f"file://{video}", lambda: 0).frames())
 
 
 def test_jpegs_over_http_as_phones_send_them_are_a_camera(filmed: Film) -> None:
@@ -264,7 +265,7 @@ def test_jpegs_over_http_as_phones_send_them_are_a_camera(filmed: Film) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Phone) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/video"
-        frames = list(sources.camera_images(address, time.monotonic_ns, frames=5).frames())
+        frames = list(cameras.camera_images(address, time.monotonic_ns, frames=5).frames())
         server.shutdown()
     stamps = [stamp for stamp, _ in frames]
     assert len(stamps) == 5 and (np.diff(stamps) > 0).all()

@@ -14,10 +14,10 @@ pytest.importorskip("imageio.v2", reason="videos need imageio")
 
 from pstmo_core.detection import Detections
 from pstmo_core.keypoints.clip import sample_video_path
-from pstmo_core.lift import sources
+from pstmo_core.lift import videos
 from pstmo_core.lift.input_kinds import SourceError
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
-from pstmo_core.lift.sources import video_images
+from pstmo_core.lift.videos import video_images
 from pstmo_core.streaming.config import StreamConfig
 
 
@@ -90,7 +90,7 @@ def test_a_video_that_asks_to_be_stretched_to_giant_images_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wide = transcoded(tmp_path / "wide.mp4", "-vf", "setsar=39/10", "-frames:v", "1")
-    monkeypatch.setattr(sources, "MOST_PIXELS_OF_FILES", 2 * 960 * 720)
+    monkeypatch.setattr(videos, "MOST_PIXELS_OF_FILES", 2 * 960 * 720)
     with pytest.raises(SourceError, match="has images of 3744 x 720 pixels, but at most"):
         video_images(wide, None)
 

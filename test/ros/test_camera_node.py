@@ -23,7 +23,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from pstmo_core.camera import ASSUMED_LENS, CameraError
 from pstmo_core.images.compressed import decode_compressed
 from pstmo_core.keypoints.clip import sample_video_path
-from pstmo_core.lift.sources import SourceError, video_images
+from pstmo_core.lift.input_kinds import SourceError
+from pstmo_core.lift.videos import video_images
 from pstmo_ros import camera_reader
 from pstmo_ros.camera_node import CameraNode
 from pstmo_ros.child_processes import node_command

@@ -12,7 +12,7 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 pytest.importorskip("imageio_ffmpeg", reason="needs imageio[ffmpeg] to write videos")
 
 from pstmo_core.keypoints.clip import load_clip, sample_video_path
-from pstmo_core.lift.sources import video_images
+from pstmo_core.lift.videos import video_images
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_ros.demo import video as demo_video
 from pstmo_ros.demo.__main__ import main

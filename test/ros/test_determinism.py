@@ -19,7 +19,8 @@ from std_msgs.msg import Header
 from pstmo_core.detection import DetectorOptions, load_detector
 from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
-from pstmo_core.lift.sources import Images, video_images
+from pstmo_core.lift.sources import Images
+from pstmo_core.lift.videos import video_images
 from pstmo_core.runtime import load_runtime, shipped_model
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip

@@ -13,7 +13,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage
 
 from pstmo_core.keypoints.clip import sample_video_path
-from pstmo_core.lift.sources import video_images
+from pstmo_core.lift.videos import video_images
 from pstmo_ros.torture.attacks.load import crowd
 from pstmo_ros.torture.node_process import NodeProcess
 from pstmo_ros.torture.peer import RELIABLE, Peer

@@ -1,0 +1,60 @@
+"""What a user should hear of a lift: what was left out, what looks wrong, and how exact it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
+from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.sightings import Sightings
+from pstmo_core.lift.settings import MOST_PEOPLE, LiftSettings
+from pstmo_core.streaming.lift_clip import Prediction
+
+_SECOND = 1e9
+#: How many times the network's step frames may be apart before a user is told.
+_SPARSE = 6
+
+
+def losses(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
+    """Say what the streaming core did not lift, and why."""
+    most, counters = settings.max_people or MOST_PEOPLE, lifted.counters
+    reasons = {
+        "too_few_joints": (
+            "skeleton",
+            f"fewer than {settings.stream.min_joints} joints are known (--set min_joints=...)",
+        ),
+        "too_many_people": ("skeleton", f"more than {most} people at once (--max-people)"),
+        "repeated": ("frame", "the stamp had been there already"),
+        "late": ("frame", "older than others by more than may be put in order"),
+    }
+    told = tuple(
+        f"{counters[name]} {what}{'s' * (counters[name] > 1)} not lifted: {why}"
+        for name, (what, why) in reasons.items()
+        if counters.get(name)
+    )
+    return told if len(lifted.frames) else ("nobody was lifted", *told)
+
+
+def odd_times(stamps: np.ndarray, step: float) -> tuple[str, ...]:
+    """Say so where frames are so far apart, or so close together, that no window shows motion."""
+    seconds = stamps / _SECOND
+    usual = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+    if usual > _SPARSE * step:
+        apart = f"frames are {usual:.3g} s apart, where the network expects {step:.3g} s"
+    elif len(seconds) > _SPARSE and np.ptp(seconds) < 2 * step:
+        apart = f"all {len(seconds)} frames lie within {np.ptp(seconds):.2g} s"
+    else:
+        return ()
+    return (f"{apart}: each pose rests on a single frame (are the stamps, or --fps, right?)",)
+
+
+def accuracy(clip: Clip | Sightings, lifted: Prediction) -> tuple[str, ...]:
+    """Say how near the skeletons are to the truth, of a clip that has it."""
+    if clip.truth is None:
+        return ()
+    joints, truth = lifted.bodies.joints, clip.truth[lifted.frames, lifted.people]
+    known = np.isfinite(joints).all((-2, -1)) & np.isfinite(truth).all((-2, -1))
+    if not known.any():
+        return ()
+    errors = [m(joints[known], truth[known]).mean() * 1e3 for m in (mpjpe, p_mpjpe)]
+    return (f"against the file's truth MPJPE {errors[0]:.1f} mm, P-MPJPE {errors[1]:.1f} mm",)
