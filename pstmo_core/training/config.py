@@ -186,16 +186,6 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def goes_on_as(self, other: RunConfig) -> bool:
-        """Say whether a run of another configuration can go on where this one stopped."""
-        names = (
-            "stage", "encoder", "initial", "lifter", "masking", "decoder_layers", "model",
-            "live", "stream", "sampler", "loss", "balance", "dataset", "without_licences",
-            "precision", "seed",
-        )  # fmt: skip
-        same = all(getattr(self, name) == getattr(other, name) for name in names)
-        return same and self.optimiser.kind == other.optimiser.kind
-
     def to_yaml(self) -> str:
         """Serialise; `load_run_config` reads it again."""
         return OmegaConf.to_yaml(OmegaConf.create(_plain(self)))

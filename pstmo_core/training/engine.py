@@ -87,6 +87,8 @@ class Trainer:
         """
         self._go_on()
         steps = self.plan.steps
+        if self._is_finished():
+            return
         with contextlib.ExitStack() as stack:
             interruption = stack.enter_context(Interruption(patient=self.processes.count > 1))
             bar, journal = self._open(stack)
@@ -224,14 +226,28 @@ class Trainer:
             run_folder.require_same(self.config)
             self.state.load(self._last)
             if self.processes.first:
-                _log.info("resuming from step %d of %s", self.state.step, self._last)
+                self._say_where()
         if not self.processes.agree(self.state.step):  # they have all read it now
             raise ConfigError(
                 f"the processes find different checkpoints in {self.folder}: name a folder that "
                 "all machines share as `output`"
             )
-        if self.processes.first:
+        if self.processes.first and not self._is_finished():
             run_folder.write_settings(self.config)
+
+    def _is_finished(self) -> bool:
+        return 0 < self.state.step >= self.plan.steps
+
+    def _say_where(self) -> None:
+        """Say where a run goes on that was found in the folder."""
+        if not self._is_finished():
+            _log.info("resuming from step %d of %s", self.state.step, self._last)
+            return
+        write_history(self.folder, self.state.history)  # a kill may have come between the two
+        _log.info(
+            "%s is finished: it has %d steps, and %d were asked for; more optimiser.steps go on",
+            self.folder, self.state.step, self.plan.steps,
+        )  # fmt: skip
 
     @property
     def _last(self) -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pstmo_core.atomic_files import OutputError, check_output, write_text
-from pstmo_core.errors import ConfigError, PstmoError
+from pstmo_core.errors import ConfigError, PstmoError, quoted
 from pstmo_core.training.config import RunConfig, load_run_config
 
 SETTINGS, STATE, HISTORY = "run.yaml", "last.pt", "history.json"
@@ -50,15 +53,48 @@ def _was_written(settings: Path) -> bool:
         return False
 
 
+#: What may change while a run is interrupted: where and how fast it goes on, and how long.
+_MAY_CHANGE = {
+    "output", "device", "threads", "save_every", "log_every", "optimiser.learning_rate",
+    "optimiser.batch", "optimiser.accumulate", "optimiser.steps", "optimiser.epochs",
+    "optimiser.epoch_steps", "optimiser.schedule", "optimiser.warmup_steps",
+    "optimiser.decay_steps", "optimiser.epoch_decay",
+}  # fmt: skip
+#: Files of data, which may have moved to another folder.
+_DATA = {
+    "mocap", "mocap_more", "mocap_replaced", "dataset.poses", "dataset.keypoints", "dataset.train",
+    "dataset.test",
+}  # fmt: skip
+_MOST_SHOWN = 4
+
+
 def require_same(config: RunConfig) -> None:
     """Check that the run in the folder can go on with these settings.
 
     Raises:
-        ConfigError: if it has others.
+        ConfigError: if it has others; names them.
     """
-    stored = Path(config.output) / SETTINGS
-    if not load_run_config(stored, []).goes_on_as(config):
+    stored = load_run_config(Path(config.output) / SETTINGS, [])
+    wrong = list(_differences(dataclasses.asdict(stored), dataclasses.asdict(config)))
+    if wrong:
+        more = f", and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
         raise ConfigError(
-            f"{config.output} holds a run of other settings (see {stored}): name another "
-            "folder as `output`, or delete that one"
+            f"{config.output} holds a run of other settings ({', '.join(wrong[:_MOST_SHOWN])}"
+            f"{more}): name another folder as `output`, or delete that one"
         )
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Say for each setting that would make another run of it what it was and what it is."""
+    for name, before in old.items():
+        path, now = f"{above}{name}", new[name]
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from _differences(before, now, f"{path}.")
+        elif path not in _MAY_CHANGE and _compared(path, before) != _compared(path, now):
+            yield f"{path} was {quoted(before)} and is {quoted(now)}"
+
+
+def _compared(path: str, value: Any) -> Any:
+    if path not in _DATA:
+        return value
+    return Path(value).name if isinstance(value, str) else [Path(each).name for each in value]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pstmo_core.data.motion.detector_errors import DetectorErrors
 from pstmo_core.data.motion.mocap import MocapError
 from pstmo_core.data.motion.sampler import Batch, SamplerConfig
 from pstmo_core.errors import ConfigError
@@ -155,10 +157,44 @@ def test_stage_two_starts_from_what_stage_one_learned(run: RunConfig) -> None:
     assert load_weights(Path(run.output) / "best.safetensors").config == run.model
 
 
-def test_a_folder_with_a_run_of_other_settings_is_left_alone(run: RunConfig) -> None:
-    Trainer(dataclasses.replace(run, optimiser=OptimiserConfig(batch=16, steps=2))).run()
-    with pytest.raises(ConfigError, match="holds a run of other settings"):
-        Trainer(dataclasses.replace(run, seed=2)).run()
+def test_a_run_goes_on_with_its_own_settings_and_data_alone(run: RunConfig, tmp_path: Path) -> None:
+    short = OptimiserConfig(batch=16, steps=2)
+    Trainer(dataclasses.replace(run, optimiser=short)).run()
+    settings = Path(run.output) / "run.yaml"
+    written = settings.read_bytes()
+    copied = {name: str(tmp_path / name) for name in ("other.npz", Path(run.mocap).name)}
+    for path in copied.values():
+        shutil.copy(run.mocap, path)
+    other, moved = copied.values()
+    longer = dataclasses.replace(short, batch=8, steps=3, learning_rate=1e-4)
+    refused: dict[str, dict[str, object]] = {
+        "seed was 1 and is 2": {"seed": 2},
+        "mocap was .* and is": {"mocap": other},
+        "mocap_more was ": {"mocap_more": (other,)},
+        "optimiser.weight_decay was 0.01 and is 0.1": {
+            "optimiser": dataclasses.replace(longer, weight_decay=0.1)
+        },
+        "sampler.errors was None and is ": {"sampler": SamplerConfig(errors=DetectorErrors())},
+    }
+    for says, values in refused.items():
+        with pytest.raises(ConfigError, match=f"holds a run of other settings .*{says}"):
+            Trainer(dataclasses.replace(run, **values)).run()  # type: ignore[arg-type]
+    assert settings.read_bytes() == written
+    Trainer(dataclasses.replace(run, mocap=moved, optimiser=longer, log_every=1)).run()
+    assert torch.load(Path(run.output) / "last.pt", weights_only=True)["step"] == 3
+
+
+def test_a_finished_run_says_so_and_stays_as_it_is(
+    run: RunConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = dataclasses.replace(run, optimiser=OptimiserConfig(batch=16, steps=3))
+    Trainer(run).run()
+    files = {path: path.read_bytes() for path in Path(run.output).iterdir() if path.is_file()}
+    (Path(run.output) / "history.json").unlink()  # as after a kill between two files
+    with caplog.at_level("INFO"):
+        Trainer(dataclasses.replace(run, optimiser=OptimiserConfig(batch=16, steps=2))).run()
+    assert "is finished: it has 3 steps, and 2 were asked for" in caplog.text
+    assert {path: path.read_bytes() for path in files} == files
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(run: RunConfig) -> None:
