@@ -19,8 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="P-STMO: lifts 2D keypoints of people to 3D skeletons; trains, measures and exports the "
-    "networks that do it.",
+    help="P-STMO: 3D skeletons of people from videos, images and 2D keypoints (pstmo lift), and "
+    "the training, evaluation and export of the networks that lift them.",
 )
 
 #: How a list is given, on every command.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from pstmo_core.cli import (  # noqa: F401  (add commands)
+# isort: off
+from pstmo_core.cli import (  # noqa: F401  (adds commands, in the order in which help lists them)
+    lift,
+    predict,
+    train,
+    evaluate,
+    calibrate,
+    convert,
     bench,
     bench_latency,
     bench_live,
     bench_live_cost,
     bench_real,
-    calibrate,
-    convert,
     data,
     engine,
-    evaluate,
     experiments,
     figures,
-    lift,
-    predict,
-    train,
 )
+# isort: on
+
 from pstmo_core.cli.app import app as app

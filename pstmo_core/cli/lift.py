@@ -53,7 +53,7 @@ def lift_command(
     setting: StreamSettings = [],
     force: options.Force = False,
 ) -> None:
-    """Lift recordings to 3D: files in, files out.
+    """Lift videos, images or keypoints to 3D skeletons.
 
     \b
     pstmo lift walk.mp4 -o walk.npz
