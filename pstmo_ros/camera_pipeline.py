@@ -24,22 +24,19 @@ from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_ros.conversions import time_message
 from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.inputs.listening import Keypoints, listen
 from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.lifecycle import GuardedNode, call_all
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
-from pstmo_ros.msg import People2D, Skeletons3D
+from pstmo_ros.msg import Skeletons3D
 from pstmo_ros.outputs.all_outputs import AllOutputs
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.root_summary import describe_roots
 from pstmo_ros.size_health import describe_sizes, doubt_sizes
 from pstmo_ros.stream import Stream
 from pstmo_ros.surroundings import Surroundings
-
-#: Takes keypoints of a camera: which, the message, when it was received (nanoseconds, this
-#: machine's clock), and how many frames were lost since the last one.
-Heard = Callable[["CameraPipeline", People2D, int, int], None]
 
 _QUIET = 5.0
 """Seconds between two lines of the log on calibrations."""
@@ -116,7 +113,7 @@ class CameraPipeline:
         frames: FrameParameters,
         outputs: OutputParameters,
         layout: Callable[[], str],
-        heard: Heard,
+        handle: Callable[[CameraPipeline, Heard], None],
     ) -> None:
         """Begin to listen and to publish.
 
@@ -125,7 +122,7 @@ class CameraPipeline:
             frames: what is known besides keypoints.
             outputs: what is published for other software.
             layout: returns the name of the points' layout; empty: as messages say.
-            heard: takes the keypoints.
+            handle: takes the keypoints of this camera.
 
         Raises:
             PstmoError: if something is asked for that is not installed or does not fit together.
@@ -151,7 +148,7 @@ class CameraPipeline:
             frames,
             node.report,
             lambda message: self.current.frame_of(message),
-            lambda message, received, lost: heard(self, message, received, lost),
+            lambda heard: handle(self, heard),
         )
         self._outputs = AllOutputs(node, outputs, self.name, frames.target_frame)
         self._surroundings.see = self._outputs.see

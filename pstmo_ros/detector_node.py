@@ -23,10 +23,13 @@ from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
 from pstmo_ros.drops import RARELY
 from pstmo_ros.image_topic import find_images
 from pstmo_ros.images import ImageDecoder
+from pstmo_ros.inputs.arrival import Arrival, with_arrival
 from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D, Person2D
+from pstmo_ros.one_camera import OneCamera, Sender
 from pstmo_ros.parameters import Parameters
+from pstmo_ros.publishers import Publishers
 
 RENDERER = "virtual_camera"
 """Name of the node whose images the detector simulation was made for."""
@@ -117,7 +120,9 @@ class DetectorNode(GuardedNode):
         if found is None:
             return False
         kind, topic = found
-        images = self.create_subscription(kind, topic, self._on_image, _NEWEST)
+        self._numbers = Publishers(lambda: self.count_publishers(topic))
+        self._one_camera = OneCamera()
+        images = self.create_subscription(kind, topic, with_arrival(self._on_image), _NEWEST)
         self._release_on_deactivate.append(lambda: self.destroy_subscription(images))
         if self._own.detector == "simulation":
             self._warn_of_real_images(topic)
@@ -138,7 +143,17 @@ class DetectorNode(GuardedNode):
 
     # Images
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, message: Image | CompressedImage, arrival: Arrival) -> None:
+        now = time.monotonic_ns()
+        publisher = self._numbers.of(arrival.sequence, now)
+        if not self._one_camera.admits(Sender(message.header.frame_id, 0, 0, publisher), now):
+            self.report(
+                "several_cameras",
+                f"several cameras publish on {self._own.image_topic}, "
+                f"{self._one_camera.describe()}: only one is looked at; give each camera a topic "
+                "and a detector of its own (ros2 topic info -v names who publishes)",
+            )
+            return
         if self._mailbox.put(message):
             sentence = "images come faster than they are looked at: the newest is taken"
             if line := self.drops.add("replaced", sentence, time.monotonic_ns(), period=RARELY):

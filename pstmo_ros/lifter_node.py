@@ -25,11 +25,12 @@ from pstmo_ros.conversions import layout_message, stamp_ns
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.guarded_callback import guarded
+from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
 from pstmo_ros.lifter_parameters import LifterParameters
 from pstmo_ros.markers import MarkerStyle
-from pstmo_ros.msg import People2D, SkeletonLayout
+from pstmo_ros.msg import SkeletonLayout
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
 from pstmo_ros.stream import take_together
@@ -40,8 +41,6 @@ SILENCE_PERIOD = 0.2
 _LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
-#: Keypoints of a camera, as `camera_pipeline.Heard` has them.
-_Heard = tuple[CameraPipeline, People2D, int, int]
 
 
 class LifterNode(GuardedNode):
@@ -66,7 +65,7 @@ class LifterNode(GuardedNode):
         """What the streams were made for."""
         self._layout_name = ""
         self._cameras: list[CameraPipeline] = []
-        self._heard: list[_Heard] = []
+        self._heard: list[tuple[CameraPipeline, Heard]] = []
         """What cameras have told since the last inference, if there are several."""
         self._changed = False
         self._wake = self.create_guard_condition(guarded(self, self._lift_heard, self.report))
@@ -116,56 +115,55 @@ class LifterNode(GuardedNode):
 
     # Data
 
-    def _on_keypoints(
-        self, camera: CameraPipeline, message: People2D, received: int, lost: int
-    ) -> None:
-        """Lift a message; the arguments are those of `camera_pipeline.Heard`."""
-        self._lift([(camera, message, received, lost)])
+    def _on_keypoints(self, camera: CameraPipeline, heard: Heard) -> None:
+        """Lift a camera's keypoints."""
+        self._lift([(camera, heard)])
 
-    def _on_one_of_several(
-        self, camera: CameraPipeline, message: People2D, received: int, lost: int
-    ) -> None:
-        """Keep a message until the executor has handed over those of the other cameras."""
-        self._heard.append((camera, message, received, lost))
+    def _on_one_of_several(self, camera: CameraPipeline, heard: Heard) -> None:
+        """Keep keypoints until the executor has handed over those of the other cameras."""
+        self._heard.append((camera, heard))
         self._wake.trigger()
 
     def _lift_heard(self) -> None:
         """Lift what cameras have told, in turns of one message each."""
         waiting, self._heard = self._heard, []
         while waiting:
-            turn: dict[str, _Heard] = {}
+            turn: dict[str, tuple[CameraPipeline, Heard]] = {}
             later = []
-            for each in waiting:
-                if each[0].name in turn:
-                    later.append(each)
+            for camera, heard in waiting:
+                if camera.name in turn:
+                    later.append((camera, heard))
                 else:
-                    turn[each[0].name] = each
+                    turn[camera.name] = camera, heard
             self._lift(list(turn.values()))
             waiting = later
 
-    def _lift(self, heard: list[_Heard]) -> None:
-        """Lift a message of each of some cameras, and publish."""
+    def _lift(self, turn: list[tuple[CameraPipeline, Heard]]) -> None:
+        """Lift the keypoints of an image of each of some cameras, and publish."""
         began = time.monotonic_ns()
         self._refresh()
         assert self._runtime is not None
         now = self.get_clock().now().nanoseconds
         inference = self._runtime.nanoseconds
         try:
-            streams = [(camera.current, message) for camera, message, _, _ in heard]
+            streams = [(camera.current, heard) for camera, heard in turn]
             answers = take_together(streams, self._layout_name, now)
         except Exception:  # whatever one message does, the next ones are served
             self.report("internal", f"a message could not be lifted:\n{traceback.format_exc()}")
-            answers = [[] for _ in heard]
-        inference = self._runtime.nanoseconds - inference
-        for (camera, message, received, lost), skeletons in zip(heard, answers, strict=True):
+            answers = [[] for _ in turn]
+        inference, monitor = self._runtime.nanoseconds - inference, self._diagnostics.monitor
+        for (camera, heard), skeletons in zip(turn, answers, strict=True):
             camera.publish(skeletons)
             took: dict[str, float] = {}
             if skeletons:
-                from_stamp = self.get_clock().now().nanoseconds - stamp_ns(message.header.stamp)
-                took = {"from_stamp": from_stamp, "from_receipt": time.time_ns() - received}
-                took["inference"] = inference
+                stamp = stamp_ns(heard.message.header.stamp)
+                took = {
+                    "from_stamp": self.get_clock().now().nanoseconds - stamp,
+                    "from_receipt": time.time_ns() - heard.received,
+                    "inference": inference,
+                }
             end = time.monotonic_ns()
-            self._diagnostics.monitor.add(end, len(skeletons), busy=end - began, lost=lost, **took)
+            monitor.add(end, len(skeletons), busy=end - began, lost=heard.lost, **took)
             began = end
 
     def _on_silence(self) -> None:

@@ -26,8 +26,9 @@ from pstmo_ros.conversions import (
     skeletons_message,
 )
 from pstmo_ros.drops import DropCounter
+from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.msg import People2D, Skeletons3D
-from pstmo_ros.one_camera import OneCamera
+from pstmo_ros.one_camera import OneCamera, Sender
 from pstmo_ros.surroundings import Surroundings
 
 #: What the streaming core counts and a user should hear of.
@@ -112,18 +113,23 @@ class Stream:
         # Who was recognised has two ids of the tracker's, until it forgets the first.
         return tuple(dict.fromkeys(map(self._returning.name_of, self.lifter.people)))
 
-    def take(self, message: People2D, layout: str, now: int) -> list[Skeletons3D]:
+    def take(
+        self, message: People2D, layout: str, now: int, publisher: int = 0
+    ) -> list[Skeletons3D]:
         """Take in a message and return the skeletons that can now be published.
 
         Args:
             message: keypoints; what is wrong in it is counted and told, the rest is used.
             layout: name of the layout of its points; empty means what the message says.
             now: nanoseconds on the node's clock.
+            publisher: which of the topic's it is of, if there are several.
         """
-        frame = self.frame_from(message, layout, now)
+        frame = self.frame_from(message, layout, now, publisher)
         return [] if frame is None else self.messages(self.lifter.push(frame), now)
 
-    def frame_from(self, message: People2D, layout: str, now: int) -> KeypointFrame | None:
+    def frame_from(
+        self, message: People2D, layout: str, now: int, publisher: int
+    ) -> KeypointFrame | None:
         """Return the frame to lift, None if there is nothing to; arguments as of `take`."""
         try:
             frame, faults = keypoints_from_message(message, layout)
@@ -131,7 +137,7 @@ class Stream:
             frame, faults = None, error.faults
         for fault in faults:
             self._tell(fault.reason, f"dropped: {fault.sentence}", now, fault.amount)
-        if frame is None or not self._admits(message, now):
+        if frame is None or not self._admits(message, now, publisher):
             return None
         if self._newest is not None and self.frame_of(message) != self.frame_id:
             self.reset()  # another camera has taken the place of the one before
@@ -195,15 +201,15 @@ class Stream:
         self._poses = {s: pose for s, pose in self._poses.items() if s > answer.stamp}
         return answer
 
-    def _admits(self, message: People2D, now: int) -> bool:
+    def _admits(self, message: People2D, now: int, publisher: int) -> bool:
         """Say whether a message is of the camera that is listened to."""
-        if self._one_camera.admits(
-            (message.header.frame_id, int(message.width), int(message.height)), now
-        ):
+        size = int(message.width), int(message.height)
+        if self._one_camera.admits(Sender(message.header.frame_id, *size, publisher), now):
             return True
         sentence = (
             f"several cameras publish on this topic, {self._one_camera.describe()}: only one is "
-            "lifted; give each camera a lifter in a namespace of its own (namespace:=camera1)"
+            "lifted; give each camera a lifter in a namespace of its own (namespace:=camera1), and "
+            "end what should not run (ros2 topic info -v names who publishes)"
         )
         self._tell("several_cameras", sentence, now)
         return False
@@ -265,9 +271,9 @@ class Stream:
 
 
 def take_together(
-    heard: Sequence[tuple[Stream, People2D]], layout: str, now: int
+    heard: Sequence[tuple[Stream, Heard]], layout: str, now: int
 ) -> list[list[Skeletons3D]]:
-    """Take in a message of each of several streams and lift everybody in one inference.
+    """Take in keypoints of each of several streams and lift everybody in one inference.
 
     Args:
         heard: streams that share their embeddings, no stream twice.
@@ -277,7 +283,10 @@ def take_together(
     Returns:
         What `Stream.take` would return for each.
     """
-    frames = [(stream, stream.frame_from(message, layout, now)) for stream, message in heard]
+    frames = [
+        (stream, stream.frame_from(each.message, layout, now, each.publisher))
+        for stream, each in heard
+    ]
     pushed = [(stream, frame) for stream, frame in frames if frame is not None]
     if len(pushed) == 1:
         answers = [pushed[0][0].lifter.push(pushed[0][1])]

@@ -19,9 +19,8 @@ from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.frames.pose_doubts import describe_doubt
 from pstmo_ros.frames.transforms import Transforms
 from pstmo_ros.frames.waiting_room import WaitingRoom
+from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.msg import People2D
-
-Handle = Callable[[People2D, int, int], None]
 
 
 class Surroundings:
@@ -45,8 +44,8 @@ class Surroundings:
         own: FrameParameters,
         tell: Callable[[str, str], object],
         frame_of: Callable[[People2D], str],
-        handle: Handle,
-    ) -> Handle:
+        handle: Callable[[Heard], None],
+    ) -> Callable[[Heard], None]:
         """Listen to what the parameters name.
 
         Args:
@@ -54,7 +53,7 @@ class Surroundings:
             own: frames and topics.
             tell: takes a reason and a sentence on what is missing.
             frame_of: returns the frame of the camera that saw a message's people.
-            handle: takes messages of keypoints.
+            handle: takes keypoints.
 
         Returns:
             What takes them instead, and lets them wait for TF where that is needed.
@@ -71,7 +70,8 @@ class Surroundings:
         if own.imu_topic:
             self._imu = ImuGravity(node, own.imu_topic, transforms, tell)
 
-        def ready(message: People2D) -> bool:
+        def ready(heard: Heard) -> bool:
+            message = heard.message
             return transforms.ready(frame_of(message), stamp_ns(message.header.stamp))
 
         self._room = WaitingRoom(node, ready, handle, own.tf_timeout)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+
+from pstmo_ros.inputs.arrival import Heard
 
 _PERIOD = 0.005
 """Seconds between two looks while somebody waits."""
@@ -21,7 +22,7 @@ class WaitingRoom:
 
     Args:
         node: has the timer that looks after those who wait.
-        ready: says of a message whether it need not wait.
+        ready: says of keypoints whether they need not wait.
         handle: takes what was given to `enter`.
         patience: seconds.
     """
@@ -29,27 +30,27 @@ class WaitingRoom:
     def __init__(
         self,
         node: Node,
-        ready: Callable[[Any], bool],
-        handle: Callable[..., None],
+        ready: Callable[[Heard], bool],
+        handle: Callable[[Heard], None],
         patience: float,
     ) -> None:
         self._node, self._ready, self._handle = node, ready, handle
         self._patience = patience
-        self._waiting: deque[tuple[float, tuple[Any, ...]]] = deque()
+        self._waiting: deque[tuple[float, Heard]] = deque()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_PERIOD, self._look, clock=steady)
         self._timer.cancel()
 
-    def enter(self, *what: Any) -> None:
-        """Take in a message, and what `handle` wants besides."""
-        if not self._waiting and self._ready(what[0]):
-            self._handle(*what)
+    def enter(self, heard: Heard) -> None:
+        """Take in keypoints."""
+        if not self._waiting and self._ready(heard):
+            self._handle(heard)
             return
         if not self._waiting:
             self._timer.reset()
-        self._waiting.append((time.monotonic() + self._patience, what))
+        self._waiting.append((time.monotonic() + self._patience, heard))
         if len(self._waiting) > _MOST:
-            self._handle(*self._waiting.popleft()[1])
+            self._handle(self._waiting.popleft()[1])
 
     def close(self) -> None:
         """Forget who waits."""
@@ -58,9 +59,9 @@ class WaitingRoom:
 
     def _look(self) -> None:
         while self._waiting:
-            deadline, what = self._waiting[0]
-            if time.monotonic() < deadline and not self._ready(what[0]):
+            deadline, heard = self._waiting[0]
+            if time.monotonic() < deadline and not self._ready(heard):
                 return
             self._waiting.popleft()
-            self._handle(*what)
+            self._handle(heard)
         self._timer.cancel()

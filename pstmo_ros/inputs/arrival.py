@@ -1,4 +1,4 @@
-"""Callbacks that are told how their message arrived, on every distribution."""
+"""How messages arrived: what the middleware says of them, on every distribution."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rclpy.subscription import Subscription
+
+from pstmo_ros.msg import People2D
 
 
 class Arrival(NamedTuple):
@@ -17,6 +19,18 @@ class Arrival(NamedTuple):
     where it and rclpy say so, else when the callback began."""
     sequence: int | None = None
     """The message's number among those of its publisher, where the middleware says so."""
+
+
+class Heard(NamedTuple):
+    """Keypoints of an image, and how they came."""
+
+    message: People2D
+    received: int
+    """See `Arrival`."""
+    lost: int = 0
+    """How many frames were lost since the last one."""
+    publisher: int = 0
+    """Which of the topic's publishers it is of, as `Publishers` says; 0 where not known."""
 
 
 def with_arrival(callback: Callable[[Any, Arrival], None]) -> Callable[..., None]:

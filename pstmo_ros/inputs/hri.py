@@ -15,8 +15,8 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.inputs.people import Size, UnusableInput, people_message
-from pstmo_ros.msg import People2D
 
 BODIES = "/humans/bodies"
 _LAYOUT = "openpose18"
@@ -42,8 +42,7 @@ class HriBodies:
         messages: hri_msgs' messages.
         qos: of the subscriptions.
         size: returns the image's size, None while it is not known (and nothing is given on).
-        callback: takes people, when they were received (nanoseconds, this machine's clock), and how
-            many frames were lost, which is not known.
+        callback: takes people; how many frames were lost is not known.
         drop: takes a sentence on what cannot be used.
     """
 
@@ -53,7 +52,7 @@ class HriBodies:
         messages: Any,
         qos: QoSProfile,
         size: Callable[[], Size | None],
-        callback: Callable[[People2D, int, int], None],
+        callback: Callable[[Heard], None],
         drop: Callable[[str], object],
     ) -> None:
         self.refused = ""
@@ -138,7 +137,7 @@ class HriBodies:
                 "REP-155 has them"
             )
         else:
-            self._callback(people, received, 0)
+            self._callback(Heard(people, received))
 
 
 def _points(skeleton: Any) -> tuple[np.ndarray, np.ndarray]:

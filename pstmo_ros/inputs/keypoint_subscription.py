@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 
 from pstmo_ros.conversions import stamp_ns
-from pstmo_ros.inputs.arrival import Arrival, with_arrival
+from pstmo_ros.inputs.arrival import Arrival, Heard, with_arrival
 from pstmo_ros.inputs.lost_frames import LostFrames
 from pstmo_ros.msg import People2D
+from pstmo_ros.publishers import Publishers
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -27,8 +29,7 @@ class KeypointSubscription:
         topic: where they are published.
         reliability: `best_effort` or `reliable`.
         depth: messages that wait while one is lifted; older ones are lost.
-        callback: takes a message, when it was received (nanoseconds, this machine's clock), and how
-            many frames were lost since the last one.
+        callback: takes keypoints.
         kind: of the messages.
         convert: makes a People2D of such a message, or None of one that cannot be used; None where
             they are People2D.
@@ -40,7 +41,7 @@ class KeypointSubscription:
         topic: str,
         reliability: str,
         depth: int,
-        callback: Callable[[People2D, int, int], None],
+        callback: Callable[[Heard], None],
         kind: type = People2D,
         convert: Callable[[Any], People2D | None] | None = None,
     ) -> None:
@@ -53,6 +54,7 @@ class KeypointSubscription:
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
         )  # fmt: skip
         self._lost = LostFrames(self._subscription.get_publisher_count)
+        self._publishers = Publishers(self._subscription.get_publisher_count)
 
     @property
     def topic(self) -> str:
@@ -65,9 +67,10 @@ class KeypointSubscription:
 
     def _on_message(self, message: Any, arrival: Arrival) -> None:
         lost = self._lost.add(arrival.sequence, stamp_ns(message.header.stamp))
+        publisher = self._publishers.of(arrival.sequence, time.monotonic_ns())
         people = message if self._convert is None else self._convert(message)
         if people is not None:
-            self._callback(people, arrival.received, lost)
+            self._callback(Heard(people, arrival.received, lost, publisher))
 
     def _on_incompatible(self, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind).lower()

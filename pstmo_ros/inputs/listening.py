@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.inputs.hri import HriBodies
 from pstmo_ros.inputs.keypoint_subscription import KeypointSubscription
 from pstmo_ros.inputs.parameters import InputParameters
@@ -47,7 +48,7 @@ def listen(
     size: Callable[[], Size | None],
     frame: Callable[[], str],
     layout: Callable[[], str],
-    callback: Callable[[People2D, int, int], None],
+    callback: Callable[[Heard], None],
 ) -> Keypoints:
     """Listen to keypoints.
 
@@ -59,7 +60,7 @@ def listen(
         size: returns the size of the camera's images, None while it is not known.
         frame: returns the frame of the camera's images, empty while it is not known.
         layout: returns the name of the points' layout, which may change; empty: as messages say.
-        callback: as of `KeypointSubscription`.
+        callback: takes them.
 
     Raises:
         PstmoError: if the messages are not installed; says what brings them.

@@ -88,6 +88,22 @@ def test_a_busy_detector_takes_the_newest_image_and_the_others_are_counted(
     assert "the newest is taken" in log and "broken" in log
 
 
+def test_of_two_cameras_on_one_topic_one_is_looked_at_whatever_their_frames_are_called(
+    world: Callable[..., Darkroom], detector: BrightSpot, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = world(detector)
+    here.start()
+    other = here.create_publisher(Image, "image_raw", 10)
+    here.spin_until(lambda: other.get_subscription_count() == 1)
+    for number in range(0, 20, 2):
+        here.images.publish(raw(number, spot(number)))
+        here.spin_for(0.03)
+        other.publish(raw(number + 1, spot(number + 1)))
+        here.spin_until(lambda wanted=number + 1: wanted in here.stamps())
+    assert here.stamps() == [0, *range(1, 20, 2)]
+    assert "'camera' of 2 publishers: only one is looked at" in capfd.readouterr().err
+
+
 @pytest.mark.alone
 def test_with_a_slow_detector_answers_stay_as_fresh_as_it_can(
     world: Callable[..., Darkroom], detector: BrightSpot

@@ -152,6 +152,35 @@ def test_two_cameras_on_one_topic_are_noticed_and_one_is_lifted(
     assert "'left_optical' (1280 x 720) and 'right_optical' (640 x 480)" in log
 
 
+def test_two_publishers_of_one_camera_are_noticed_by_the_numbers_of_their_messages(
+    hall: Callable[..., Hall], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two cameras whose drivers have one frame_id, or a detector that somebody has left running."""
+    here = hall(cameras="left")
+    here.start(only=("left",))
+    second = here.create_publisher(People2D, "left/keypoints", 100)
+    here.spin_until(lambda: second.get_subscription_count() == 1)
+    for row in range(12):
+        here.show(row, ("left",))
+        header = header_of(row + 0.5)
+        second.publish(People2D(header=header, layout="h36m17", width=1280, height=720))
+    here.spin_until(lambda: here.answers["left"] and here.answers["left"][-1].header == header)
+    stamps = [stamp_ns(answer.header.stamp) for answer in here.answers["left"]]
+    assert stamps == [BASE, *(BASE + round((row + 0.5) / FPS * 1e9) for row in range(12))]
+    assert here.lifter.drops.counts == {"several_cameras": 11}
+    assert "'left_optical' (1280 x 720) of 2 publishers" in capfd.readouterr().err
+    here.destroy_publisher(second)
+    here.spin_for(1.1)
+    for row in range(12, 17):
+        here.show(row, ("left",))
+    here.spin_until(lambda: here.answers["left"][-1].header == header_of(16))
+    assert here.answers["left"][-1].people
+
+
+def header_of(row: float) -> Header:
+    return Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="left_optical")
+
+
 def test_cameras_without_proper_names_and_people_for_libhri_are_refused(
     hall: Callable[..., Hall], capfd: pytest.CaptureFixture[str]
 ) -> None:
