@@ -33,7 +33,7 @@ from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.msg import SkeletonLayout
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
-from pstmo_ros.stream import take_together
+from pstmo_ros.stream import Stream, take_together
 from pstmo_ros.timed_runtime import TimedRuntime
 
 SILENCE_PERIOD = 0.2
@@ -202,7 +202,7 @@ class LifterNode(GuardedNode):
             if self._runtime is not None:
                 config = self.parameters.read(StreamConfig, changes)
                 if config != self._config:
-                    self._cameras[0].new_stream(cast(AnyRuntime, self._runtime), config)
+                    self._new_streams(config)
         except PstmoError as error:
             return SetParametersResult(successful=False, reason=str(error))
         # They hold only after this callback, which cannot be heard of on all distributions: the
@@ -231,11 +231,19 @@ class LifterNode(GuardedNode):
         for camera in self._cameras:
             camera.markers.style = style
         if config != self._config:
-            embeddings = shared_embeddings(cast(AnyRuntime, self._runtime), config)
-            for camera in self._cameras:
-                runtime = cast(AnyRuntime, self._runtime)
-                camera.restart(camera.new_stream(runtime, config, embeddings))
+            for camera, stream in zip(self._cameras, self._new_streams(config), strict=True):
+                camera.restart(stream)
             self._config = config
+
+    def _new_streams(self, config: StreamConfig) -> list[Stream]:
+        """Return a stream for each camera.
+
+        Raises:
+            ConfigError: if the settings do not fit the network, or would take too much memory.
+        """
+        runtime = cast(AnyRuntime, self._runtime)
+        embeddings = shared_embeddings(runtime, config)
+        return [camera.new_stream(runtime, config, embeddings) for camera in self._cameras]
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -13,6 +13,9 @@ from pstmo_ros.parameters import UNCONFIGURED, autostart, check_layout, check_to
 
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
 
+MOST_CAMERAS = 16
+"""Cameras of one lifter: each has publishers, subscriptions and a stream."""
+
 
 @dataclass(frozen=True)
 class LifterParameters:
@@ -109,6 +112,11 @@ class LifterParameters:
             raise ConfigError(
                 f"cameras is {self.cameras!r}, but must be different names of letters, digits and "
                 "_, separated by commas: camera1,camera2"
+            )
+        if len(names) > MOST_CAMERAS:
+            raise ConfigError(
+                f"cameras has {len(names)} names, but one lifter serves {MOST_CAMERAS} at most: "
+                "start a further one for the others"
             )
 
     @property

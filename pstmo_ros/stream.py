@@ -37,6 +37,8 @@ _COUNTED = {
     "repeated": "a stamp came a second time and its frame was ignored; each image needs its own",
     "reset": "stamps jumped back by more than the parameter `reset`: everybody was forgotten and "
     "the stream restarts",
+    "too_fast": "frames come faster than the parameter max_rate, so windows are shorter than the "
+    "network's and poses less exact: raise max_rate, or send fewer frames",
     "too_few_joints": "a person with fewer known joints than the parameter `min_joints` was not "
     "lifted",
     "too_many_people": "there are more people than the parameter `max_people`, the others were "

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pstmo_core.errors import ConfigError
 from pstmo_core.runtime.base import Runtime
+
+MOST_BYTES = 1 << 30
+"""Memory for the windows of everybody."""
+_BESIDES = 1400
+"""Bytes that buffer and filters keep for each row, besides the row itself."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,20 @@ class EmbeddingCache:
         self._position = np.arange(0, dtype=np.int64)
 
     def reserve(self, count: int) -> int:
-        """Make room for further rows and return the number of the first of them."""
-        first = len(self._rows)
-        more = np.empty((count, self._rows.shape[1]), np.float32)
+        """Make room for further rows and return the number of the first of them.
+
+        Raises:
+            ConfigError: if they would take too much memory.
+        """
+        first, width = self._rows.shape
+        needed = (first + count) * (4 * width + _BESIDES)
+        if needed > MOST_BYTES:
+            raise ConfigError(
+                f"the windows of everybody would take {needed / 2**30:.1f} GiB of memory, but may "
+                f"take {MOST_BYTES / 2**30:.0f} GiB: lower max_people or max_rate, or the longest "
+                "of max_gap, reorder, carry and bridge, or lift fewer cameras in one process"
+            )
+        more = np.empty((count, width), np.float32)
         self._rows = np.concatenate([self._rows, more]) if first else more
         self._known = np.concatenate([self._known, np.zeros(count, bool)])
         self._position = np.arange(len(self._rows), dtype=np.int64)

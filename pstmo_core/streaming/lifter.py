@@ -43,6 +43,7 @@ class StreamLifter:
     - a frame whose stamp came before, or that is late by more than `reorder`, is ignored;
     - a frame older than the newest by more than `reset` means that time jumped back: waiting frames
       are answered, everybody is forgotten and the stream restarts;
+    - where frames come faster than `max_rate`, windows are shorter than the network's;
     - a person not seen for `expire` is forgotten; one who comes back starts with an empty history;
     - when the focal length becomes known (a calibration has come), or is no longer known, the
       stream restarts as after a reset. When a known one changes (autofocus, zoom), the stream
@@ -193,6 +194,7 @@ class StreamLifter:
         if (fault := self.reading.begin(frame)) is not None:
             self.counters[fault] += 1
             return
+        self.counters["too_fast"] += self.reading.too_fast
         slots, points, scores = admit(frame, self.config, self._people, self.counters)
         self.reading.put(slots, points, scores)
         self._people.see(slots, frame.stamp)

@@ -24,6 +24,8 @@ from pstmo_core.streaming.stepping import Stepping, Steps
 from pstmo_core.streaming.views import view_of
 
 _MILLISECOND = 1_000_000
+#: Frames a second of the fastest stream of which all wait as long as the look-ahead.
+_FASTEST = 1000
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class LiveReading(Reading[StepsDue]):
         self._stepping = Stepping(runtime, config, [look_aheads.index(ms) for ms in moments])
         self._latest = _LatestSteps(config.max_people, bool(self.look_ahead))
         self._waiting: deque[Due] = deque()
+        self._most_waiting = int(self.look_ahead * _FASTEST / 1e9) + 3
         self._frame: KeypointFrame | None = None
         self._newest: int | None = None
 
@@ -94,7 +97,11 @@ class LiveReading(Reading[StepsDue]):
     def plan(self, limit: int | None) -> list[StepsDue]:
         """See `Reading.plan`."""
         due = []
-        while self._waiting and (limit is None or self._waiting[0].stamp <= limit):
+        while self._waiting and (
+            limit is None
+            or self._waiting[0].stamp <= limit
+            or len(self._waiting) > self._most_waiting
+        ):
             due.append(self._due(self._waiting.popleft()))
         return due
 

@@ -48,6 +48,8 @@ class Reading(ABC, Generic[DueT]):
 
     look_ahead: int
     """Nanoseconds that a frame waits for later ones before it is answered."""
+    too_fast = False
+    """Whether frames have come so fast that what is kept of them is shorter than a window."""
 
     @property
     def memory(self) -> object:

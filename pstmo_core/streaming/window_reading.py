@@ -40,6 +40,10 @@ class WindowReading(Reading[WindowsDue]):
         people: who is there.
         at_once: most frames that are planned before they are lifted.
         embeddings: a cache to share with other streams; by default one of its own.
+
+    Raises:
+        ConfigError: if the network has no such look-ahead, or the windows of so many people at so
+            high a rate would take too much memory.
     """
 
     def __init__(
@@ -58,12 +62,13 @@ class WindowReading(Reading[WindowsDue]):
             config.carry,
         )  # fmt: skip
         span = (model.frames - 1) * model.step
+        self._span = round(span * 1e9)
         span += max(config.reorder, config.max_gap, config.carry, config.bridge)
-        capacity = int(span * config.max_rate) + 3
-        self._buffer = StreamBuffer(capacity, config.max_people, spare=at_once)
+        self._capacity = capacity = int(span * config.max_rate) + 3
         places = capacity + 1 + at_once
         self._embeddings = embeddings or EmbeddingCache(runtime.row_width)
         self._first = self._embeddings.reserve(places * config.max_people)
+        self._buffer = StreamBuffer(capacity, config.max_people, spare=at_once)
         steadying = config.unswap or config.outlier or config.keypoint_cutoff
         self._steadier = Steadier(config, self._buffer, places) if steadying else None
         self._index = model.frames - 1 - config.look_ahead
@@ -87,7 +92,9 @@ class WindowReading(Reading[WindowsDue]):
         if row is None:
             return "repeated"
         self._row, self._focal = row, frame.focal
-        self._newest = int(self._buffer.stamps[-1])
+        stamps = self._buffer.stamps
+        self._newest = int(stamps[-1])
+        self.too_fast = len(stamps) == self._capacity and self._newest - stamps[0] < self._span
         self._views.keep(frame)
         return None
 
@@ -119,6 +126,7 @@ class WindowReading(Reading[WindowsDue]):
         stamps = self._buffer.stamps
         first = 0 if self._answered is None else _rows_up_to(stamps, self._answered)
         last = len(stamps) if limit is None else _rows_up_to(stamps, limit)
+        last = max(last, len(stamps) - self._capacity + 1)  # a full ring's first row goes next
         if first >= last:
             return []
         self._answered = int(stamps[last - 1])

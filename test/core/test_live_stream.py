@@ -138,6 +138,16 @@ def answers_of(
     return [answer for frame in frames for answer in lifter.push(frame)] + lifter.flush()
 
 
+def test_stamps_that_hardly_advance_let_no_more_frames_wait(live: LiveRuntime, clip: Clip) -> None:
+    lifter = StreamLifter(live, StreamConfig(look_ahead=4, max_people=2))
+    frame = next(iter(clip))
+    frames = [replace(frame, stamp=microsecond * 1000) for microsecond in range(300)]
+    answers = [answer for each in frames for answer in lifter.push(each)]
+    assert len(frames) - len(answers) == 163  # 160 ms at 1,000 Hz
+    answers += lifter.flush()
+    assert [answer.stamp for answer in answers] == [each.stamp for each in frames]
+
+
 def test_streams_share_a_network_and_not_their_answers(live: LiveRuntime, clip: Clip) -> None:
     frames, dt = encoded(clip, 60), np.full((2, 1), 0.03, np.float32)
     alone = [_steps(live, live.memory(2), rows, frames, dt) for rows in ([0, 1], [1, 0], [1])]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pstmo_core.encoding import camera_poses, encode_pixels
+from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime import Runtime
 from pstmo_core.runtime.flipped import flipped
@@ -267,6 +268,31 @@ def test_a_stream_far_faster_than_the_buffer_is_made_for_does_not_fail(
     stamps = np.arange(200, dtype=np.int64) * 1_000_000
     answers = [lifter.push(frame) for frame in frames_of(points[:200], stamps[: len(points[:200])])]
     assert all(len(answer) == 1 for answer in answers)
+
+
+def test_a_stream_too_fast_for_the_look_ahead_loses_no_frame_and_is_told(
+    runtime: Runtime, walk: tuple[np.ndarray, np.ndarray]
+) -> None:
+    _, points = walk
+    lifter = StreamLifter(runtime, StreamConfig(max_rate=10, look_ahead=13))
+    stamps = np.arange(100, dtype=np.int64) * 1_000_000
+    answers = [a for frame in frames_of(points[:100], stamps) for a in lifter.push(frame)]
+    answers += lifter.flush()
+    assert [answer.stamp for answer in answers] == stamps.tolist()
+    assert lifter.counters["too_fast"] > 50
+
+
+@pytest.mark.parametrize(
+    "most", [{"max_people": 256, "max_rate": 1000.0}, {"max_rate": 1000.0, "carry": 10.0}]
+)
+def test_windows_that_would_take_gigabytes_are_refused(
+    shipped: Runtime, most: dict[str, float]
+) -> None:
+    with pytest.raises(
+        ConfigError, match=r"would take [1-9]\.\d GiB.*lower max_people or max_rate"
+    ):
+        StreamLifter(shipped, StreamConfig(**most))
+    StreamLifter(shipped, StreamConfig(max_people=256))
 
 
 def test_a_focal_length_that_breathes_or_zooms_changes_nothing_that_is_lifted(

@@ -13,6 +13,7 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 from geometry_msgs.msg import PoseArray
 from lifter_knows import knows_calibration
 from node_world import World, overrides, worlds
+from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -187,5 +188,19 @@ def test_cameras_without_proper_names_and_people_for_libhri_are_refused(
     for cameras in ("left,left", "left,", "left,my camera", "/left,right"):
         with pytest.raises(ConfigError, match="separated by commas"):
             LifterNode(parameter_overrides=overrides({"cameras": cameras}))
+    with pytest.raises(ConfigError, match="serves 16 at most"):
+        LifterNode(parameter_overrides=overrides({"cameras": ",".join(f"c{n}" for n in range(17))}))
     assert not hall(publish_hri=True, publish_tf="links").lifter.start()
     assert "give each camera a lifter of its own" in capfd.readouterr().err
+
+
+def test_cameras_that_would_take_gigabytes_together_are_refused_and_can_be_mended(
+    hall: Callable[..., Hall], capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = hall(cameras="left,right,rear", max_people=256).lifter
+    assert not here.start()
+    assert "cannot configure: the windows of everybody would take" in capfd.readouterr().err
+    here.set_parameters([Parameter("max_people", value=16)])
+    assert here.start()
+    (result,) = here.set_parameters([Parameter("max_people", value=256)])
+    assert not result.successful and "lower max_people" in result.reason
