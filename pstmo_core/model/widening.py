@@ -93,9 +93,13 @@ def _check(old: ModelConfig, new: ModelConfig) -> None:
     same = ("frames", "layers", "sem", "sem_blocks", "mofa", "mofa_anchor", "step")
     wrong = [f"{n} {getattr(old, n)!r} not {getattr(new, n)!r}" for n in same
              if getattr(old, n) != getattr(new, n)]  # fmt: skip
+    wider = ("width", "feedforward", "sem_width", "heads", "outputs")
+    wrong += [f"{n} {getattr(old, n)} is more than {getattr(new, n)}" for n in wider
+              if getattr(old, n) > getattr(new, n)]  # fmt: skip
     if old.width // old.heads != new.width // new.heads:
         wrong.append(f"heads {old.width // old.heads} wide, not {new.width // new.heads}")
-    if old.encoding != new.encoding and (old.encoding, new.encoding) != ("person", "view"):
+    turned = (old.encoding, new.encoding) == ("person", "view") and old.sem == "mlp"
+    if old.encoding != new.encoding and not turned:
         wrong.append(f"encoding {old.encoding!r} not {new.encoding!r}")
     if wrong:
         raise WideningError(f"these weights cannot be started from: {', '.join(wrong)}")

@@ -206,6 +206,7 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
     try:
         tree = OmegaConf.merge(file, OmegaConf.from_dotlist(overrides))
         plain: Any = OmegaConf.to_container(tree, resolve=True)
+        _fill_empty(plain, RunConfig)
         _check_tree(plain, RunConfig)
         return dacite.from_dict(RunConfig, plain, dacite.Config(strict=True, cast=[tuple, float]))
     except (
@@ -215,7 +216,21 @@ def load_run_config(path: Path | str | None, overrides: list[str]) -> RunConfig:
         TypeError,
         OverflowError,
     ) as error:
-        raise ConfigError(f"{path or 'overrides'}: {error}") from error
+        where = f"{path} and the values after it" if path and overrides else path
+        raise ConfigError(f"{where or 'overrides'}: {error}") from error
+
+
+def _fill_empty(tree: Any, group: Any) -> None:
+    """Make the empty text or list of `name=` and `name:`, which YAML takes for null."""
+    if not isinstance(tree, dict) or not dataclasses.is_dataclass(group):
+        return
+    kinds = get_type_hints(group)
+    for name in tree.keys() & kinds.keys():
+        kind = kinds[name]
+        if tree[name] is None and (kind is str or get_args(kind)[1:] == (Ellipsis,)):
+            tree[name] = "" if kind is str else []
+        for each in (kind, *get_args(kind)):
+            _fill_empty(tree[name], each)
 
 
 def _check_tree(tree: Any, group: Any, above: str = "") -> None:

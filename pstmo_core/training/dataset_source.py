@@ -88,25 +88,12 @@ def dataset_source(config: RunConfig, device: torch.device) -> DatasetWindows:
 
     Raises:
         DatasetError: if a file is absent or wrong.
-        ConfigError: if the network's time step is not that of the windows, or settings name
-            motion that would not be read.
+        ConfigError: if the network's time step is not that of the windows.
     """
-    _refuse_unread(config)
     dataset = load_dataset(config.dataset, "train", config.mocap)
     check_step(dataset, config.model.step, config.dataset.tds)
     windows = SequenceWindows.of(dataset, device)
     return DatasetWindows(windows, config.model, config.dataset, config.seed)
-
-
-def _refuse_unread(config: RunConfig) -> None:
-    """Refuse settings of motion capture that standing cameras before it would not heed."""
-    names = ("mocap_more", "mocap_replaced", "without_licences")
-    given = [name for name in names if getattr(config, name)]
-    if config.dataset.kind == "mocap" and given:
-        raise ConfigError(
-            f"dataset.kind=mocap reads all clips of `mocap` and nothing else: leave "
-            f"{' and '.join(given)} empty"
-        )
 
 
 def validation_sequences(config: RunConfig, device: torch.device) -> SequenceWindows:

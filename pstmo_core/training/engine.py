@@ -21,6 +21,7 @@ from pstmo_core.errors import ConfigError
 from pstmo_core.model.checkpoints import pick_device, save_weights
 from pstmo_core.training import fast_on_cpu, run_folder
 from pstmo_core.training.config import RunConfig
+from pstmo_core.training.contradictions import refuse_contradictions
 from pstmo_core.training.distributed import Processes
 from pstmo_core.training.interruption import Interruption
 from pstmo_core.training.journal import Journal, write_history
@@ -58,6 +59,7 @@ class Trainer:
         self.device = self.processes.device
         if config.threads:
             torch.set_num_threads(config.threads)
+        refuse_contradictions(config)
         run_folder.check_run_folder(config)
         self._check_batch()
         torch.manual_seed(config.seed)
@@ -203,17 +205,7 @@ class Trainer:
                 f"optimiser.batch is {batch}, but must be a multiple of {count * accumulate}: "
                 f"{count} processes times {accumulate} micro-batches (optimiser.accumulate)"
             )
-        if self.config.stage == "lift" and self.config.loss.twins:
-            self._check_twins(count * accumulate)
-
-    def _check_twins(self, parts: int) -> None:
-        """Refuse a loss of twins where there are none, or where a batch's parts separate them."""
-        if not self.config.sampler.twins or self.config.dataset.kind:
-            raise ConfigError(
-                f"loss.twins is {self.config.loss.twins}, but no window has a twin: set "
-                "sampler.twins (motion capture seen by virtual cameras alone has them)"
-            )
-        if parts > 1:
+        if count * accumulate > 1 and self.config.stage == "lift" and self.config.loss.twins:
             raise ConfigError(
                 "loss.twins compares windows of a batch that processes and micro-batches would "
                 "separate: train in one process with optimiser.accumulate=1, or set loss.twins=0"

@@ -41,11 +41,9 @@ class Refining:
         """Load the lifting network.
 
         Raises:
-            ConfigError: if no lifting network is named, or it is another than `model` says.
+            ConfigError: if the lifting network is another than `model` says.
             DatasetError: if the data set does not know cameras and roots.
         """
-        if not config.lifter:
-            raise ConfigError("stage=refine needs lifting weights: name them as lifter=FILE")
         check_refinable(validation)
         self._lifter = load_weights(config.lifter).to(device).requires_grad_(False)
         if self._lifter.config != config.model:

@@ -55,9 +55,9 @@ def _was_written(settings: Path) -> bool:
 
 #: What may change while a run is interrupted: where and how fast it goes on, and how long.
 _MAY_CHANGE = {
-    "output", "device", "threads", "save_every", "log_every", "optimiser.learning_rate",
-    "optimiser.batch", "optimiser.accumulate", "optimiser.steps", "optimiser.epochs",
-    "optimiser.epoch_steps", "optimiser.schedule", "optimiser.warmup_steps",
+    "output", "device", "threads", "save_every", "log_every", "validation_windows",
+    "optimiser.learning_rate", "optimiser.batch", "optimiser.accumulate", "optimiser.steps",
+    "optimiser.epochs", "optimiser.epoch_steps", "optimiser.schedule", "optimiser.warmup_steps",
     "optimiser.decay_steps", "optimiser.epoch_decay",
 }  # fmt: skip
 #: Files of data, which may have moved to another folder.

@@ -7,7 +7,6 @@ import dataclasses
 import torch
 
 from pstmo_core.data.motion.mocap import load_motion, require_clips
-from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation.dataset import validation_windows
 from pstmo_core.evaluation.mocap_windows import Evaluation, WindowEvaluation
 from pstmo_core.model.config import ModelConfig
@@ -29,11 +28,6 @@ def make_stage(config: RunConfig, device: torch.device) -> Stage:
     if config.stage == "refine":
         return Refining(config, validation_sequences(config, device), device)
     if config.stage == "live":
-        if config.dataset.kind:
-            raise ConfigError(
-                "stage=live trains on motion capture seen by virtual cameras: leave dataset.kind "
-                "empty"
-            )
         # Windows of 27 frames, as every network is measured on.
         windows = ModelConfig(encoding=config.live.encoding)
         return Live(config, _validation(dataclasses.replace(config, model=windows), device))

@@ -324,3 +324,5 @@ def test_a_wider_network_starts_close_to_the_narrow_one() -> None:
     assert (close - expected).std() < 0.3 * spread
     with pytest.raises(WideningError, match="layers 2 not 3"):
         widen(narrow, STMO(dataclasses.replace(narrow.config, layers=3)))
+    with pytest.raises(WideningError, match="width 80 is more than 64"):
+        widen(wide, narrow)

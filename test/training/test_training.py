@@ -286,39 +286,6 @@ def test_a_run_configuration_survives_its_yaml(run: RunConfig, tmp_path: Path) -
     assert load_run_config(tmp_path / "run.yaml", []) == run
 
 
-@pytest.mark.parametrize(
-    ("override", "sentence"),
-    [
-        ("optimiser.stepz=7", "no setting is 'optimiser.stepz': did you mean steps?"),
-        ("balance.crouchd=0.1", "no setting is 'balance.crouchd'"),
-        ("model.frames=28", "frames is 28"),
-        ("optimiser.batch=many", "batch"),
-        ("precision=fp8", "must be one of 'bf16', 'fp16', 'fp32'"),
-        ("seed=-1", "seed is -1"),
-        ("save_every=0", "save_every is 0"),
-        ("optimiser.kind=sgd", "optimiser.kind is 'sgd', but must be one of 'adamw', 'amsgrad'"),
-        ("optimiser.schedule=step", "must be one of 'constant_decay', 'exponential'"),
-        ("optimiser.accumulate=0", "optimiser.accumulate is 0"),
-        ("optimiser.learning_rate=fast", "optimiser.learning_rate is 'fast', but must be a number"),
-        ("loss.velocity=true", "loss.velocity is True, but must be a number"),
-        ("stream.rates=[slow,9]", "stream.rates is 'slow', but must be a number"),
-        ("stream.rates=[9]", r"stream.rates is \[9\], but must be a list of 2"),
-        ("mocap_more=own.npz", r"mocap_more is 'own.npz', but must be a list: mocap_more=\["),
-        ("without_licences=CC BY", "without_licences is 'CC BY', but must be a list"),
-        ("optimiser.learning_rate=" + "9" * 400, "too large"),
-        ("loss.velocity=-1", "loss.velocity is -1.0, but must be a number of 0.0 or more"),
-        ("sampler.join_share=50", "join_share is 50.0, but must be a number between 0.0 and 1.0"),
-        ("sampler.twins=0.6", "sampler.twins is 0.6, but must be a number between 0.0 and 0.5"),
-        ("balance.low=12", "balance.low is 12.0"),
-        ("stream.frames=1", "stream.frames is 1"),
-        ("stream.asked=41", "stream.asked is 41, but a sequence has only 40 frames"),
-    ],
-)
-def test_a_wrong_override_is_refused_with_a_sentence(override: str, sentence: str) -> None:
-    with pytest.raises(ConfigError, match=sentence):
-        load_run_config(None, [override])
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 @pytest.mark.parametrize(
     ("device", "sentence"), [("gpu", "device is 'gpu', but must be"), ("cuda", "finds no GPU")]
