@@ -224,7 +224,7 @@ def write_outputs(
         from pstmo_core.lift.overlay import write_overlay
 
         again = None if images is None or images.live else images
-        paths += write_overlay(job.overlay, recording.clip, lifted, again)
+        paths += write_overlay(job.overlay, recording.clip, lifted, again, settings.stream.upright)
     return paths
 
 

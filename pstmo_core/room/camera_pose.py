@@ -53,6 +53,15 @@ class CameraPose:
         return up
 
     @property
+    def levelling(self) -> np.ndarray:
+        """(3, 3), the optical frame to that of a camera that looks the same way, but level.
+
+        Its x is to the right, y down along gravity, z forward, as `from_up` says what forward is.
+        """
+        forward, left, up = CameraPose.from_up(self.up).rotation
+        return np.stack([-left, -up, forward])
+
+    @property
     def knows_floor(self) -> bool:
         """Whether the camera's height over the floor is known."""
         return bool(np.isfinite(self.position).all())

@@ -14,7 +14,7 @@ from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.room.camera_pose import CameraPose
 from pstmo_core.room.root_fusion import SHORTEST, TALLEST
-from pstmo_core.room.upright_axes import ROTATIONS
+from pstmo_core.room.upright_axes import ROTATIONS, upright_axes
 from pstmo_core.settings import check_settings, setting
 
 #: The tilt of a camera of which it is not known.
@@ -249,6 +249,12 @@ class StreamConfig:
             return CameraPose.of_tilt(self.mounting_height, self.tilt)
         angle = math.radians(self.tilt)
         return CameraPose.from_up(np.array([0.0, -math.cos(angle), -math.sin(angle)]))
+
+    @property
+    def upright(self) -> CameraPose:
+        """How the camera as it is mounted stands by `rotation` and `tilt`; level if not known."""
+        level = self.level or CameraPose.of_tilt(0.0, 0.0)
+        return level.turned(upright_axes(self.rotation).T)
 
     def __post_init__(self) -> None:
         check_settings(self)
