@@ -94,7 +94,7 @@ def test_a_clips_windows_follow_one_another_and_its_frames_are_new_once(network:
     np.testing.assert_array_equal(windows[1:, :-1], windows[:-1, 1:])
 
 
-def test_every_combination_is_measured_and_what_cannot_run_is_told(
+def test_every_combination_is_measured_and_what_cannot_run_is_reported(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(path: Path, threads: int, backend: str, precision: str) -> Runtime:
@@ -207,7 +207,7 @@ def test_compared_code_that_cannot_be_used_is_refused_with_a_sentence(
     assert words in str(refused.value)
 
 
-def test_reports_are_written_whole(tmp_path: Path) -> None:
+def test_a_report_is_a_table_and_a_file_of_its_numbers(tmp_path: Path) -> None:
     times = percentiles(np.array([0.001] * 99 + [0.1]))
     paths = write_report(tmp_path, "x", times, table(["a", "b"], [[1.0, 1234.5]]))
     assert [path.name for path in paths] == ["x.json", "x.md"]

@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_used_is_told_of(
     assert path.name in told and sentence in told
 
 
-def test_wrong_options_are_told_of(tmp_path: Path, pstmo: Command) -> None:
+def test_wrong_options_are_refused_with_a_reason(tmp_path: Path, pstmo: Command) -> None:
     write_view(tmp_path)
     for options, sentence in [
         (("--set", "max_gapp=1"), "no setting of the stream"),

@@ -181,7 +181,9 @@ def test_a_map_that_is_corrected_by_half_a_metre_makes_nobody_jump(
     assert share(answers, true) < 0.03
 
 
-def test_a_depth_image_places_people_and_is_named(shipped: Runtime, walk: np.ndarray) -> None:
+def test_a_depth_image_gives_root_positions_and_is_named_as_their_source(
+    shipped: Runtime, walk: np.ndarray
+) -> None:
     answers, true = lift(shipped, walk, pose=None, depths=1.0)
     assert share(answers, true) < 0.03
     assert answers[-1].roots.source[0] == RootSource.DEPTH

@@ -209,7 +209,7 @@ def test_a_lens_with_distortion_off_the_middle_makes_no_difference(
     assert np.nanmedian(np.linalg.norm(roots[0] - roots[1], axis=-1)) < 0.05
 
 
-def test_a_given_height_sets_everybodys_size_and_narrows_the_place(
+def test_a_given_height_sets_everybodys_size_and_narrows_the_root_position(
     walkers: tuple[Clip, np.ndarray], shipped: Runtime
 ) -> None:
     camera = Camera(640, 480, (560.0, 560.0), (320.0, 240.0))
@@ -222,7 +222,7 @@ def test_a_given_height_sets_everybodys_size_and_narrows_the_place(
     assert (given.roots[..., 2] > assumed.roots[..., 2]).all()
 
 
-def test_without_calibration_nobody_has_a_place(
+def test_without_calibration_nobody_has_a_root_position(
     walkers: tuple[Clip, np.ndarray], shipped: Runtime, tmp_path: Path
 ) -> None:
     lifted = lift_clip(walkers[0], shipped, StreamConfig())

@@ -64,7 +64,9 @@ def test_the_covariance_holds_what_the_size_does_not_tell(skeletons: np.ndarray)
         assert (np.linalg.eigvalsh(covariance) > 0).all()
 
 
-def test_too_few_joints_and_people_behind_the_camera_have_no_place(skeletons: np.ndarray) -> None:
+def test_too_few_joints_and_people_behind_the_camera_have_no_root_position(
+    skeletons: np.ndarray,
+) -> None:
     weights = np.ones((4, 17))
     weights[0, FEWEST_JOINTS - 1 :] = 0
     rays = rays_of(skeletons)
@@ -74,7 +76,7 @@ def test_too_few_joints_and_people_behind_the_camera_have_no_place(skeletons: np
     np.testing.assert_allclose(roots.position[2:], POSITIONS[2:], atol=1e-6)
 
 
-def test_nobody_has_no_place() -> None:
+def test_of_nobody_there_are_no_root_positions() -> None:
     nobody = np.empty((0, 17, 3))
     assert solve_roots(nobody, nobody[..., :2], nobody[..., 0]).position.shape == (0, 3)
 

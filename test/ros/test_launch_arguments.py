@@ -150,7 +150,7 @@ def test_a_video_is_no_clip_of_keypoints_nor_the_other_way_round() -> None:
         node_parameters.check({"camera": clip})
 
 
-def test_keypoints_come_from_one_place(tmp_path: Path) -> None:
+def test_keypoints_come_from_one_source(tmp_path: Path) -> None:
     node_parameters.check_sources(["camera"], "/cam/image_raw")
     with pytest.raises(ConfigError, match="camera and player"):
         node_parameters.check_sources(["camera", "player"], "")

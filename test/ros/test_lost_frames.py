@@ -98,7 +98,9 @@ def overloaded(ros: None) -> Iterator[type[Overloaded]]:
         each.close()
 
 
-def test_all_that_was_sent_and_not_taken_is_counted_and_told(overloaded: type[Overloaded]) -> None:
+def test_all_that_was_sent_and_not_taken_is_counted_and_reported(
+    overloaded: type[Overloaded],
+) -> None:
     here = overloaded(qos_depth=5)
     clip = load_clip(sample_path())
     keypoints = here.create_publisher(People2D, "keypoints", 1000)

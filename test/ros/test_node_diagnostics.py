@@ -194,7 +194,7 @@ def test_the_node_speaks_in_every_state_of_its_life(listener: Listener) -> None:
     assert listener.next_status()[1]["state"] == "unconfigured"
 
 
-def test_what_was_lifted_and_dropped_and_how_long_it_took_is_told(listener: Listener) -> None:
+def test_what_was_lifted_and_dropped_and_how_long_it_took_is_reported(listener: Listener) -> None:
     clip = load_clip(sample_path())
     assert listener.lifter.start()
     listener.spin_until(lambda: listener.keypoints.get_subscription_count() == 1)

@@ -102,14 +102,16 @@ def test_silence_before_the_first_message_and_after_a_reset_says_nothing(
     assert stream.people == ()
 
 
-def test_a_message_that_comes_twice_is_told(stream: Stream, clip: Clip, told: list[str]) -> None:
+def test_a_message_that_comes_twice_is_reported(
+    stream: Stream, clip: Clip, told: list[str]
+) -> None:
     stream.take(frame(clip, 0), "", now=0)
     assert stream.take(frame(clip, 0), "", now=1) == []
     assert len(told) == 1
     assert "stamp came a second time" in told[0]
 
 
-def test_a_looped_recording_restarts_and_is_told(
+def test_a_looped_recording_restarts_and_is_reported(
     stream: Stream, clip: Clip, told: list[str]
 ) -> None:
     for index in (0, 10, 40, 0):
@@ -142,7 +144,7 @@ def test_of_two_cameras_on_one_topic_one_is_lifted_and_both_are_named(
     assert "'left' (1280 x 720) and 'right' (1280 x 720)" in told[0]
 
 
-def test_a_camera_that_takes_anothers_place_is_followed_and_nothing_is_told(
+def test_a_camera_that_takes_anothers_place_is_followed_and_nothing_is_reported(
     stream: Stream, clip: Clip, told: list[str]
 ) -> None:
     for index, name in enumerate(["a"] * 5 + ["b"] * 5 + ["a"] * 5):

@@ -110,7 +110,7 @@ def test_two_cameras_of_one_moment_or_one_of_them_late_tell_of_a_steady_motion(
     assert person.root.x == pytest.approx(1.0 + 0.6 * 29 / 30, abs=0.03)
 
 
-def test_a_camera_in_another_frame_is_left_out_and_told(lifters: Lifters) -> None:
+def test_a_camera_in_another_frame_is_left_out_and_reported(lifters: Lifters) -> None:
     lifters.say("one", 100.0, 1.0)
     lifters.say("two", 100.0, 1.0, frame_id="camera2")
     lifters.spin_until(lambda: lifters.merger.drops.counts["frame"] == 1)
@@ -133,7 +133,9 @@ HOSTILE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_skeleton_that_cannot_be_merged_is_left_out_and_told(what: str, lifters: Lifters) -> None:
+def test_a_skeleton_that_cannot_be_merged_is_left_out_and_reported(
+    what: str, lifters: Lifters
+) -> None:
     lifters.say("one", 100.0, 1.0, **HOSTILE[what])
     lifters.spin_until(lambda: lifters.merger.drops.counts["skeleton"] == 1)
     lifters.say("two", 100.1, 1.0)

@@ -72,7 +72,7 @@ def test_a_doubt_ends_with_the_pose_that_it_was_of() -> None:
     assert not surroundings.doubt
 
 
-def test_gravity_that_says_that_the_camera_hangs_upside_down_is_told(
+def test_gravity_that_says_that_the_camera_hangs_upside_down_is_reported(
     room: Callable[..., Room],
 ) -> None:
     here = room(floor_frame="", target_frame="", imu_topic="imu")

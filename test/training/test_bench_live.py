@@ -48,7 +48,7 @@ def test_a_clip_shows_the_scene_whatever_the_rate(motion: Mocap) -> None:
     assert np.corrcoef(offsets[..., 1].ravel(), shown[..., 1].ravel())[0, 1] > 0.95
 
 
-def test_what_is_missing_is_missing(motion: Mocap) -> None:
+def test_hidden_joints_and_lost_frames_are_missing_from_the_keypoints(motion: Mocap) -> None:
     scene = scenes(motion, 1, SECONDS)[0]
     hidden = record(scene, SECONDS, Situation(missing_joints=0.5))
     assert np.isnan(hidden.keypoints).mean() == pytest.approx(0.5, abs=0.05)

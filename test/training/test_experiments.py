@@ -175,7 +175,7 @@ def test_an_experiment_that_was_stopped_goes_on_with_what_is_missing(
     assert len(list((tmp_path / "out" / "results").rglob("*.json"))) == 3
 
 
-def test_changed_settings_are_run_again_and_told(
+def test_changed_settings_are_run_again_and_reported(
     tiny: Path, mocap_file: Path, tmp_path: Path, pstmo: Command, trained: list[str]
 ) -> None:
     out = tmp_path / "out"

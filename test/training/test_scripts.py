@@ -106,7 +106,7 @@ def test_a_table_is_measured(
     assert "nan" not in table
 
 
-def test_tables_that_are_printed_only(
+def test_layouts_and_detectors_errors_are_printed_as_tables(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call(load("measure_layouts"), "--mocap motion.npz", monkeypatch)

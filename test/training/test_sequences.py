@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pstmo_core.data.sequences.pose_dataset import COCO, H36M, JOINT_ORDERS, MPI_INF_3DHP
+from pstmo_core.data.sequences.pose_dataset import COCO, H36M, MPI_INF_3DHP
 from pstmo_core.keypoints.layouts import get_layout
 
 
 def test_joint_orders_pair_left_with_right_and_agree_with_the_layouts() -> None:
-    for order in JOINT_ORDERS.values():
+    for order in (H36M, MPI_INF_3DHP, COCO):
         names = np.array(order.joint_names)
         mirrored = names[order.mirror_order()]
         for one, other in zip(names, mirrored, strict=True):

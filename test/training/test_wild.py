@@ -19,7 +19,7 @@ def test_both_kinds_of_wild_files_are_read(tmp_path: Path) -> None:
     one, two = load_wild(single, (1000, 1002), fps=30), load_wild(several)
     for data in (one, two):
         check_shapes(data)
-        assert data.keypoint_order is COCO and not data.has_poses
+        assert data.keypoint_order is COCO and data.pose_order is None
     assert one.sequences[0].fps == 30 and two.labels("name") == ("dance",)
     np.testing.assert_array_equal(one.sequences[0].keypoints, two.sequences[0].keypoints)
     with pytest.raises(DatasetError, match="give width and height"):

@@ -73,7 +73,6 @@ COCO = JointOrder(
     left=(1, 3, 5, 7, 9, 11, 13, 15),
     right=(2, 4, 6, 8, 10, 12, 14, 16),
 )
-JOINT_ORDERS: dict[str, JointOrder] = {order.name: order for order in (H36M, MPI_INF_3DHP, COCO)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,11 +136,6 @@ class PoseDataset:
     def frames(self) -> int:
         """Return the number of frames of all sequences."""
         return sum(len(sequence) for sequence in self.sequences)
-
-    @property
-    def has_poses(self) -> bool:
-        """Say whether there is 3D truth."""
-        return self.pose_order is not None
 
     def labels(self, field: str) -> tuple[str, ...]:
         """Return a label of every sequence: `subject`, `action`, `camera` or `name`."""
