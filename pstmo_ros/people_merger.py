@@ -138,7 +138,7 @@ class PeopleMerger(Node):
         self._stamps[camera] = now, stamp
 
     def _sightings(self, camera: str, stamp: int, people: Sequence[Skeleton3D]) -> list[Sighting]:
-        """Return whom of a message's people can be merged, and tell of the others."""
+        """Return those of a message's people who can be merged, and report the others."""
         placed = [person for person in people if person.root_source != person.ROOT_NONE]
         if len(placed) < len(people):
             self._tell("no_root", f"{camera}: people without a root position are left out")

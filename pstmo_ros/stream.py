@@ -31,7 +31,7 @@ from pstmo_ros.msg import People2D, Skeletons3D
 from pstmo_ros.one_camera import OneCamera, Sender
 from pstmo_ros.surroundings import Surroundings
 
-#: What the streaming core counts and a user should hear of.
+#: What the streaming core counts and the user is warned of.
 _COUNTED = {
     "late": "a frame came later than the parameter `reorder` allows and was ignored",
     "repeated": "a stamp came a second time and its frame was ignored; each image needs its own",
@@ -147,7 +147,7 @@ class Stream:
             self._tracker.forget()
         # A camera that changes its resolution sees the same people.
         frame = self._first_image.resized(frame)
-        unnamed = not has_ids(message)  # the tracker hears of images without people, too
+        unnamed = not has_ids(message)  # the tracker gets images without people, too
         if unnamed:
             frame = self._few(frame, now)
         shown = self._first_image.refit(self._calibrated(frame, now))
@@ -235,7 +235,7 @@ class Stream:
         return replace(frame, ids=self._tracker.identify(frame.stamp, points, seen))
 
     def _calibrated(self, frame: KeypointFrame, now: int) -> KeypointFrame:
-        """Undo the lens; a calibration that does not fit is told of and left aside."""
+        """Undo the lens; a calibration that does not fit is reported and not used."""
         try:
             if self.camera:
                 return self.camera.ideal(frame)

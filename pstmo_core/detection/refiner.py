@@ -63,7 +63,7 @@ class Refiners:
 
     Args:
         choices: each, and for how many people it is in time; the last serves any number.
-        why: what a user is told of the choice.
+        why: the reason for the choice, for the user.
     """
 
     def __init__(self, choices: Sequence[tuple[Refiner, int]], why: str = "") -> None:

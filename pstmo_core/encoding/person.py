@@ -22,7 +22,7 @@ class Person(Encoding):
     (x, y), the pelvis where seen, else the mean of the seen joints, and the log of the size.
 
     Nothing is lost, but the network need not learn that a person may stand anywhere in the image,
-    near or far, which a small data set does not teach it; and it is told of missing joints.
+    near or far, which a small data set does not teach it; and it sees which joints are missing.
     """
 
     name, shape = "person", (JOINTS + 1, 3)

@@ -104,7 +104,7 @@ def lift(
         data: the sequences.
         protocol: how the network is asked; its `tds` must be given here.
         refine: the module that refines the poses, in evaluation mode.
-        progress: is told the number of frames after each batch.
+        progress: called with the number of frames after each batch.
 
     Returns:
         (T, J, 3) metres relative to the root joint, of the frames of `data.targets()`.

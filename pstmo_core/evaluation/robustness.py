@@ -37,8 +37,8 @@ class Corruption:
     """Put the frames of each window in a random order; what is predicted keeps its frame."""
     missing_joints: float = setting(
         0.0,
-        "Share of joints that are not seen, drawn for every frame and joint. `person` is told of "
-        "them; under `screen`, which cannot be told, a joint stays where it was last seen.",
+        "Share of joints that are not seen, drawn for every frame and joint. `person` marks "
+        "them; under `screen`, which cannot, a joint stays where it was last seen.",
         low=0.0,
         below=1.0,
     )

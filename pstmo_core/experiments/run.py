@@ -106,7 +106,7 @@ def run_experiment(
         folders: where data and results are.
         rows: which of its rows.
         seeds: how often each, from the seeds 1, 2, ...
-        say: is told what is being done.
+        say: called with what is being done.
 
     Raises:
         PstmoError: if data are absent or a setting cannot be used.

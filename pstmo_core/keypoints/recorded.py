@@ -50,7 +50,7 @@ class Clip:
     truth: np.ndarray | None = None
     """(F, P, 17, 3) float32 metres relative to the hip, camera's optical frame; NaN = not known."""
     notes: tuple[str, ...] = ()
-    """What was made of the file that a user should hear of: sentences."""
+    """Notes for the user on how the file was read: sentences."""
 
     def __post_init__(self) -> None:
         if self.keypoints.ndim != 4 or self.keypoints.shape[-1] != 2:

@@ -44,7 +44,7 @@ class Sightings:
     truth: np.ndarray | None = None
     """Not known."""
     notes: tuple[str, ...] = ()
-    """What was made of the file that a user should hear of: sentences."""
+    """Notes for the user on how the file was read: sentences."""
 
     def __post_init__(self) -> None:
         """Check what a file decides.

@@ -151,7 +151,7 @@ def _calibration(
 ) -> tuple[Camera | None, tuple[str, ...]]:
     """Return the camera's calibration from the topic beside this one, or the bag's only one.
 
-    With it goes what a user should hear of whether images are rectified.
+    With it come notes for the user on whether images are rectified.
     """
     topics = sorted({c.topic for c in reader.connections if c.msgtype == CAMERA_INFO})
     beside = f"{topic.rsplit('/', 1)[0]}/camera_info"

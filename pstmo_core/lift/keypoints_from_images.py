@@ -16,7 +16,7 @@ from pstmo_core.lift.recording import ClipBuilder, Recording
 from pstmo_core.lift.sources import Images
 from pstmo_core.streaming.config import StreamConfig
 
-#: Reasons for which images or messages were left out that a user is told.
+#: Reasons, for the user, for which images or messages were left out.
 _MOST_REASONS = 3
 
 

@@ -1,4 +1,4 @@
-"""What a user should hear of a lift: what was left out, what looks wrong, and how exact it is."""
+"""Notes for the user on a lift: what was left out, what looks wrong, and how exact it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pstmo_core.lift.settings import MOST_PEOPLE, LiftSettings
 from pstmo_core.streaming.lift_clip import Prediction
 
 _SECOND = 1e9
-#: How many times the network's step frames may be apart before a user is told.
+#: How many times the network's step frames may be apart before the user is warned.
 _SPARSE = 6
 
 

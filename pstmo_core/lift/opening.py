@@ -16,7 +16,7 @@ from pstmo_core.lift.sources import Images
 
 Progress = Callable[[float], object]
 Keypoints = Callable[[Progress], Recording]
-"""Reads keypoints; is given what to tell of the share that is done."""
+"""Reads keypoints; takes a callback for the share that is done."""
 
 
 def open_source(source: str, kind: str, settings: LiftSettings) -> Images | Keypoints:

@@ -21,7 +21,7 @@ class Recording:
     frame_id: str = ""
     """Name of the camera's optical frame, where the recording is a bag."""
     notes: tuple[str, ...] = ()
-    """What a user should hear of: sentences."""
+    """Notes for the user: sentences."""
 
 
 class ClipBuilder:

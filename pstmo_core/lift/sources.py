@@ -53,7 +53,7 @@ class Images:
     stretched: bool = False
     """Whether the input's pixels are not square, and its images were stretched so that they are."""
     notes: tuple[str, ...] = ()
-    """What a user should hear of: sentences."""
+    """Notes for the user: sentences."""
 
     def of_one_size(self) -> Iterator[Frame]:
         """Go through the images that are as large as the first; others count as `faults`."""

@@ -73,7 +73,7 @@ def measure(scenario: Scenario, progress: Callable[[int], object]) -> dict[str, 
 
     Args:
         scenario: what is played.
-        progress: told of the number of answers now and then.
+        progress: called with the number of answers now and then.
 
     Raises:
         PstmoError: if a node ends too early, or no answer comes.

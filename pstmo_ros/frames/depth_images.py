@@ -25,7 +25,7 @@ _ENCODINGS = {"16UC1": ("u2", 0.001), "mono16": ("u2", 0.001), "32FC1": ("f4", 1
 _KEPT, _MOST_BYTES = 16, 1 << 28
 #: Seconds without people after which depth images are not listened to.
 _IDLE = 5.0
-#: Seconds without an image, while there are people, after which that is told.
+#: Seconds without an image, while there are people, after which that is reported.
 _SILENCE = 3.0
 #: Relative difference of two images' aspect ratios above which they cannot show the same.
 _SHAPES = 0.03

@@ -15,7 +15,7 @@ from pstmo_core.room.gravity import GravityFilter
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.frames.transforms import Transforms
 
-#: Seconds without a message, while there are people, after which that is told.
+#: Seconds without a message, while there are people, after which that is reported.
 _SILENCE = 3.0
 #: Seconds of silence up to which an IMU is believed to be alive.
 _BEHIND = 0.5

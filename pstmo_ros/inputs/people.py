@@ -19,7 +19,7 @@ Size = tuple[int, int]
 Reader = Callable[[Any], tuple[Header, str, list[tuple[str, np.ndarray, np.ndarray]]]]
 
 
-#: One more than are read, so that too many are told.
+#: One more than are read, so that too many are noticed.
 MOST_DETECTIONS = MOST_PEOPLE + 1
 
 

@@ -20,7 +20,7 @@ class FrameOutput(SimpleOutput):
 
     Args:
         publish: makes publishers.
-        links: whether all links are told, or bodies only.
+        links: whether all links are published, or bodies only.
 
     Raises:
         PstmoError: if tf2_msgs is not installed.

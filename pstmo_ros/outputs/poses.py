@@ -18,7 +18,7 @@ class PoseOutput(SimpleOutput):
 
     Args:
         publish: makes publishers.
-        joints: whether all joints are told, person by person; else pelvises only.
+        joints: whether all joints are published, person by person; else pelvises only.
     """
 
     def __init__(self, publish: Publish, joints: bool = False) -> None:

@@ -61,7 +61,7 @@ class Found:
     seconds: dict[int, float] = field(default_factory=dict)
     """Time of each frame by its number."""
     notes: list[str] = field(default_factory=list)
-    """What was made of the file that a user should hear of: sentences."""
+    """Notes for the user on how the file was read: sentences."""
 
     def add(
         self,

@@ -62,7 +62,7 @@ class EngineConfig:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What else the builder is told, for the engine's key."""
+        """Further settings of the builder, for the engine's key."""
         return ("tf32=off", f"workspace={self.workspace}")
 
 
@@ -189,7 +189,7 @@ def build_apart(
     Args:
         onnx: the graph, of an ONNX file's bytes.
         config: what is chosen about the engine.
-        say: is told of the progress.
+        say: called with each report of progress.
         name: what to call the network in what is said.
         progress: seconds.
 

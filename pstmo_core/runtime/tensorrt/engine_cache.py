@@ -99,7 +99,7 @@ class EngineCache:
             build: builds the engine file's bytes; raises `EngineError`.
             open_engine: makes a running engine of the bytes and checks what it computes; raises
                 `EngineError`. Only an engine that passed is kept.
-            say: is told what happens, a sentence each.
+            say: called with a sentence on each thing that happens.
             model: name of the network, for `entries`.
 
         Raises:

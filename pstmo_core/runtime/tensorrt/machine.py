@@ -65,7 +65,7 @@ class GpuMachine:
             cache: where engines are kept.
             checked: makes of the engine what runs the network, and raises `EngineError` or
                 `CudaError` if it does not compute what it should.
-            say: is told of what is done.
+            say: called with a sentence on each step.
             name: what to call the network in what is said.
 
         Raises:

@@ -36,8 +36,8 @@ class EngineWhenReady(Generic[Served]):
             cpu: serves meanwhile.
             get_engine: loads or builds the engine; may take minutes; any exception of it means
                 that the CPU goes on serving.
-            show: is told who serves from now on.
-            say: is told of changes, a sentence each; called from any thread.
+            show: called with the runtime that serves from now on.
+            say: called with a sentence on each change, from any thread.
         """
         self.counters: Counter[str] = Counter()
         self._cpu, self._show, self._say = cpu, show, say
