@@ -25,7 +25,7 @@ from pstmo_core.streaming.embedding_cache import EmbeddingCache
 from pstmo_ros.conversions import time_message
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.inputs.arrival import Heard
-from pstmo_ros.inputs.listening import Keypoints, listen
+from pstmo_ros.inputs.listening import Keypoints, Unstated, listen
 from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.lifecycle import GuardedNode, call_all
 from pstmo_ros.lifter_parameters import LifterParameters
@@ -153,9 +153,8 @@ class CameraPipeline:
         self._outputs = AllOutputs(node, outputs, self.name, frames.target_frame)
         self._surroundings.see = self._outputs.see
         topic = self.topic(own.keypoints_topic)
-        self.keypoints = listen(
-            node, topic, own, inputs, lambda: self._size, lambda: self._frame_id, layout, hear
-        )
+        unstated = Unstated(lambda: self._size, lambda: self._frame_id, layout)
+        self.keypoints = listen(node, topic, own, inputs, unstated, hear)
         self._camera_info = node.create_subscription(
             CameraInfo,
             self.topic(own.camera_info_topic),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -25,6 +26,8 @@ from pstmo_ros.optional_messages import messages_of
 _ASKED = "the parameter input"
 _YOLO_ROS = "https://github.com/mgonzs13/yolo_ros"
 
+Convert = Callable[[Any], People2D | None]
+
 
 class Keypoints(Protocol):
     """Hears keypoints until it is destroyed."""
@@ -40,14 +43,24 @@ class Keypoints(Protocol):
         """Hear nothing any more."""
 
 
+@dataclass(frozen=True)
+class Unstated:
+    """What messages may leave unstated; asked for with each of them, since it may change."""
+
+    size: Callable[[], Size | None]
+    """Returns the size of the camera's images, None while it is not known."""
+    frame: Callable[[], str]
+    """Returns the frame of the camera's images, empty while it is not known."""
+    layout: Callable[[], str]
+    """Returns the name of the points' layout; empty: as messages say."""
+
+
 def listen(
     node: GuardedNode,
     topic: str,
     own: LifterParameters,
     given: InputParameters,
-    size: Callable[[], Size | None],
-    frame: Callable[[], str],
-    layout: Callable[[], str],
+    unstated: Unstated,
     callback: Callable[[Heard], None],
 ) -> Keypoints:
     """Listen to keypoints.
@@ -57,77 +70,81 @@ def listen(
         topic: where they are published.
         own: parameters of the node.
         given: what they come as.
-        size: returns the size of the camera's images, None while it is not known.
-        frame: returns the frame of the camera's images, empty while it is not known.
-        layout: returns the name of the points' layout, which may change; empty: as messages say.
+        unstated: what the messages may not say.
         callback: takes them.
 
     Raises:
         PstmoError: if the messages are not installed; says what brings them.
     """
+    conversion = _Conversion(node, own, given, unstated)
+    if given.input == "hri":
+        reliability = ReliabilityPolicy[own.qos_reliability.upper()]
+        qos = QoSProfile(depth=own.qos_depth, reliability=reliability)
+        messages = messages_of("hri_msgs", _ASKED)
+        return HriBodies(node, messages, qos, conversion.size, callback, conversion.drop)
+    kind, convert = conversion.of_input()
+    return KeypointSubscription(
+        node, topic, own.qos_reliability, own.qos_depth, callback, kind, convert
+    )
 
-    def known_size() -> Size | None:
-        stated = given.keypoints_width, given.keypoints_height
-        found = stated if all(stated) else size()
+
+class _Conversion:
+    """Makes People2D of the messages that the parameters name; drops what cannot be used."""
+
+    def __init__(
+        self, node: GuardedNode, own: LifterParameters, given: InputParameters, unstated: Unstated
+    ) -> None:
+        self._node, self._own, self._given, self._unstated = node, own, given, unstated
+
+    def of_input(self) -> tuple[type, Convert | None]:
+        """Return the type of the messages and what converts one; None if that is not needed."""
+        if self._given.input == "people2d":
+            return People2D, self._dropping(in_pixels) if self._given.normalized else None
+        if self._given.input == "yolo":
+            messages = messages_of("yolo_msgs", _ASKED, _YOLO_ROS)
+            return messages.DetectionArray, self._by(yolo_reader)
+        if self._given.input == "zed":
+            frame = self._unstated.frame
+            messages = messages_of("zed_msgs", _ASKED)
+            return messages.ObjectsStamped, self._by(lambda layout: zed_reader(frame))
+        return messages_of("vision_msgs", _ASKED).Detection2DArray, self._by(vision_reader)
+
+    def size(self) -> Size | None:
+        """Return the size of the images, as the parameters or else the camera state it."""
+        stated = self._given.keypoints_width, self._given.keypoints_height
+        found = stated if all(stated) else self._unstated.size()
         if found is None:
-            _drop(
-                node,
-                f"messages of {given.input} do not say how large the image is, and no camera_info "
-                f"came on {own.camera_info_topic}: set camera_info_topic, or keypoints_width and "
-                "keypoints_height",
+            self.drop(
+                f"messages of {self._given.input} do not say how large the image is, and no "
+                f"camera_info came on {self._own.camera_info_topic}: set camera_info_topic, or "
+                "keypoints_width and keypoints_height"
             )
         return found
 
-    def converted(reader: Callable[[str], Reader]) -> Callable[[Any], People2D | None]:
-        read = functools.lru_cache(1)(reader)
+    def drop(self, sentence: str) -> None:
+        """Count a message that cannot be used, and log why."""
+        if line := self._node.drops.add("input", sentence, time.monotonic_ns()):
+            self._node.get_logger().warning(line)
+
+    def _by(self, reader: Callable[[str], Reader]) -> Convert:
+        """Convert by a reader, which is made for a layout."""
+        reader = functools.lru_cache(1)(reader)
 
         def convert(message: Any) -> People2D | None:
-            found = known_size()
-            if found is None:
+            size = self.size()
+            if size is None:
                 return None
-            return people_message(read(layout()), message, found, given.normalized)
+            read = reader(self._unstated.layout())
+            return people_message(read, message, size, self._given.normalized)
 
-        return convert
+        return self._dropping(convert)
 
-    def subscribe(kind: type, convert: Callable[[Any], People2D | None] | None) -> Keypoints:
-        return KeypointSubscription(
-            node, topic, own.qos_reliability, own.qos_depth, callback, kind,
-            None if convert is None else _guarded(node, convert),
-        )  # fmt: skip
+    def _dropping(self, convert: Convert) -> Convert:
+        def dropping(message: Any) -> People2D | None:
+            try:
+                return convert(message)
+            except UnusableInput as error:
+                self.drop(f"dropped: {error}")
+                return None
 
-    if given.input == "people2d":
-        return subscribe(People2D, in_pixels if given.normalized else None)
-    if given.input == "yolo":
-        kind = messages_of("yolo_msgs", _ASKED, _YOLO_ROS).DetectionArray
-        return subscribe(kind, converted(yolo_reader))
-    if given.input == "zed":
-        kind = messages_of("zed_msgs", _ASKED).ObjectsStamped
-        return subscribe(kind, converted(lambda _: zed_reader(frame)))
-    if given.input == "vision":
-        kind = messages_of("vision_msgs", _ASKED).Detection2DArray
-        return subscribe(kind, converted(vision_reader))
-    qos = QoSProfile(
-        depth=own.qos_depth, reliability=ReliabilityPolicy[own.qos_reliability.upper()]
-    )
-    messages = messages_of("hri_msgs", _ASKED)
-    return HriBodies(
-        node, messages, qos, known_size, callback, lambda sentence: _drop(node, sentence)
-    )
-
-
-def _guarded(
-    node: GuardedNode, convert: Callable[[Any], People2D | None]
-) -> Callable[[Any], People2D | None]:
-    def guarded(message: Any) -> People2D | None:
-        try:
-            return convert(message)
-        except UnusableInput as error:
-            _drop(node, f"dropped: {error}")
-            return None
-
-    return guarded
-
-
-def _drop(node: GuardedNode, sentence: str) -> None:
-    if line := node.drops.add("input", sentence, time.monotonic_ns()):
-        node.get_logger().warning(line)
+        return dropping
