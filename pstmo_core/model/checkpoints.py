@@ -171,11 +171,21 @@ def _read(path: Path | str) -> tuple[dict[str, str], dict[str, Tensor]]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such weight file") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path}: is an ONNX file; give the safetensors file that it was exported from"
-            if Path(path).suffix == ".onnx"
-            else f"{path}: not a readable safetensors file ({error})"
-        ) from error
+        raise CheckpointError(f"{path}: {_no_weights(Path(path), error)}") from error
+
+
+def _no_weights(path: Path, error: Exception) -> str:
+    """Say what is given instead of a file of weights, and where those may be."""
+    if path.suffix == ".onnx":
+        return "is an ONNX file; give the safetensors file that it was exported from"
+    beside = path.with_suffix(".safetensors")  # of last.pt, the state of a run
+    if path.is_dir():
+        found = sorted(path.glob("*.safetensors"))
+        there = f" in it, such as {found[0].name}" if found else ""
+        return f"is a folder; give a safetensors file{there}"
+    if beside != path and beside.is_file():
+        return f"is no safetensors file; give {beside.name}, which lies beside it"
+    return f"not a readable safetensors file ({error})"
 
 
 def _load(path: Path | str, kind: _Kind) -> Any:

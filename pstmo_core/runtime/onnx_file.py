@@ -58,8 +58,9 @@ def read_network(
             f"{path.name} is not an ONNX file; 'pstmo export' makes one from it"
         )
     if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such model file"
         raise RuntimeLoadError(
-            f"{path}: no such model file; give the path of an ONNX file written by 'pstmo export', "
+            f"{path}: {what}; give the path of an ONNX file written by 'pstmo export', "
             "the name of a shipped network (stmo_27, stmo_live), or nothing for the default"
         )
     if (size := path.stat().st_size) > LARGEST_MODEL:

@@ -18,7 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.errors import ConfigError
-from pstmo_core.model.checkpoints import pick_device, save_weights
+from pstmo_core.model.checkpoints import Network, pick_device, save_weights
 from pstmo_core.training import fast_on_cpu, run_folder
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.contradictions import refuse_contradictions
@@ -247,9 +247,8 @@ class Trainer:
 
     def _keep(self, journal: Journal) -> None:
         """Evaluate the averaged weights, keep them if they are the best, and save the state."""
-        averaged = copy.deepcopy(self.state.model)
-        averaged.load_state_dict(self.state.average)
-        record = self.stage.judge(averaged.eval())
+        averaged = self._averaged()
+        record = self.stage.judge(averaged)
         record["step"] = self.state.step
         self.state.history.append(record)
         _log.info("step %d: %s", self.state.step, json.dumps(record))
@@ -261,9 +260,15 @@ class Trainer:
         self.state.save(self._last)
         write_history(self.folder, self.state.history)
 
+    def _averaged(self) -> Network:
+        averaged = copy.deepcopy(self.state.model)
+        averaged.load_state_dict(self.state.average)
+        return averaged.eval()
+
     def _stop(self) -> None:
-        """End an interrupted run so that it can be resumed."""
+        """End an interrupted run so that it can be resumed, and used as it is."""
         if self.processes.first:
+            save_weights(self._averaged(), self.folder / run_folder.LAST)
             self.state.save(self._last)
             _log.info(
                 "stopped after step %d, saved in %s: repeat the command to resume",

@@ -21,7 +21,7 @@ from pstmo_core.data.motion.detector_errors import DetectorErrors
 from pstmo_core.data.motion.mocap import MocapError
 from pstmo_core.data.motion.sampler import Batch, SamplerConfig
 from pstmo_core.errors import ConfigError
-from pstmo_core.model.checkpoints import load_masked, load_weights
+from pstmo_core.model.checkpoints import CheckpointError, load_masked, load_weights
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import OptimiserConfig, RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes
@@ -137,8 +137,17 @@ def test_a_signal_ends_the_step_saves_the_state_and_says_how_to_go_on(
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "repeat the command to resume" in said
-    step = torch.load(Path(run.output) / "last.pt", weights_only=True)["step"]
-    assert step > 0 and f"stopped after step {step}" in said
+    folder = Path(run.output)
+    state = torch.load(folder / "last.pt", weights_only=True)
+    assert state["step"] > 0 and f"stopped after step {state['step']}" in said
+    for name, value in load_weights(folder / "last.safetensors").state_dict().items():
+        torch.testing.assert_close(value, state["average"][name], rtol=0, atol=0)
+    for given, says in (
+        (folder, "is a folder; give .* such as last"),
+        (folder / "last.pt", "last.s"),
+    ):
+        with pytest.raises(CheckpointError, match=says):
+            load_weights(given)
 
 
 def test_stage_two_starts_from_what_stage_one_learned(run: RunConfig) -> None:
