@@ -9,6 +9,7 @@ import numpy as np
 from pstmo_core.detection.base import Detections
 from pstmo_core.detection.blazepose_landmarks import FULL, BlazeposeLandmarks
 from pstmo_core.detection.blazepose_search import BlazeposeSearch
+from pstmo_core.detection.lighting import lightened
 from pstmo_core.detection.options import DetectorOptions
 from pstmo_core.detection.same_person import without_repeats
 
@@ -46,6 +47,7 @@ class BlazeposeDetector:
         if image.shape[:2] != self._size:
             self.reset()
             self._size = image.shape[:2]
+        image = lightened(image)
         due = self._images % self._every == 0
         self._images += 1
         squares: np.ndarray = self._squares

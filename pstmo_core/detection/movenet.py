@@ -16,6 +16,7 @@ import numpy as np
 
 from pstmo_core.detection.base import Detections
 from pstmo_core.detection.beyond_border import beyond_border
+from pstmo_core.detection.lighting import lightened
 from pstmo_core.detection.multipose import SIZES, Found, Multipose
 from pstmo_core.detection.options import AUTO, DetectorOptions
 from pstmo_core.detection.refiner import (
@@ -160,6 +161,7 @@ class MovenetDetector:
 
     def detect(self, image: np.ndarray) -> Detections:
         """See `Detector.detect`; people are given in the order in which they came."""
+        image = lightened(image)
         view = self._plan.next(image.shape[:2], self._people.points)
         if view.new_camera:
             self._people = _People.nobody()

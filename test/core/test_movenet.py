@@ -68,6 +68,23 @@ def test_without_a_word_two_people_are_followed_through_real_video(
     assert np.abs(np.diff(paths[:, :, 5:], axis=0)).mean() < 8  # who is first stays first
 
 
+def test_in_the_dark_people_are_found_where_they_are_in_daylight_and_noise_is_nobody(
+    park: list[np.ndarray],
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 1, (IMAGES, *park[0].shape))
+    dark = [(0.05 * image + each).clip(0, 255).astype(np.uint8) for image, each in
+            zip(park, noise, strict=True)]  # fmt: skip
+    assert np.percentile(dark[0], 99) < 20
+    for image, darker in zip(park[::5], dark[::5], strict=True):
+        light, found = (load_detector().detect(each) for each in (image, darker))
+        assert len(found.points) == len(light.points) == 2
+        nearest = np.linalg.norm(found.points[:, None] - light.points, axis=-1)
+        assert (np.median(nearest, -1).min(0) < 20).all()  # he is 450 pixels tall
+    black = (2 * np.abs(noise[0])).clip(0, 255).astype(np.uint8)
+    detector = load_detector()
+    assert not any(len(detector.detect(each).points) for each in [black, black * 0, black])
+
+
 def test_after_a_reset_all_is_as_at_first(park: list[np.ndarray]) -> None:
     detector = load_detector()
     runs = []
