@@ -10,7 +10,7 @@ from launch import LaunchContext
 from launch_ros.actions import Node
 
 from pstmo_ros.launching import node_parameters
-from pstmo_ros.launching.context import get, is_true, text
+from pstmo_ros.launching.context import from_around, get, is_true, namespace, text
 from pstmo_ros.launching.node_parameters import CAMERA, CAMERA_NAMES
 from pstmo_ros.launching.processes import common, ends_all
 
@@ -37,7 +37,7 @@ def composed_cameras(context: LaunchContext) -> list[Any]:
     options = {"camera_node": "--camera=", "virtual_camera": "--virtual-camera="}
     found = []
     for executable, _, parameters in cameras(context):
-        own = ["-r", f"__ns:=/{get(context, 'namespace').strip('/')}"]
+        own = ["-r", f"__ns:={namespace(context)}", *from_around(context)]
         for name, value in parameters.items():
             own += ["-p", f"{name}:={json.dumps(value)}"]
         for name, topic in camera_remappings(context):

@@ -8,6 +8,7 @@ from launch import LaunchContext
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from pstmo_core.settings import user_path
 from pstmo_ros.launching import node_parameters
@@ -38,6 +39,29 @@ def given(
     if is_true(context, "use_sim_time"):
         values["use_sim_time"] = True
     return {name: text(v) if isinstance(v, str) else v for name, v in values.items()}
+
+
+def namespace(context: LaunchContext) -> str:
+    """Return the nodes' full namespace: below that which a launch file around this pushes."""
+    pushed = context.launch_configurations.get("ros_namespace")
+    full = make_namespace_absolute(prefix_namespace(pushed, get(context, "namespace")))
+    return str(full or "/")
+
+
+def from_around(context: LaunchContext) -> list[str]:
+    """Return what a launch file around this sets for all nodes, as arguments after --ros-args.
+
+    launch_ros gives it to each process (SetParameter, SetParametersFromFile, SetRemap).
+    """
+    found = []
+    for given in context.launch_configurations.get("global_params") or ():
+        if isinstance(given, tuple):
+            found += ["-p", f"{given[0]}:={given[1]}"]
+        else:
+            found += ["--params-file", str(given)]
+    for name, topic in context.launch_configurations.get("ros_remaps") or ():
+        found += ["-r", f"{name}:={topic}"]
+    return found
 
 
 def text(value: str) -> ParameterValue:

@@ -11,7 +11,7 @@ from launch.actions import LogInfo
 from launch_ros.actions import Node
 
 from pstmo_ros.launching.cameras import image_topic
-from pstmo_ros.launching.context import get, is_true, path
+from pstmo_ros.launching.context import get, is_true, namespace, path
 
 RVIZ_TOPICS = ("skeleton_markers", "capsules", "uncertainty", "image_raw")
 """What the configurations of RViz show."""
@@ -58,10 +58,9 @@ def rviz_options(context: LaunchContext) -> tuple[list[Any], list[Any]]:
     if markers := get(context, "markers_topic"):
         topics["skeleton_markers"] = markers
     topics["image_raw"] = image_topic(context) or "image_raw"
-    namespace = get(context, "namespace").strip("/")
+    below = namespace(context).rstrip("/")
     names = {
-        topic: name if name.startswith("/") else f"/{namespace}/{name}".replace("//", "/")
-        for topic, name in topics.items()
+        topic: name if name.startswith("/") else f"{below}/{name}" for topic, name in topics.items()
     }
     return options, [(f"/{topic}", name) for topic, name in names.items() if name != f"/{topic}"]
 

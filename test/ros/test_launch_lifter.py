@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,19 @@ pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages"
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from node_world import ask
+from node_world import World, ask, worlds
 from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import GetParameters
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from pstmo_ros.msg import Skeletons3D
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+
+world = worlds(World)
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -97,6 +102,49 @@ def test_a_launch_file_that_includes_this_one_may_have_names_like_its_own(
     ended = run("ros2", "launch", str(robot), "focl:=900.0")
     warning = "[WARNING] [lifter.launch.py]: there is no argument focl: did you mean focal?"
     assert warning in ended.stdout and "height:=abc cannot be" in ended.stdout
+
+
+ROBOT = """
+from launch import LaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.actions import PushRosNamespace, SetParameter, SetRemap
+from launch_ros.substitutions import FindPackageShare
+
+def generate_launch_description():
+    ours = [FindPackageShare("pstmo_ros"), "launch", "lifter.launch.py"]
+    source = PythonLaunchDescriptionSource(PathJoinSubstitution(ours))
+    given = {"virtual_camera": "true", "namespace": "head", "composed": "%s", "fps": "5.0"}
+    include = IncludeLaunchDescription(source, launch_arguments=given.items())
+    own = [SetParameter("frame_id", "robot_optical_frame"), SetRemap("skeletons", "bodies")]
+    return LaunchDescription([GroupAction([PushRosNamespace("robot"), *own, include])])
+"""
+
+
+@pytest.mark.parametrize("composed", ["true", "false"])
+def test_all_nodes_follow_the_namespace_parameters_and_remaps_of_a_launch_file_around_this(
+    world: Callable[..., World], tmp_path: Path, composed: str
+) -> None:
+    pytest.importorskip("ros2launch", reason="`ros2 launch` is not installed here")
+    robot = tmp_path / "robot.launch.py"
+    robot.write_text(ROBOT % composed)
+    here = world()
+    heard = here.listen(Skeletons3D, "/robot/head/bodies")
+    log = tmp_path / "log"
+    with (
+        log.open("w") as said,
+        subprocess.Popen(
+            ["ros2", "launch", str(robot)], cwd="/", stdout=said, stderr=subprocess.STDOUT
+        ) as launch,
+    ):
+        try:
+            here.spin_until(lambda: any(message.people for message in heard))
+            assert {message.header.frame_id for message in heard} == {"robot_optical_frame"}
+        finally:
+            launch.send_signal(signal.SIGINT)
+            launch.wait(60)
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.mark.parametrize("composed", ["true", "false"])
