@@ -110,11 +110,14 @@ class Parameters:
     def check(self, changes: Sequence[Parameter], *, configured: bool) -> None:
         """Check changes before they are made.
 
+        What sets a parameter to the value that it has, as `ros2 param load` does, is no change.
+
         Raises:
             ConfigError: if a value is wrong, or cannot be changed now.
         """
         for change in changes:
-            if configured and self._change.get(change.name) == UNCONFIGURED:
+            late = configured and self._change.get(change.name) == UNCONFIGURED
+            if late and change.value != self._node.get_parameter(change.name).value:
                 raise ConfigError(
                     f"{change.name} can be changed only while the node is unconfigured: run `ros2 "
                     f"lifecycle set {self._node.get_fully_qualified_name()} deactivate`, then the "

@@ -174,6 +174,13 @@ def test_a_right_change_is_accepted(node: LifterNode) -> None:
     assert all(result.successful for result in node.set_parameters(changes))
 
 
+def test_a_file_of_all_values_can_be_loaded_into_a_running_node(node: LifterNode) -> None:
+    """`ros2 param dump` and `ros2 param load`."""
+    node.trigger_configure()
+    dumped = node.get_parameters([name for name in declared(node) if name != "autostart"])
+    assert all(result.successful for result in node.set_parameters(dumped))
+
+
 def test_model_and_topics_can_be_changed_after_clean_up(node: LifterNode) -> None:
     node.trigger_configure()
     node.trigger_cleanup()
