@@ -143,7 +143,7 @@ class LifterNode(GuardedNode):
         began = time.monotonic_ns()
         self._refresh()
         assert self._runtime is not None
-        now = self.get_clock().now().nanoseconds
+        now = self._time()
         inference = self._runtime.nanoseconds
         try:
             streams = [(camera.current, heard) for camera, heard in turn]
@@ -169,7 +169,15 @@ class LifterNode(GuardedNode):
     def _on_silence(self) -> None:
         self._refresh()
         for camera in self._cameras:
-            camera.look_for_silence(self.get_clock().now().nanoseconds)
+            camera.look_for_silence(self._time())
+
+    def _time(self) -> int:
+        """Return nanoseconds by which silence is measured: /clock's, else those that nobody sets.
+
+        The system's clock is set by NTP, and hours may so seem to pass without an image.
+        """
+        clock = self.get_clock()
+        return clock.now().nanoseconds if clock.ros_time_is_active else time.monotonic_ns()
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         del jump

@@ -123,7 +123,7 @@ class Stream:
         Args:
             message: keypoints; what is wrong in it is counted and told, the rest is used.
             layout: name of the layout of its points; empty means what the message says.
-            now: nanoseconds on the node's clock.
+            now: nanoseconds of a clock that is not set while it runs.
             publisher: which of the topic's it is of, if there are several.
         """
         frame = self.frame_from(message, layout, now, publisher)

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from node_world import World, overrides, worlds
+from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -204,6 +205,24 @@ def test_markers_are_deleted_when_people_leave_and_when_the_node_is_deactivated(
     here.spin_until(lambda: bool(left()))
     here.lifter.trigger_deactivate()
     here.spin_until(lambda: not left())
+
+
+def test_a_system_clock_that_is_set_makes_nobody_leave(
+    world: Callable[..., Room], clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NTP does so when a robot gets a network."""
+    here = world(expire=5.0)
+    here.start()
+    for index in range(3):
+        here.send(frame(clip, index), answers=1)
+    clock = here.lifter.get_clock()
+    for hours in (1, -2):
+        shifted = clock.now() + Duration(seconds=3600 * hours)
+        monkeypatch.setattr(clock, "now", lambda at=shifted: at)
+        here.spin_for(0.5)
+        assert len(here.skeletons) == 3 and here.lifter._cameras[0].people
+    monkeypatch.undo()
+    here.spin_until(lambda: not here.skeletons[-1].people)
 
 
 def test_a_latched_layout_reaches_who_comes_late(world: Callable[..., Room]) -> None:
