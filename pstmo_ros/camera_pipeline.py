@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from pstmo_core.camera import (
-    ASSUMED_LENS,
-    Camera,
-    CameraError,
-    calibration_digest,
-    camera_from_info,
-)
 from pstmo_core.errors import ConfigError
 from pstmo_core.runtime import AnyRuntime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.embedding_cache import EmbeddingCache
+from pstmo_ros.calibration import Calibration
 from pstmo_ros.conversions import time_message
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.inputs.arrival import Heard
@@ -38,8 +30,6 @@ from pstmo_ros.size_health import describe_sizes, doubt_sizes
 from pstmo_ros.stream import Stream
 from pstmo_ros.surroundings import Surroundings
 
-_QUIET = 5.0
-"""Seconds between two lines of the log on calibrations."""
 _RESULTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -60,16 +50,13 @@ class CameraPipeline:
         """None while the node is inactive."""
         self.markers = SkeletonMarkers(MarkerStyle())
         self._node, self._own = node, own
-        self._camera: Camera | None = None
-        self._size: tuple[int, int] | None = None
-        """Of the camera's images, as it tells with its calibration."""
-        self._frame_id = ""
-        """The same."""
         self._surroundings = Surroundings()
         self._outputs: AllOutputs | None = None
         self._told: Skeletons3D | None = None
-        self._heard_of_camera = b""
-        self._said_calibrated = -_QUIET
+        self._places_wanted = False
+        """Whether something that was asked for needs root positions."""
+        info = self.topic(own.camera_info_topic)
+        self._calibration = Calibration(node, info, own.rectified, name)
         self._skeletons = node.publisher(Skeletons3D, self.topic(own.skeletons_topic), _RESULTS)
         self._drawn = node.publisher(MarkerArray, self.topic(own.markers_topic), _RESULTS)
 
@@ -102,7 +89,7 @@ class CameraPipeline:
     @property
     def doubt(self) -> str:
         """What is wrong with pose, floor and depth image, and what to do; empty if nothing is."""
-        told = self._surroundings.doubt
+        told = self._calibration.doubt or self._surroundings.doubt
         if self.stream and not told:
             told = doubt_sizes(self.stream.lifter.size_health())
         return f"{self.name}: {told}" if self.name and told else told
@@ -152,15 +139,12 @@ class CameraPipeline:
         )
         self._outputs = AllOutputs(node, outputs, self.name, frames.target_frame)
         self._surroundings.see = self._outputs.see
+        self._places_wanted = bool(frames.floor_frame or frames.depth_topic or self._outputs.any)
         topic = self.topic(own.keypoints_topic)
-        unstated = Unstated(lambda: self._size, lambda: self._frame_id, layout)
+        told = self._calibration
+        unstated = Unstated(lambda: told.size, lambda: told.frame_id, layout)
         self.keypoints = listen(node, topic, own, inputs, unstated, hear)
-        self._camera_info = node.create_subscription(
-            CameraInfo,
-            self.topic(own.camera_info_topic),
-            self._on_camera_info,
-            qos_profile_sensor_data,
-        )
+        self._end_calibration = self._calibration.open(self._recalibrate)
         node.get_logger().info(
             f"active: {self.keypoints.topic} ({own.qos_reliability}) -> "
             f"{self._skeletons.topic_name}, {self._drawn.topic_name}"
@@ -173,7 +157,7 @@ class CameraPipeline:
             releases.append(self._outputs.close)
         if self.keypoints is not None:
             releases.append(self.keypoints.destroy)
-            releases.append(lambda: self._node.destroy_subscription(self._camera_info))
+            releases.append(self._end_calibration)
         self.keypoints = self._outputs = None
         call_all(releases)
         self.forget()
@@ -182,7 +166,7 @@ class CameraPipeline:
         """Take another stream from now on, and forget everybody."""
         self.forget()
         self.stream = stream
-        stream.camera = self._camera
+        stream.camera = self._calibration.camera
 
     def new_stream(
         self, runtime: AnyRuntime, config: StreamConfig, embeddings: EmbeddingCache | None = None
@@ -212,6 +196,8 @@ class CameraPipeline:
     def look_for_silence(self, now: int) -> None:
         """Say that people have left when no message has come until `now`, nanoseconds."""
         self.publish(self.current.silence(now), silence=True)
+        unplaced = self._places_wanted and not self.current.config.focal and bool(self.people)
+        self._calibration.miss(unplaced)
 
     def forget(self) -> None:
         """Forget everybody and delete their markers; nobody is tracked any more."""
@@ -235,38 +221,8 @@ class CameraPipeline:
         )  # subscriptions and timers live only while the node is active
         return self.stream
 
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        """Take over a calibration; cameras send the same one with every image."""
-        self._frame_id = message.header.frame_id
-        digest = calibration_digest(message)
-        if digest == self._heard_of_camera:
-            return
-        self._heard_of_camera = digest
-        before = self._camera
-        self._size = (message.width, message.height) if message.width and message.height else None
-        try:
-            self._camera = camera_from_info(message, self._own.rectified)
-        except CameraError as error:
-            self._camera = None
-            fault = f"{self.topic(self._own.camera_info_topic)}: not used: {error}"
-            if line := self._node.drops.add("camera_info", fault, time.monotonic_ns()):
-                self._node.get_logger().warning(line)
-        else:
-            if before is None or not self._camera.resembles(before):
-                self.current.lifter.recalibrate()
-                self._say_calibrated(self._camera, message.distortion_model == ASSUMED_LENS)
-        self.current.camera = self._camera
-
-    def _say_calibrated(self, camera: Camera, assumed: bool) -> None:
-        now = time.monotonic()
-        if now - self._said_calibrated < _QUIET:  # two cameras may tell theirs in turns
-            return
-        self._said_calibrated = now
-        lens = f"{camera.width} x {camera.height} pixels, focal length {camera.focal[0]:.1f}"
-        who = f"{self.name}: " if self.name else ""
-        if assumed:
-            self._node.get_logger().warning(
-                f"{who}the camera's lens is assumed ({lens}): people's distances are a guess"
-            )
-        else:
-            self._node.get_logger().info(f"{who}calibrated: {lens}; people get root positions")
+    def _recalibrate(self, another: bool) -> None:
+        """Lift with the calibration that has come; `another`: it is of another lens."""
+        if another:
+            self.current.lifter.recalibrate()
+        self.current.camera = self._calibration.camera

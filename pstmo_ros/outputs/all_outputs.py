@@ -93,6 +93,11 @@ class AllOutputs:
         if own.publish_hri:
             self._for_all.append(HriOutput(publish, self._withdraw))
 
+    @property
+    def any(self) -> bool:
+        """Whether any is turned on."""
+        return bool(self._outputs or self._drawn or self._for_all)
+
     def _publish(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         if self._camera and not topic.startswith("/"):
             topic = f"{self._camera}/{topic}"
@@ -122,7 +127,7 @@ class AllOutputs:
             present: the ids of all who have not left.
             silence: whether this is told because no more keypoints come.
         """
-        if not self._outputs and not self._drawn and not self._for_all:
+        if not self.any:
             return
         bodies, names = Bodies.of(message), tuple(map(safe_name, present))
         known = bodies.ids or not (silence or message.people)

@@ -13,21 +13,23 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 pytest.importorskip("tf2_ros", reason="needs tf2")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PointStamped, PoseArray, TwistStamped
 from node_world import worlds
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from rclpy.validate_full_topic_name import validate_full_topic_name
-from sensor_msgs.msg import JointState, PointCloud2
+from sensor_msgs.msg import CameraInfo, JointState, PointCloud2
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 from walkers_room import FPS, ID, VIEW, Room
 
 from pstmo_core.errors import PstmoError
+from pstmo_core.lift.calibration import pinhole
 from pstmo_core.robot.body_frames import body_axes
 from pstmo_core.room.quaternions import matrix_from_quaternion
-from pstmo_ros.conversions import stamp_ns
+from pstmo_ros.conversions import camera_info_message, stamp_ns
 from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import safe_name
 
@@ -139,6 +141,22 @@ def test_somebody_who_cannot_be_placed_is_not_nobody(world: Callable[..., Room])
     here.walk(10, first=1)
     assert all(message.people for message in here.heard["skeletons"][1:])
     assert len(clouds) == len(poses) == 1
+
+
+def test_a_calibration_that_never_comes_is_said_where_something_needs_it(
+    world: Callable[..., Room],
+) -> None:
+    here = world(focal=0.0, publish_poses=True, expire=60.0)
+    said, told = here.listen_to_logs(), here.listen(DiagnosticArray, "/diagnostics")
+    here.start()
+    here.walk(5)
+    words = "nobody publishes a calibration on /camera_info"
+    here.spin_until(lambda: any(words in s.message for m in told for s in m.status))
+    assert sum(words in line for line in said) == 1
+    infos = here.create_publisher(CameraInfo, "camera_info", 1)
+    here.spin_until(lambda: infos.get_subscription_count() == 1)
+    infos.publish(camera_info_message(pinhole(VIEW.focal, VIEW.width, VIEW.height)))
+    here.spin_until(lambda: not any("calibration" in s.message for s in told[-1].status))
 
 
 def test_a_cloud_is_not_told_in_another_frame_than_was_asked_for(

@@ -13,9 +13,8 @@ from pstmo_ros.lifter_node import LifterNode
 
 def knows_calibration(lifter: LifterNode, told: CameraInfo, camera: int = 0) -> bool:
     """Say whether a camera's last calibration is this one, frame and all."""
-    heard = lifter._cameras[camera]
-    same = heard._heard_of_camera == calibration_digest(told)
-    return same and heard._frame_id == told.header.frame_id
+    heard = lifter._cameras[camera]._calibration
+    return heard.digest == calibration_digest(told) and heard.frame_id == told.header.frame_id
 
 
 def knows_transform(lifter: LifterNode, target: str, source: str) -> bool:
