@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# Sets up what is missing, then lifts people over DDS with the nodes of this package and leaves a
-# picture, a video and figures: scripts/demo.sh [--clip FILE | --video FILE | --camera 0] [-o FOLDER].
+# Sets up what is missing, then lifts people with this package's nodes over DDS and draws them:
+#   scripts/demo.sh [--clip FILE | --video FILE | --camera CAMERA] [--seconds N] [-o FOLDER]
+# --clip takes keypoints (npz; by default the shipped sample), --video a video or `sample` for the
+# shipped one, --camera a number, a device file or an rtsp:// address, which is looked at for
+# --seconds (10). FOLDER (demo_output) gets the keypoints, a video, a picture and the nodes' log.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=lib/help.sh
+source "$here/lib/help.sh"
 "$here/setup.sh" demo
 # shellcheck source=lib/environment.sh
 source "$here/lib/environment.sh"

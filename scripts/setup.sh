@@ -7,6 +7,8 @@
 #   PSTMO_ROS2_SOURCES   folder with archives of the parts of ROS 2 without wheel (default: GitHub)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=lib/help.sh
+source "$here/lib/help.sh"
 for part in environment stages interpreter ros_wheels; do
   # shellcheck disable=SC1090
   source "$here/lib/$part.sh"

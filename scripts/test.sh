@@ -7,6 +7,8 @@
 # tested and lets pytest's --pdb work. Paths in the arguments are relative to the repository.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=lib/help.sh
+source "$here/lib/help.sh"
 "$here/setup.sh" test
 # shellcheck source=lib/environment.sh
 source "$here/lib/environment.sh"

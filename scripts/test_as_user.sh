@@ -6,6 +6,8 @@
 # of their own: nothing outside changes.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=lib/help.sh
+source "$here/lib/help.sh"
 # shellcheck source=lib/environment.sh
 source "$here/lib/environment.sh"
 user=65534

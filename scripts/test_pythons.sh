@@ -7,6 +7,8 @@
 # and left out. Environments are kept in .pstmo/pythons/.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=lib/help.sh
+source "$here/lib/help.sh"
 # shellcheck source=lib/environment.sh
 source "$here/lib/environment.sh"
 leave_own_environment
