@@ -55,8 +55,7 @@ class HriBodies:
         callback: Callable[[Heard], None],
         drop: Callable[[str], object],
     ) -> None:
-        self.refused = ""
-        """Empty: what is not heard is not noticed here."""
+        self.refused = ""  # what is not heard is not noticed here
         self.topic = f"{BODIES}/*/skeleton2d"
         self._node, self._messages, self._qos = node, messages, qos
         self._size, self._callback, self._drop = size, callback, drop

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 
@@ -19,6 +20,10 @@ try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
+
+
+_PERIOD = 2.0
+"""Seconds between two looks at the types of what is published."""
 
 
 class KeypointSubscription:
@@ -45,9 +50,10 @@ class KeypointSubscription:
         kind: type = People2D,
         convert: Callable[[Any], People2D | None] | None = None,
     ) -> None:
-        self.refused = ""
-        """Why a publisher of the topic is not heard; empty while there is no such publisher."""
         self._node, self._callback, self._convert = node, callback, convert
+        self._type = f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
+        self._incompatible = self._mistyped = ""
+        """Why publishers are not heard: by their QoS, and by their type."""
         qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy[reliability.upper()])
         self._subscription = node.create_subscription(
             kind, topic, with_arrival(self._on_message), qos,
@@ -55,6 +61,13 @@ class KeypointSubscription:
         )  # fmt: skip
         self._lost = LostFrames(self._subscription.get_publisher_count)
         self._publishers = Publishers(self._subscription.get_publisher_count)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(_PERIOD, self._look_at_types, clock=steady)
+
+    @property
+    def refused(self) -> str:
+        """Why a publisher of the topic is not heard; empty while there is no such publisher."""
+        return self._incompatible or self._mistyped
 
     @property
     def topic(self) -> str:
@@ -63,6 +76,7 @@ class KeypointSubscription:
 
     def destroy(self) -> None:
         """Hear nothing any more."""
+        self._node.destroy_timer(self._timer)
         self._node.destroy_subscription(self._subscription)
 
     def _on_message(self, message: Any, arrival: Arrival) -> None:
@@ -74,8 +88,21 @@ class KeypointSubscription:
 
     def _on_incompatible(self, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind).lower()
-        self.refused = (
+        self._incompatible = (
             f"a publisher of {self.topic} offers another {policy} than this node asks for, so "
             "nothing of it is received: set qos_reliability to best_effort, which hears both"
         )
-        self._node.get_logger().warning(self.refused)
+        self._node.get_logger().warning(self._incompatible)
+
+    def _look_at_types(self) -> None:
+        """Notice publishers of other messages, of which the middleware says nothing."""
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        others = sorted({info.topic_type for info in infos})
+        said, self._mistyped = self._mistyped, ""
+        if others and self._type not in others:
+            self._mistyped = (
+                f"what is published on {self.topic} is {', '.join(others)}, but this node listens "
+                f"to {self._type}: correct keypoints_topic, or set input to the kind of message"
+            )
+            if not said:
+                self._node.get_logger().warning(self._mistyped)

@@ -32,8 +32,9 @@ Convert = Callable[[Any], People2D | None]
 class Keypoints(Protocol):
     """Hears keypoints until it is destroyed."""
 
-    refused: str
-    """Why a publisher is not heard; empty while there is no such publisher."""
+    @property
+    def refused(self) -> str:
+        """Why a publisher is not heard; empty while there is no such publisher."""
 
     @property
     def topic(self) -> str:

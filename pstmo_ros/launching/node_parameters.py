@@ -223,10 +223,14 @@ def without_effect(given: Mapping[str, str], started: Collection[str]) -> list[s
     return sorted(name for name in descriptions() if given.get(name) and name not in used)
 
 
+#: What launch_ros itself keeps among the arguments, for all nodes of a group.
+_OF_LAUNCH_ROS = frozenset({"ros_namespace", "global_params", "ros_remaps"})
+
+
 def suggest(given: Collection[str], declared: Collection[str]) -> list[str]:
     """Return a sentence for each given name that looks like a misspelt declared one."""
     found = []
-    for name in sorted(set(given) - set(declared)):
+    for name in sorted(set(given) - set(declared) - _OF_LAUNCH_ROS):
         if name in _CALLED:
             found += [f"{name} is not used here: it is called {' or '.join(_CALLED[name])}"]
             continue

@@ -10,10 +10,12 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import PointCloud2
 
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_ros.conversions import keypoints_message
@@ -137,3 +139,24 @@ def test_a_publisher_that_cannot_be_heard_is_told_with_what_to_do(
     here.create_publisher(People2D, "keypoints", best_effort)
     assert here.lifter.start()
     here.spin_until(DiagnosticStatus.WARN, "set qos_reliability to best_effort")
+
+
+def test_a_publisher_of_other_messages_is_told_with_what_to_do(
+    overloaded: type[Overloaded],
+) -> None:
+    """Keypoints of another package, and nobody has set `input`."""
+    here = overloaded()
+    assert here.lifter.start()
+    elsewhere = Context()  # in one participant, a topic has one type
+    elsewhere.init()
+    other = Node("other", context=elsewhere)
+    try:
+        other.create_publisher(PointCloud2, "keypoints", 10)
+        here.spin_until(
+            DiagnosticStatus.WARN,
+            "what is published on /keypoints is sensor_msgs/msg/PointCloud2, but this node listens "
+            "to pstmo_ros/msg/People2D: correct keypoints_topic, or set input",
+        )
+    finally:
+        other.destroy_node()
+        elsewhere.shutdown()
