@@ -14,6 +14,8 @@ ROOT = 0
 
 LEFT: tuple[int, ...] = (4, 5, 6, 11, 12, 13)
 RIGHT: tuple[int, ...] = (1, 2, 3, 14, 15, 16)
+#: Median distance of joints from the root: a child's is above, a giant's below (metres).
+BODY_SIZE = (0.15, 1.2)
 LOWER_BODY: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
 
 EDGES: tuple[tuple[int, int], ...] = tuple(

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pstmo_core.atomic_files import atomic_file
+from pstmo_core.data.motion.doubts import doubts_of
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.errors import ConfigError
 from pstmo_core.model.checkpoints import Network, pick_device, save_weights
@@ -68,6 +69,9 @@ class Trainer:
         if self.device.type == "cpu":
             fast_on_cpu.install(model)
         self.source = make_source(config, self.device)
+        if self.processes.first and config.dataset.kind in ("", "mocap"):
+            for doubt in doubts_of([config.mocap, *config.mocap_more]):
+                _log.warning("%s", doubt)
         self.plan = config.optimiser.over(self.source.windows)
         self._network = self.processes.wrap(model)
         optimiser = make_optimiser(model, self.plan)

@@ -29,6 +29,8 @@ from recordings import files_of, read_recording
 from tqdm import tqdm
 
 from pstmo_core.atomic_files import check_output
+from pstmo_core.data.motion.doubts import doubts_of_motion
+from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.errors import PstmoError, printable
 
 
@@ -108,7 +110,7 @@ def main(
     if without := [path.name for path in files if index and path.name not in rows]:
         more = f" and {len(without) - 1} more" if len(without) > 1 else ""
         note(f"{index} has no line for {without[0]}{more}: labelled by the options")
-    for doubt in doubts(clips):
+    for doubt in [*doubts(clips), *doubts_of_motion(load_mocap(output))]:
         note(doubt)
     seconds = sum(len(clip.positions) for clip in clips) / FPS
     print(f"wrote {output}: {len(clips)} clips of {len(files)} files, {seconds / 60:.1f} min")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 from command import Command
 from dataset_files import refused
 
+from pstmo_core.data.motion.doubts import doubts_of
 from pstmo_core.data.motion.mocap import load_mocap, load_motion
+from pstmo_core.data.sequences.check import check_files
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.npz.safe_unpickle import read_npz
+from pstmo_core.skeleton import mirror_order
 from pstmo_core.training.config import RunConfig, load_run_config
 from pstmo_core.training.engine import Trainer
 
@@ -27,6 +31,7 @@ FAULTS = {
     "a clip without a label": ("action", lambda v: v[1:], "clip_id names 9 clips"),
     "a clip without a split": ("split", lambda v: v[1:], "clip_id names 9 clips"),
     "no frame rate": ("fps", lambda v: v * 0, "fps is 0.0"),
+    "millimetres": ("rel_scale", lambda v: v * 1e3, "not a human's size .* must be metres"),
     "two frame rates": ("fps", lambda v: np.array([50, 60]), "not a readable"),
 }
 
@@ -74,6 +79,44 @@ def test_a_file_without_clips_of_a_split_joins_others(mocap_file: Path, tmp_path
     joined = load_motion([mocap_file, own], "val", without_licences=["CC BY-SA"])
     np.testing.assert_array_equal(joined.start, first.start)
     assert joined.clip.tolist() == first.clip.tolist()
+
+
+def turned(positions: np.ndarray) -> np.ndarray:
+    return positions[..., [0, 2, 1]] * np.array([1, -1, 1], positions.dtype)
+
+
+SUSPECT = {
+    "y up": ("rel_pos root_pos", turned, "not upright along z"),
+    "sides swapped": ("rel_pos", lambda v: v[:, mirror_order()], "knees bend backwards"),
+    "mirrored": ("rel_pos root_pos", lambda v: v * [-1, 1, 1], "knees bend backwards"),
+    "no floor": ("root_pos", lambda v: v - [0, 0, 0.9], r"feet are at -0.8\d m, but the floor is"),
+}
+
+
+@pytest.mark.parametrize("what", SUSPECT)
+def test_what_is_suspect_in_own_motion_is_said(what: str, mocap_file: Path, tmp_path: Path) -> None:
+    keys, change, says = SUSPECT[what]
+    content = read_npz(mocap_file)
+    path = written(
+        mocap_file, tmp_path / "own.npz", **{key: change(content[key]) for key in keys.split()}
+    )
+    assert doubts_of([mocap_file]) == []
+    (doubt,) = doubts_of([mocap_file, path])
+    assert doubt.startswith(f"{path}: ") and re.search(says, doubt)
+    (report,) = check_files([path])
+    assert doubt in report.remarks
+
+
+def test_training_says_who_is_trained_on_and_measured(
+    mocap_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    splits = read_npz(mocap_file)["split"]
+    own = written(mocap_file, tmp_path / "own.npz", split=np.full(len(splits), "train"))
+    settings = [f"mocap={mocap_file}", f"mocap_more=[{own}]", f"output={tmp_path}/run",
+                "model.width=32", "validation_windows=2", "device=cpu"]  # fmt: skip
+    Trainer(load_run_config(None, settings))
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert "split train are in val or test as well (A02, A61, A82 and 1 more)" in said
 
 
 def without(split: str, source: Path, folder: Path) -> Path:

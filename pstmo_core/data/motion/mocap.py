@@ -13,7 +13,7 @@ import numpy as np
 
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.npz.bounded import MOST_BYTES, require_size
-from pstmo_core.skeleton import JOINT_NAMES
+from pstmo_core.skeleton import BODY_SIZE, JOINT_NAMES
 
 SPLITS = ("train", "val", "test")
 _log = logging.getLogger(__name__)
@@ -184,6 +184,16 @@ def _licences(path: Path | str) -> list[str]:
         return list(map(str, _labels(file, "licence", "")))
 
 
+def people_by_split(path: Path | str) -> dict[str, set[str]]:
+    """Return who moves in each split of a motion-capture file that `load_mocap` can read."""
+    with np.load(path, allow_pickle=False) as file:
+        pairs = zip(file["split"].tolist(), _labels(file, "actor", "?").tolist(), strict=True)
+        people: dict[str, set[str]] = {}
+        for split, actor in pairs:
+            people.setdefault(split, set()).add(actor)
+    return people
+
+
 def _labels(file: Mapping[str, np.ndarray], key: str, default: str) -> np.ndarray:
     """Labels of clips, or a default where a file of an earlier kind has none."""
     return file[key] if key in file else np.full(len(file["clip_id"]), default)
@@ -205,12 +215,23 @@ def _check(mocap: Mocap, splits: np.ndarray) -> None:
         raise MocapError(
             f"its clips have {ends[-1:].sum()} rows, but {len(mocap.positions)} are there"
         )
+    _check_positions(mocap)
+
+
+def _check_positions(mocap: Mocap) -> None:
     broken = np.flatnonzero(~np.isfinite(mocap.positions).all((1, 2)))
     if len(broken):
         clip = mocap.clip[np.searchsorted(mocap.start, broken[0], side="right") - 1]
         raise MocapError(
             f"has NaN or infinite positions in {len(broken)} rows, first in row {broken[0]}, clip "
             f"{clip}: cut these frames out"
+        )
+    some = mocap.positions[:: max(1, len(mocap.positions) // 1000)]
+    size = float(np.median(np.linalg.norm(some - some[:, :1], axis=-1))) if len(some) else 0.0
+    if len(some) and not BODY_SIZE[0] <= size <= BODY_SIZE[1]:
+        raise MocapError(
+            f"half of the joints are within {size:.3g} m of the hip, which is not a human's size "
+            f"({BODY_SIZE[0]} to {BODY_SIZE[1]} m): rel_pos times rel_scale must be metres"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pstmo_core.data.motion.doubts import doubts_of
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.data.sequences import h36m
 from pstmo_core.data.sequences.h36m_cameras import CAMERAS, h36m_camera
@@ -54,6 +55,9 @@ def check_files(paths: Sequence[Path | str]) -> list[FileReport]:
         PstmoError: at the first file that cannot be used, or that does not fit another.
     """
     reports = [check_file(path) for path in paths]
+    motion = [report for report in reports if report.kind == _MOTION]
+    if motion:
+        motion[-1].remarks += doubts_of([report.path for report in motion])
     poses = [r for r in reports if r.kind == _H36M_POSES]
     for report in reports:
         if report.kind == _H36M_KEYPOINTS:
@@ -147,7 +151,7 @@ def _check_mocap(path: Path, content: dict[str, Any]) -> FileReport:
         "licences": _counted(name or "not stated" for name in mocap.licence.tolist()),
         "frames": _frames(len(mocap.positions), mocap.fps),
     }
-    return FileReport(path, "motion capture on the 17 joints (docs/data.md)", facts)
+    return FileReport(path, _MOTION, facts)
 
 
 def _check_clip(path: Path, _: dict[str, Any]) -> FileReport:
@@ -230,6 +234,7 @@ def _counted(labels: Iterable[str], most: int = 16) -> str:
     return shown + (", ..." if len(counts) > most else "")
 
 
+_MOTION = "motion capture on the 17 joints (docs/data.md)"
 _H36M_POSES = "Human3.6M, poses"
 _H36M_KEYPOINTS = "Human3.6M, keypoints"
 #: The key that tells a kind of file, in the order in which they are tried.

@@ -15,9 +15,7 @@ import numpy as np
 from pstmo_core import skeleton
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.layouts import coco17
-
-#: Median distance of joints from the root: a child's is above, a giant's below (metres).
-BODY_SIZE = (0.15, 1.2)
+from pstmo_core.skeleton import BODY_SIZE
 
 
 class DatasetError(PstmoError):
