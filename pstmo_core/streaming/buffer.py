@@ -86,20 +86,20 @@ class StreamBuffer:
         return self._present[self._start : self._end]
 
     def insert(self, frame: KeypointFrame) -> int | None:
-        """Make room for a frame in its place in time and return its row, still without people.
+        """Make room for a frame, in order of time, and return its row, still without people.
 
         Returns None, and changes nothing, if a frame with that stamp is there already, or if the
         ring is full of later ones.
         """
-        place = int(self.stamps.searchsorted(frame.stamp))
-        if place < len(self) and self.stamps[place] == frame.stamp:
+        position = int(self.stamps.searchsorted(frame.stamp))
+        if position < len(self) and self.stamps[position] == frame.stamp:
             return None
-        if place == 0 and len(self) == self._capacity:
+        if position == 0 and len(self) == self._capacity:
             return None
         if self._end == len(self._stamps):
             self._move(self._start, self._end, 0)
             self._start, self._end = 0, self._end - self._start
-        row = self._start + place
+        row = self._start + position
         self._move(row, self._end, row + 1)
         self._end += 1
         self._stamps[row] = frame.stamp
@@ -111,8 +111,8 @@ class StreamBuffer:
         if len(self) > self._capacity:
             self._free.append(int(self._places[self._start]))
             self._start += 1
-            place -= 1
-        return place
+            position -= 1
+        return position
 
     def put(
         self,
