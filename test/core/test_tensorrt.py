@@ -12,29 +12,24 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fake_tensorrt
 import numpy as np
 import pytest
+from stand_in_gpu import CONFIG, build_in_this_process, stand_in_gpu
 
 from pstmo_core.encoding import input_shape
 from pstmo_core.runtime import onnx, shipped_model
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.runtime.tensorrt import backend as tensorrt
-from pstmo_core.runtime.tensorrt import machine as tensorrt_machine
 from pstmo_core.runtime.tensorrt.backend import TensorRtRuntime, check, load_engine
 from pstmo_core.runtime.tensorrt.build import (
-    EngineConfig,
     build_apart,
-    build_engine,
     window_graph,
 )
-from pstmo_core.runtime.tensorrt.cuda_probe import CudaDevice
 from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 from pstmo_core.runtime.tensorrt.engine_files import EngineError
 from pstmo_core.runtime.tensorrt.machine import GpuMachine
 from pstmo_core.runtime.tensorrt.serve_while_building import ServesWhileBuilding
 
-CONFIG = EngineConfig(module="fake_tensorrt")
 MODEL = shipped_model()
 
 
@@ -45,10 +40,7 @@ def cpu() -> Runtime:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> GpuMachine:
-    """A machine with the stand-in's GPU."""
-    driver = fake_tensorrt.FakeDriver()
-    monkeypatch.setattr(fake_tensorrt, "driver", driver)
-    return GpuMachine(CudaDevice("Stand-in GPU", "8.7", "12.6"), fake_tensorrt, driver)
+    return stand_in_gpu(monkeypatch)
 
 
 class Desk:
@@ -80,12 +72,7 @@ def apart(tmp_path: Path, cpu: Runtime, machine: GpuMachine) -> Desk:
 
 @pytest.fixture
 def desk(apart: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Builds in this process, which saves a second for each engine."""
-
-    def build_here(graph: bytes, config: EngineConfig, *others: object) -> bytes:
-        return build_engine(fake_tensorrt, graph, config)
-
-    monkeypatch.setattr(tensorrt_machine, "build_apart", build_here)
+    build_in_this_process(monkeypatch)
     return apart
 
 

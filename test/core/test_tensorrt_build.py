@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import fake_tensorrt
 import pytest
+from stand_in_gpu import CONFIG
 
 from pstmo_core.encoding import input_shape
 from pstmo_core.errors import ConfigError
@@ -25,7 +26,6 @@ from pstmo_core.runtime.tensorrt.build import (
 )
 from pstmo_core.runtime.tensorrt.engine_files import EngineError
 
-CONFIG = EngineConfig(module="fake_tensorrt")
 MODEL = shipped_model()
 
 

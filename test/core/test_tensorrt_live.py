@@ -9,6 +9,7 @@ import fake_tensorrt
 import numpy as np
 import pytest
 from command import Command
+from stand_in_gpu import CONFIG, build_in_this_process, stand_in_gpu
 
 from pstmo_core.encoding import input_shape
 from pstmo_core.runtime import load_runtime, shipped_model
@@ -26,7 +27,6 @@ from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.tensorrt import cuda_probe
 from pstmo_core.runtime.tensorrt import machine as tensorrt_machine
 from pstmo_core.runtime.tensorrt.build import EngineConfig, build_engine, tensorrt_module
-from pstmo_core.runtime.tensorrt.cuda_probe import CudaDevice
 from pstmo_core.runtime.tensorrt.engine_cache import EngineCache
 from pstmo_core.runtime.tensorrt.engine_files import EngineError
 from pstmo_core.runtime.tensorrt.machine import GpuMachine
@@ -42,22 +42,15 @@ def cpu() -> LiveRuntime:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> GpuMachine:
-    """A machine with the stand-in's GPU, on which builds run in this process."""
-    driver = fake_tensorrt.FakeDriver()
-    monkeypatch.setattr(fake_tensorrt, "driver", driver)
-
-    def build_here(graph: bytes, config: EngineConfig, *others: object) -> bytes:
-        return build_engine(fake_tensorrt, graph, config)
-
-    monkeypatch.setattr(tensorrt_machine, "build_apart", build_here)
-    return GpuMachine(CudaDevice("Stand-in GPU", "8.7", "12.6"), fake_tensorrt, driver)
+    build_in_this_process(monkeypatch)
+    return stand_in_gpu(monkeypatch)
 
 
 @pytest.fixture
 def load(tmp_path: Path, cpu: LiveRuntime, machine: GpuMachine) -> Callable[[], LiveRuntime]:
     """Gets the engine."""
-    cache, config = EngineCache(tmp_path / "engines"), EngineConfig(module="fake_tensorrt")
-    return lambda: load_engine(MODEL, cpu, machine, config, cache, print)
+    cache = EngineCache(tmp_path / "engines")
+    return lambda: load_engine(MODEL, cpu, machine, CONFIG, cache, print)
 
 
 def stream(

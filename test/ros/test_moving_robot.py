@@ -15,7 +15,8 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
 from lifter_knows import knows_transform
-from node_world import World, overrides, worlds
+from lifter_world import LifterWorld
+from node_world import World, worlds
 from std_msgs.msg import Header
 
 from pstmo_core.room.camera_pose import CameraPose
@@ -26,26 +27,19 @@ from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.frames.static_frame import publish_static_frame, transform_message
 from pstmo_ros.frames.steady_frame import find_steady_frame
 from pstmo_ros.frames.transforms import Transforms
-from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
+from pstmo_ros.msg import People2D, Person2D, Skeleton3D
 
 FPS, SPEED = 25.0, 1.0
 BASE, SECOND = 1_700_000_000_000_000_000, 1_000_000_000
 FOCAL = 800.0
 
 
-class Robot(World):
+class Robot(LifterWorld):
     """Drives by people at a metre a second; its camera is fixed to its base."""
 
     def __init__(self, **parameters: Any) -> None:
-        super().__init__("robot")
-        given = {
-            "qos_reliability": "reliable", "qos_depth": 100, "focal": FOCAL, "tf_timeout": 2.0,
-            "floor_frame": "base_footprint", "expire": 5.0, **parameters,
-        }  # fmt: skip
-        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
-        self._keypoints = self.create_publisher(People2D, "keypoints", 100)
-        self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
+        given = {"focal": FOCAL, "tf_timeout": 2.0, "floor_frame": "base_footprint", "expire": 5.0}
+        super().__init__("robot", **(given | parameters))
         self._tf = tf2_ros.TransformBroadcaster(self)
         self._people = MovingPeople.shipped(2)
         self._noise = np.random.default_rng(3)
@@ -53,8 +47,7 @@ class Robot(World):
         publish_static_frame(self, "base_footprint", "camera", mounted)
 
     def start(self) -> None:
-        assert self.lifter.start()
-        self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
+        super().start()
         self.spin_until(lambda: self.count_subscribers("/tf") == 1)
         self.spin_until(lambda: knows_transform(self.lifter, "base_footprint", "camera"))
 
@@ -72,12 +65,12 @@ class Robot(World):
         points = view.project(in_camera) + self._noise.normal(0, 1.5, (17, 2))
         person = Person2D(id="w", points=floats(points.ravel()))
         header = Header(stamp=stamp, frame_id="camera")
-        before = len(self.answers)
-        self._keypoints.publish(
+        before = len(self.skeletons)
+        self.keypoints.publish(
             People2D(header=header, layout="h36m17", width=1280, height=720, people=[person])
         )
-        self.spin_until(lambda: len(self.answers) > before)
-        answer = self.answers[-1]
+        self.spin_until(lambda: len(self.skeletons) > before)
+        answer = self.skeletons[-1]
         true = {"camera": in_camera, "odom": world}[answer.header.frame_id][0]
         root = answer.people[0].root
         off = np.linalg.norm(np.array([root.x, root.y, root.z]) - true)
@@ -95,8 +88,8 @@ def test_a_floor_that_drives_with_the_robot_places_people_as_a_fixed_one(
     here = robot(target_frame=target_frame)
     here.start()
     off = [here.step(row) for row in range(100)]
-    assert here.answers[-1].header.frame_id == (target_frame or "camera")
-    told = [answer.people[0].root_source for answer in here.answers[40:]]
+    assert here.skeletons[-1].header.frame_id == (target_frame or "camera")
+    told = [answer.people[0].root_source for answer in here.skeletons[40:]]
     assert np.mean(np.array(told) == Skeleton3D.ROOT_FLOOR) > 0.95
     assert np.median(off[40:]) < 0.02  # in base_footprint alone 0.11
 
@@ -110,8 +103,8 @@ def test_tf_that_starts_again_with_the_time_of_a_looped_bag_is_used(
     for start in (BASE + 60 * SECOND, BASE):
         for row in range(30):
             here.step(row, start)
-        assert here.answers[-1].header.frame_id == "odom"
-        assert here.answers[-1].people[0].root_source == Skeleton3D.ROOT_FLOOR
+        assert here.skeletons[-1].header.frame_id == "odom"
+        assert here.skeletons[-1].people[0].root_source == Skeleton3D.ROOT_FLOOR
     assert here.lifter.drops.counts["tf"] < 10
 
 

@@ -15,7 +15,8 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 import tf2_ros
 from geometry_msgs.msg import TransformStamped
 from lifter_knows import imu_of, knows_transform
-from node_world import World, overrides, worlds
+from lifter_world import LifterWorld
+from node_world import worlds
 from sensor_msgs.msg import Image, Imu
 from std_msgs.msg import Header
 
@@ -33,8 +34,7 @@ from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 from pstmo_ros.conversions import floats, joints_of, stamp_ns, time_message
 from pstmo_ros.frames import depth_images
 from pstmo_ros.frames.static_frame import publish_static_frame, transform_message
-from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
+from pstmo_ros.msg import People2D, Person2D, Skeleton3D
 
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
 WRISTS = [JOINT_NAMES.index("rwrist"), JOINT_NAMES.index("lwrist")]
@@ -42,31 +42,19 @@ FPS = 25.0
 BASE, SECOND = 1_700_000_000_000_000_000, 1_000_000_000
 
 
-class Robot(World):
+class Robot(LifterWorld):
     """A lifter, the camera that it works for, and its TF."""
 
     def __init__(self, **parameters: Any) -> None:
-        super().__init__("robot")
-        given = {
-            "qos_reliability": "reliable", "qos_depth": 100, "focal": 1000.0, "expire": 5.0,
-            **parameters,
-        }  # fmt: skip
-        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
-        self._keypoints = self.create_publisher(People2D, "keypoints", 100)
-        self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
+        super().__init__("robot", **{"focal": 1000.0, "expire": 5.0, **parameters})
         self._tf = tf2_ros.TransformBroadcaster(self)
-
-    def start(self) -> None:
-        assert self.lifter.start()
-        self.spin_until(lambda: self._keypoints.get_subscription_count() == 1)
-        self.spin_until(lambda: self.count_publishers("skeletons") == 1)
 
     def start_with_depth(self, depth: Any) -> None:
         """Start, and show somebody, for whom alone depth images are listened to."""
         self.start()
         self.show(-1)
-        self.spin_until(lambda: depth.get_subscription_count() == 1 and len(self.answers) == 1)
-        self.answers.clear()
+        self.spin_until(lambda: depth.get_subscription_count() == 1 and len(self.skeletons) == 1)
+        self.skeletons.clear()
 
     def show(
         self, row: int, view: View = VIEW, start: int = BASE, frame_id: str = "camera"
@@ -77,7 +65,7 @@ class Robot(World):
         stamp = time_message(start + round(row / FPS * 1e9))
         header = Header(stamp=stamp, frame_id=frame_id)
         person = Person2D(id="walker", points=floats(points.ravel()))
-        self._keypoints.publish(
+        self.keypoints.publish(
             People2D(header=header, layout="h36m17", width=1280, height=720, people=[person])
         )
         return world
@@ -106,13 +94,13 @@ def test_on_a_known_floor_people_are_placed_in_the_map(robot: Callable[..., Robo
     truth = []
     for row in range(60):
         truth.append(here.show(row))
-        here.spin_until(lambda row=row: len(here.answers) > row)
-    last = here.answers[-1]
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
+    last = here.skeletons[-1]
     assert last.header.frame_id == "map"
     assert last.people[0].root_source == Skeleton3D.ROOT_FLOOR
     off = [
         root_of(answer.people[0]) - joints[0]
-        for answer, joints in zip(here.answers, truth, strict=True)
+        for answer, joints in zip(here.skeletons, truth, strict=True)
     ]
     # The walker is 1.49 m tall, so without the floor this would be 0.7 m.
     assert np.median(np.linalg.norm(off[30:], axis=-1)) < 0.15
@@ -132,15 +120,15 @@ def test_keypoints_wait_for_the_transform_of_their_own_stamp(
         view = View(1280, 720, 1000.0, (0.3 - 0.03 * row, -4.2, 1.5), (0.0, 0.0, 0.9))
         truth.append(here.show(row, view))
         here.spin_for(0.01)
-        assert len(here.answers) <= row
+        assert len(here.skeletons) <= row
         here.tell_tf(row, view)
-        here.spin_until(lambda row=row: len(here.answers) > row)
-    assert [stamp_ns(a.header.stamp) for a in here.answers] == sorted(
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
+    assert [stamp_ns(a.header.stamp) for a in here.skeletons] == sorted(
         BASE + round(row / FPS * 1e9) for row in range(60)
     )
     off = [
         np.linalg.norm(root_of(a.people[0]) - joints[0])
-        for a, joints in zip(here.answers, truth, strict=True)
+        for a, joints in zip(here.skeletons, truth, strict=True)
     ]
     assert np.median(off[30:]) < 0.15
 
@@ -158,8 +146,8 @@ def test_transforms_that_begin_late_and_come_after_the_keypoints_are_used(
         if row >= 20:
             here.spin_for(0.03)
             here.tell_tf(row, VIEW)
-        here.spin_until(lambda row=row: len(here.answers) > row)
-        sources.append(here.answers[-1].people[0].root_source)
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
+        sources.append(here.skeletons[-1].people[0].root_source)
     assert Skeleton3D.ROOT_FLOOR not in sources[:20]
     assert sources[30:].count(Skeleton3D.ROOT_FLOOR) >= 8
 
@@ -172,9 +160,9 @@ def test_without_the_transform_the_cameras_frame_goes_on_and_it_is_said_once(
     here.start()
     for row in range(20):
         here.show(row)
-    here.spin_until(lambda: len(here.answers) == 20)
-    assert {answer.header.frame_id for answer in here.answers} == {"camera"}
-    assert {a.people[0].root_source for a in here.answers} == {Skeleton3D.ROOT_ASSUMED}
+    here.spin_until(lambda: len(here.skeletons) == 20)
+    assert {answer.header.frame_id for answer in here.skeletons} == {"camera"}
+    assert {a.people[0].root_source for a in here.skeletons} == {Skeleton3D.ROOT_ASSUMED}
     log = capfd.readouterr().err
     assert log.count("TF has no 'camera' in 'map'") == 1
     assert here.lifter.drops.counts["tf"] == 40
@@ -187,8 +175,8 @@ def test_stamps_before_1970_and_frames_of_any_name_are_answered_without_tf(
     here.start()
     for number, (start, frame_id) in enumerate([(-SECOND, "camera"), (BASE, "\x1b[2J/" * 1000)]):
         here.show(0, start=start, frame_id=frame_id)
-        here.spin_until(lambda number=number: len(here.answers) > number)
-        assert here.answers[-1].people and here.answers[-1].header.frame_id == frame_id
+        here.spin_until(lambda number=number: len(here.skeletons) > number)
+        assert here.skeletons[-1].people and here.skeletons[-1].header.frame_id == frame_id
     assert here.lifter.drops.counts["tf"] and not here.lifter.drops.counts["internal"]
 
 
@@ -241,12 +229,12 @@ def test_a_depth_image_places_people_and_a_late_one_does_not(
         depth.publish(depth_image(row, encoding))
         here.spin_until(lambda row=row: len(taken) > row)
         truth.append(VIEW.to_camera(here.show(row)))
-        here.spin_until(lambda row=row: len(here.answers) > row)
-    assert here.answers[-1].people[0].root_source == Skeleton3D.ROOT_DEPTH
-    off = [root_of(a.people[0]) - t[0] for a, t in zip(here.answers, truth, strict=True)]
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
+    assert here.skeletons[-1].people[0].root_source == Skeleton3D.ROOT_DEPTH
+    off = [root_of(a.people[0]) - t[0] for a, t in zip(here.skeletons, truth, strict=True)]
     assert np.median(np.linalg.norm(off[25:], axis=-1)) < 0.15
     here.show(60)
-    here.spin_until(lambda: len(here.answers) == 51)
+    here.spin_until(lambda: len(here.skeletons) == 51)
     assert here.lifter.drops.counts["depth"] >= 1
     cut = {"encoding": "rgb8", "height": 0, "width": 0, "step": 1, "data": []}
     for told, (field, value) in enumerate(cut.items(), 1):
@@ -299,7 +287,7 @@ def test_an_imu_tells_the_network_where_up_is_and_not_how_high_the_camera_is(
         stamp = stamp_ns(message.header.stamp)
         here.spin_until(lambda stamp=stamp: imu_of(here.lifter)._filter.seconds_to(stamp) == 0.0)
         here.show(row)
-        here.spin_until(lambda row=row: len(here.answers) > row)
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
     assert poses[-1] is not None and not poses[-1].knows_floor
     np.testing.assert_allclose(poses[-1].up, VIEW.pose.up, atol=1e-6)
 
@@ -321,8 +309,8 @@ def test_feet_are_held_and_hands_measured_where_that_is_asked_for(
         depth.publish(image_of(np.rint(metres * 1000).astype(np.uint16), "16UC1", row))
         here.spin_until(lambda row=row: len(taken) > row)
         true.append(here.show(row))
-        here.spin_until(lambda row=row: len(here.answers) > row)
-    people = [answer.people[0] for answer in here.answers]
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
+    people = [answer.people[0] for answer in here.skeletons]
     level = VIEW.pose.to_level(np.stack([joints_of(p) + root_of(p) for p in people]))
     wrists = np.linalg.norm(level - np.stack(true), axis=-1)[20:, WRISTS].mean()
     feet, moved = (np.diff(p[:, list(ANKLES), :2], axis=0)[20:] for p in (level, np.stack(true)))

@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from lifter_knows import knows_calibration
-from node_world import World, overrides, worlds
+from lifter_world import LifterWorld
+from node_world import overrides, worlds
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
@@ -28,7 +29,7 @@ from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_ros.conversions import camera_info_message, floats, joints_of, stamp_ns, time_message
 from pstmo_ros.inputs import listening
 from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.msg import People2D, Person2D, Skeletons3D
+from pstmo_ros.msg import People2D, Person2D
 
 VIEW = View(1280, 720, 1000.0, position=(0.3, -4.2, 1.5), target=(0.0, 0.0, 0.9))
 SIZE = (1280, 720)
@@ -36,15 +37,11 @@ FPS = 25.0
 BASE = 1_700_000_000_000_000_000
 
 
-class Room(World):
+class Room(LifterWorld):
     """A lifter before whose camera somebody walks."""
 
     def __init__(self, **parameters: Any) -> None:
-        super().__init__()
-        given = {"qos_reliability": "reliable", "qos_depth": 100, **parameters}
-        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
-        self.answers: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
-        self.keypoints = self.create_publisher(People2D, "keypoints", 100)
+        super().__init__(**parameters)
         self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
 
     def start(self, calibrated: bool = True) -> None:
@@ -83,8 +80,8 @@ def test_declared_shares_of_the_image_are_lifted_as_pixels_are(room: Callable[..
         here.start()
         for row in range(5):
             here.keypoints.publish(here.people2d(row, scale))
-            here.spin_until(lambda row=row, here=here: len(here.answers) > row)
-        answers.append(joints_of(here.answers[-1].people[0]))
+            here.spin_until(lambda row=row, here=here: len(here.skeletons) > row)
+        answers.append(joints_of(here.skeletons[-1].people[0]))
         here.lifter.trigger_deactivate()
         here.lifter.trigger_cleanup()
     np.testing.assert_allclose(*answers, atol=1e-4)
@@ -98,7 +95,7 @@ def test_pixels_that_are_declared_shares_are_refused_with_a_sentence(
     here.keypoints.publish(here.people2d(0))
     here.spin_until(lambda: here.lifter.drops.counts["input"] == 1)
     assert "the parameter normalized says" in capfd.readouterr().err
-    assert not here.answers
+    assert not here.skeletons
 
 
 @pytest.mark.parametrize(
@@ -133,8 +130,8 @@ def test_a_users_layout_is_read_or_refused_at_the_start(
     message = here.people2d(0)
     message.people[0].points = floats(project(0, 0)[::-1].ravel())
     here.keypoints.publish(message)
-    here.spin_until(lambda: bool(here.answers))
-    assert here.answers[-1].people and here.lifter.drops.counts.total() == 0
+    here.spin_until(lambda: bool(here.skeletons))
+    assert here.skeletons[-1].people and here.lifter.drops.counts.total() == 0
     with pytest.raises(ConfigError, match="absent.yaml: cannot be read"):
         LifterNode(parameter_overrides=overrides({"layout": str(tmp_path / "absent.yaml")}))
     with pytest.raises(ConfigError, match="one of 'people2d', 'hri'"):
@@ -160,8 +157,8 @@ def test_a_layout_that_is_set_while_the_node_runs_holds_for_the_next_message(
         if row == 2:
             here.lifter.set_parameters([Parameter("layout", value=layout)])
         here.keypoints.publish(here.people2d(row))
-        here.spin_until(lambda row=row: len(here.answers) > row)
-        assert here.answers[-1].people
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
+        assert here.skeletons[-1].people
     assert read == ["", "openpose18"] and not here.lifter.drops.counts
 
 
@@ -175,7 +172,7 @@ def test_a_node_that_would_hear_itself_is_refused_and_can_be_mended(
     assert all(result.successful for result in here.lifter.set_parameters(changes))
     here.start()
     here.keypoints.publish(here.people2d(0))
-    here.spin_until(lambda: bool(here.answers and here.answers[-1].people))
+    here.spin_until(lambda: bool(here.skeletons and here.skeletons[-1].people))
 
 
 def test_an_activation_that_was_refused_can_be_repeated(
@@ -213,21 +210,21 @@ def test_bodies_of_rep_155_are_lifted_image_by_image(room: Callable[..., Room]) 
             if name == "b2" and row >= 6:  # hidden: nobody waits for it for long
                 continue
             publisher.publish(skeleton2d(m, row, person))
-        here.spin_until(lambda row=row: len(here.answers) > row)
-    assert [stamp_ns(a.header.stamp) for a in here.answers] == [
+        here.spin_until(lambda row=row: len(here.skeletons) > row)
+    assert [stamp_ns(a.header.stamp) for a in here.skeletons] == [
         stamp_ns(header(row).stamp) for row in range(10)
     ]
-    assert {p.id for p in here.answers[5].people} == {"anna", "b2"}
-    assert here.answers[5].header.frame_id == "camera"
-    assert here.answers[5].people[0].root_source != 0
+    assert {p.id for p in here.skeletons[5].people} == {"anna", "b2"}
+    assert here.skeletons[5].header.frame_id == "camera"
+    assert here.skeletons[5].people[0].root_source != 0
     # Left is left: the left shoulder lies where the message has it.
     true = VIEW.to_camera(MovingPeople.shipped(2).joints(5 / FPS)[0])
     left, right = JOINT_NAMES.index("lshoulder"), JOINT_NAMES.index("rshoulder")
-    lifted = joints_of(next(p for p in here.answers[5].people if p.id == "anna"))
+    lifted = joints_of(next(p for p in here.skeletons[5].people if p.id == "anna"))
     assert np.sign(lifted[left, 0] - lifted[right, 0]) == np.sign(true[left, 0] - true[right, 0])
 
     tracked.publish(m.IdsList(header=header(11)))
-    here.spin_until(lambda: not here.answers[-1].people)
+    here.spin_until(lambda: not here.skeletons[-1].people)
 
 
 @pytest.mark.parametrize("bad", ["7abc", "x" * 300, "no topic!"])
@@ -237,7 +234,7 @@ def test_an_id_that_no_topic_can_have_silences_nobody_else(
     m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
     here, body = heard_body(m, room, [bad, "anna"])
     body.publish(skeleton2d(m, 0, 0))
-    here.spin_until(lambda: bool(here.answers and here.answers[-1].people))
+    here.spin_until(lambda: bool(here.skeletons and here.skeletons[-1].people))
     assert here.lifter.drops.counts == {"input": 1}
     assert "1 of 2 bodies are not heard" in capfd.readouterr().err
 

@@ -16,7 +16,8 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
-from node_world import World, overrides, worlds
+from lifter_world import LifterWorld
+from node_world import World, worlds
 from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -29,7 +30,7 @@ from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
 from pstmo_ros.conversions import joints_of, keypoints_message, stamp_ns
 from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.msg import People2D, Person2D, SkeletonLayout, Skeletons3D
+from pstmo_ros.msg import People2D, Person2D, SkeletonLayout
 
 DONE, REFUSED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 BASE = 1_700_000_000_000_000_000
@@ -37,37 +38,26 @@ BASE = 1_700_000_000_000_000_000
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class Room(World):
+class Room(LifterWorld):
     """A lifter, and everybody who speaks to it and hears it."""
 
     def __init__(self, **parameters: Any) -> None:
-        super().__init__()
-        given = {"qos_reliability": "reliable", "qos_depth": 100, **parameters}
-        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
+        super().__init__(**parameters)
         self.markers: list[Marker] = []
         self.layouts: list[SkeletonLayout] = []
-        self._keypoints = self.create_publisher(People2D, "keypoints", 100)
-        self.skeletons: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
         self.create_subscription(
             MarkerArray, "skeleton_markers", lambda m: self.markers.extend(m.markers), 100
         )
 
     def start(self) -> None:
-        assert self.lifter.start()
-        self.spin_until(self.is_connected)
-
-    def is_connected(self) -> bool:
-        return (
-            self._keypoints.get_subscription_count() == 1
-            and self.count_publishers("skeletons") == 1
-            and self.count_publishers("skeleton_markers") == 1
-        )
+        super().start()
+        self.spin_until(lambda: self.count_publishers("skeleton_markers") == 1)
 
     def send(self, message: People2D, answers: int) -> None:
         """Publish keypoints and wait for so many more skeleton messages."""
         expected = len(self.skeletons) + answers
         handled = self.lifter.drops.counts.total()
-        self._keypoints.publish(message)
+        self.keypoints.publish(message)
         self.spin_until(
             lambda: (
                 len(self.skeletons) >= expected
@@ -128,7 +118,7 @@ def test_with_look_ahead_too_and_silence_answers_what_waits(
     here = world(**given)
     here.start()
     for index in range(len(clip)):
-        here._keypoints.publish(frame(clip, index))
+        here.keypoints.publish(frame(clip, index))
         here.spin_for(0.005)
     here.spin_until(lambda: bool(here.skeletons) and not here.skeletons[-1].people)
     answered = [message for message in here.skeletons if message.people]
@@ -256,7 +246,7 @@ def test_nothing_is_lifted_while_inactive_and_all_is_after_a_second_start(
         here.start()
         here.send(frame(clip, 0), answers=1)
         assert here.lifter.trigger_deactivate() == DONE
-        here.spin_until(lambda: here._keypoints.get_subscription_count() == 0)
+        here.spin_until(lambda: here.keypoints.get_subscription_count() == 0)
         assert here.lifter.trigger_cleanup() == DONE
         here.spin_until(lambda: here.count_publishers("skeletons") == 0)
 

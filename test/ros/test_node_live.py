@@ -13,8 +13,9 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 pytest.importorskip("torch", reason="torch writes the network of this test")
 
+from lifter_world import LifterWorld
 from live_networks import write_live
-from node_world import World, overrides, worlds
+from node_world import worlds
 from rclpy.parameter import Parameter
 
 from pstmo_core.keypoints.clip import Clip, load_clip
@@ -22,35 +23,13 @@ from pstmo_core.runtime import load_runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
 from pstmo_ros.conversions import joints_of, keypoints_message, stamp_ns
-from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.msg import People2D, Skeletons3D
 
 FRAMES = 60
 BASE = 1_700_000_000_000_000_000
 """Stamps far from this machine's clock, as those of an old recording."""
 
 
-class Room(World):
-    """A lifter, and who speaks to it and hears it."""
-
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__()
-        given = {"qos_reliability": "reliable", "qos_depth": 100, **parameters}
-        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
-        self.keypoints = self.create_publisher(People2D, "keypoints", 100)
-        self.skeletons: list[Skeletons3D] = self.listen(Skeletons3D, "skeletons")
-
-    def start(self) -> None:
-        assert self.lifter.start()
-        self.spin_until(
-            lambda: (
-                self.keypoints.get_subscription_count() == 1
-                and self.count_publishers("skeletons") == 1
-            )
-        )
-
-
-world = worlds(Room)
+world = worlds(LifterWorld)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +52,7 @@ def clip() -> Clip:
 
 @pytest.mark.parametrize("look_ahead", [0, 2])
 def test_the_node_and_the_offline_command_give_the_same_bits(
-    world: Callable[..., Room], clip: Clip, file: Path, look_ahead: int
+    world: Callable[..., LifterWorld], clip: Clip, file: Path, look_ahead: int
 ) -> None:
     # Nobody leaves while the machine is busy with something else between two frames.
     given: dict[str, Any] = {"look_ahead": look_ahead, "expire": 3.0}
@@ -96,7 +75,7 @@ def test_the_node_and_the_offline_command_give_the_same_bits(
 
 
 def test_a_look_ahead_that_the_network_has_not_is_refused_and_others_are_not(
-    world: Callable[..., Room], file: Path
+    world: Callable[..., LifterWorld], file: Path
 ) -> None:
     here = world(model=str(file))
     here.start()

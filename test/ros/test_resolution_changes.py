@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from lifter_knows import knows_calibration
-from node_world import World, overrides, worlds
+from lifter_world import LifterWorld
+from node_world import worlds
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -21,7 +22,6 @@ from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.streaming.root import stature
 from pstmo_ros.conversions import camera_info_message, floats, joints_of, time_message
-from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.msg import People2D, Person2D, Skeleton3D, Skeletons3D
 
 BASE = 1_700_000_000_000_000_000
@@ -36,22 +36,15 @@ CHANGE, END = 60, 110
 SOONER = 3
 
 
-class Hall(World):
+class Hall(LifterWorld):
     """A lifter on a known floor and a camera before which two people walk."""
 
     def __init__(self) -> None:
-        super().__init__()
         down = float(np.degrees(np.arcsin(-WIDE.rotation[2, 2])))
-        given = {
-            "qos_reliability": "reliable", "qos_depth": 100, "tilt": down, "mounting_height": 1.5,
-        }  # fmt: skip
-        self.lifter = self.take_in(LifterNode(parameter_overrides=overrides(given)))
-        self.answers = self.listen(Skeletons3D, "skeletons")
-        self._keypoints = self.create_publisher(People2D, "keypoints", 100)
+        super().__init__(tilt=down, mounting_height=1.5)
         self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
-        assert self.lifter.start()
-        heard = (self._keypoints, self._info)
-        self.spin_until(lambda: all(p.get_subscription_count() == 1 for p in heard))
+        self.start()
+        self.spin_until(lambda: self._info.get_subscription_count() == 1)
 
     def calibrate(self, view: View) -> None:
         told = camera_info_message(pinhole(view.focal, view.width, view.height))
@@ -63,12 +56,12 @@ class Hall(World):
         in_camera: np.ndarray = view.to_camera(MovingPeople.shipped(2).joints(row / FPS))
         people = [Person2D(points=floats(view.project(body).ravel())) for body in in_camera]
         header = Header(stamp=time_message(BASE + round(row / FPS * 1e9)), frame_id="camera")
-        self._keypoints.publish(
+        self.keypoints.publish(
             People2D(
                 header=header, layout="h36m17", width=view.width, height=view.height, people=people
             )
         )
-        self.spin_until(lambda: len(self.answers) > row)
+        self.spin_until(lambda: len(self.skeletons) > row)
         return in_camera[:, 0]
 
 
@@ -96,11 +89,11 @@ def test_ids_heights_and_places_outlive_a_change_of_resolution(
         if row == CHANGE + calibrated:
             here.calibrate(view)
         truth = here.show(row, WIDE if row < CHANGE else view)
-        off.append(offsets(here.answers[row], truth))
-    before, after = here.answers[CHANGE - SOONER - 1], here.answers[-1]
+        off.append(offsets(here.skeletons[row], truth))
+    before, after = here.skeletons[CHANGE - SOONER - 1], here.skeletons[-1]
     ids = sorted(p.id for p in before.people)
     assert len(ids) == 2
-    assert {tuple(sorted(p.id for p in a.people)) for a in here.answers[10:]} == {tuple(ids)}
+    assert {tuple(sorted(p.id for p in a.people)) for a in here.skeletons[10:]} == {tuple(ids)}
     assert {p.root_source for p in after.people} <= {
         Skeleton3D.ROOT_FLOOR, Skeleton3D.ROOT_LEARNED,
     }  # fmt: skip
