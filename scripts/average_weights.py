@@ -17,7 +17,7 @@ import typer
 
 from pstmo_core.atomic_files import check_output
 from pstmo_core.cli.app import run_script
-from pstmo_core.model.checkpoints import load_lifter, save_weights
+from pstmo_core.model.checkpoints import CheckpointError, load_lifter, save_weights
 
 
 def main(
@@ -29,7 +29,7 @@ def main(
     networks = [load_lifter(path) for path in weights]
     for path, other in zip(weights, networks, strict=True):
         if other.config != networks[0].config:
-            raise SystemExit(f"{path} is of another network than {weights[0]}")
+            raise CheckpointError(f"{path}: is of another network than {weights[0]}")
     mean = networks[0].state_dict()
     for name, values in mean.items():
         if values.is_floating_point():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,19 @@ class Network:
         """Return the network that comes with this package."""
         model = load_weights(shipped_model().with_suffix(".safetensors"))
         return cls("shipped", shipped_model(), model.config, *_computed(model))
+
+    @classmethod
+    def own(cls, weights: Path, folder: Path) -> Network:
+        """Return the network of a weight file, its ONNX file written to a folder.
+
+        Raises:
+            CheckpointError: if the file cannot be used, or holds a network of another kind.
+        """
+        model = load_weights(weights)
+        path = Path(tempfile.mkdtemp(dir=folder)) / f"{weights.stem}.onnx"
+        save_weights(model, path.with_suffix(".safetensors"))
+        export_onnx(model, path)
+        return cls(str(weights), path, model.config, *_computed(model))
 
     @classmethod
     def authors(cls, frames: int, folder: Path) -> Network:

@@ -24,7 +24,10 @@ _List = list[str]
 def latency(
     windows: Annotated[
         _List,
-        typer.Option(metavar=LIST, help="Windows of the authors' architecture, and 'shipped'."),
+        typer.Option(
+            metavar=LIST,
+            help="Windows of the authors' architecture, 'shipped', or safetensors files of yours.",
+        ),
     ] = ["shipped,27,81,243"],
     people: Annotated[_List, typer.Option(metavar=LIST, help="Numbers of people in a batch.")] = [
         "1,4,16"
@@ -54,6 +57,7 @@ def latency(
     \b
     pstmo bench latency --windows shipped --backends onnxruntime --precisions fp32
     pstmo bench latency --threads 1,2 --turns 3
+    pstmo bench latency --windows shipped,runs/own/best.safetensors
 
     Each network with each number of people, backend, precision and number of threads.
     Compared with the same networks as the published code computes them, in the same run.
@@ -100,6 +104,8 @@ def _measure(
         for word in windows:
             if word == "shipped":
                 network = Network.shipped()
+            elif word.endswith(".safetensors"):
+                network = Network.own(Path(word), Path(folder))
             else:
                 (frames,) = numbers("--windows", word)
                 network = Network.authors(frames, Path(folder))

@@ -76,6 +76,7 @@ def experiments_run(
     rows = [experiment.row(argument) for argument in arguments or [] if "=" not in argument]
     folders = Folders(output, mocap, data, real, overrides)
     run_experiment(experiment, folders, rows or experiment.rows, seeds, say)
+    say(f"the table: pstmo experiments report {name} --runs {output}")
 
 
 @experiments_app.command("report")

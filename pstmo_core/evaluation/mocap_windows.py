@@ -22,6 +22,7 @@ from pstmo_core.data.motion.mocap import Mocap, load_mocap, require_clips
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation import metrics
 from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.model.config import INTERVAL, ModelConfig
@@ -106,6 +107,9 @@ class WindowEvaluation:
             look_ahead: frames between the pose that is judged and the window's newest; None
                 judges MOFA's pose of the centre frame, anything else the all-frames head. A
                 streaming network judges by the moment that is nearest.
+
+        Raises:
+            ConfigError: if the windows have no frame with this look-ahead.
         """
         return {name: scores[0] for name, scores in self._measure(network, [look_ahead]).items()}
 
@@ -118,6 +122,12 @@ class WindowEvaluation:
     def _measure(
         self, network: STMO | STMOLive, look_aheads: Sequence[int | None]
     ) -> dict[str, list[Scores]]:
+        for look_ahead in look_aheads:
+            if look_ahead is not None and not 0 <= look_ahead < self.model.frames:
+                raise ConfigError(
+                    f"look_ahead is {look_ahead}, but the windows have {self.model.frames} frames: "
+                    f"choose 0 to {self.model.frames - 1}"
+                )
         lift = self._lift_live if isinstance(network, STMOLive) else self._lift
         return {
             name: [Scores.of(*pair) for pair in lift(network, part, look_aheads)]  # type: ignore[arg-type]

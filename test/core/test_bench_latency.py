@@ -163,6 +163,15 @@ def test_the_steps_of_a_real_backend_give_the_networks_poses(tmp_path: Path) -> 
     assert all(0 < call.difference < 1e-5 for call in calls)
 
 
+def test_a_network_of_ones_own_is_measured_under_the_name_of_its_file(tmp_path: Path) -> None:
+    given = Network.authors(9, tmp_path).path.with_suffix(".safetensors")
+    network = Network.own(given, tmp_path)
+    assert network.name == str(given) and network.config.frames == 9
+    calls = calls_of(network, load_runtime(network.path, backend="onnxruntime"), (1,))
+    assert all(0 < call.difference < 1e-5 for call in calls)
+    assert Network.own(given, tmp_path).path != network.path
+
+
 def test_a_profile_knows_products_from_the_rest(tmp_path: Path) -> None:
     profile = profile_step(Network.authors(27, tmp_path))
     assert max(profile, key=profile.__getitem__) == PRODUCTS

@@ -22,6 +22,7 @@ from pstmo_core.data.motion.mocap import Mocap, MocapError, load_mocap, load_mot
 from pstmo_core.data.motion.sampler import Batch, Sampler, SamplerConfig
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation.calibration import CalibrationError, calibrate, fit
 from pstmo_core.evaluation.mocap_windows import Evaluation, Scores
 from pstmo_core.model.config import ModelConfig
@@ -278,6 +279,13 @@ def test_a_calibrated_sigma_holds_nine_of_ten_and_leaves_poses_alone(
     assert Scores.of(lifted, truth).covered == pytest.approx(12 / 16)
     with pytest.raises(CalibrationError, match="no sigma"):
         calibrate(trained_looking(dataclasses.replace(VIEW, sigma=False)), motion)
+
+
+@pytest.mark.parametrize("look_ahead", [27, -1])
+def test_a_look_ahead_beyond_the_window_is_refused(look_ahead: int, mocap_file: Path) -> None:
+    evaluation = Evaluation(mocap_file, "val", VIEW, torch.device("cpu"), windows=2)
+    with pytest.raises(ConfigError, match="windows have 27 frames: choose 0 to 26"):
+        evaluation.measure(trained_looking(VIEW), look_ahead)
 
 
 def test_windows_can_be_grouped_by_the_person_who_moves(mocap_file: Path) -> None:
