@@ -91,7 +91,7 @@ class AllOutputs:
         if own.publish_uncertainty:
             self._drawn.append(UncertaintyOutput(publish))
         if own.publish_hri:
-            self._for_all.append(HriOutput(publish, self._withdraw))
+            self._for_all.append(HriOutput(self._node, publish, self._withdraw))
 
     @property
     def any(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, PointStamped, TwistStamped, Vector3
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
@@ -19,6 +20,7 @@ from pstmo_core.skeleton import JOINT_NAMES, ROOT
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import Bodies, safe_name
+from pstmo_ros.outputs.other_trackers import OtherTrackers
 from pstmo_ros.outputs.output import Publish
 
 BODIES = "/humans/bodies"
@@ -50,6 +52,7 @@ class HriOutput:
     """Publishes tracked ids and everybody's topics; the frames are `FrameOutput`'s.
 
     Args:
+        node: hears whom other nodes track.
         publish: makes publishers.
         withdraw: destroys one.
 
@@ -57,10 +60,11 @@ class HriOutput:
         PstmoError: if hri_msgs is not installed.
     """
 
-    def __init__(self, publish: Publish, withdraw: Any) -> None:
+    def __init__(self, node: Node, publish: Publish, withdraw: Any) -> None:
         self._m = messages_of("hri_msgs", "publish_hri")
         self._publish, self._withdraw = publish, withdraw
         self._tracked = publish(self._m.IdsList, f"{BODIES}/tracked", _LATCHED)
+        self._others = OtherTrackers(node, self._m.IdsList, BODIES, _LATCHED)
         self._topics: dict[str, _Topics] = {}
         self._described: set[str] = set()
         self._images: OrderedDict[int, KeypointFrame] = OrderedDict()
@@ -78,7 +82,7 @@ class HriOutput:
         tracked = [name for name in present if name in self._topics or name in bodies.ids]
         for name in set(self._topics) - set(tracked):
             self._remove(name)
-        self._tracked.publish(self._m.IdsList(header=bodies.header, ids=tracked))
+        self._tell_tracked(tracked)
         image = self._images.pop(stamp_ns(bodies.header.stamp), None)
         angles = joint_angles(bodies.joints, bodies.links)
         for row, name in enumerate(bodies.ids):
@@ -88,11 +92,16 @@ class HriOutput:
                 self._tell_image(topics, image, name, bodies.header)
 
     def close(self) -> None:
-        """Say that nobody is tracked any more."""
+        """Say that nobody is tracked here any more."""
         for name in list(self._topics):
             self._remove(name)
-        self._tracked.publish(self._m.IdsList(header=self._header))
+        self._tell_tracked([])
+        self._others.close()
         self._images.clear()
+
+    def _tell_tracked(self, own: list[str]) -> None:
+        ids = [*own, *self._others.ids(own)]
+        self._tracked.publish(self._m.IdsList(header=self._header, ids=ids))
 
     def _add(self, name: str) -> _Topics:
         m, of = self._m, f"{BODIES}/{name}"

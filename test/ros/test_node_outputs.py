@@ -244,6 +244,28 @@ def test_people_of_two_lifters_have_different_frames_and_topics(
         first += 1
 
 
+def test_the_tracked_bodies_are_those_of_all_lifters(world: Callable[..., Room]) -> None:
+    """A list without another lifter's people would end them for libhri, frame by frame."""
+    m = pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs")
+    left, right = (
+        world(namespace=f"/{side}", publish_tf="bodies", publish_hri=True, expire=2.0)
+        for side in ("left", "right")
+    )
+    tracked = left.listen(m.IdsList, TRACKED)
+    left.start()
+    right.start()
+    both = {f"left_{ID}", f"right_{ID}"}
+    for row in range(10):
+        left.walk(1, first=row)
+        right.walk(1, first=row)
+    assert all(set(message.ids) == both for message in tracked[-4:])
+    left.spin_until(lambda: not left.heard["skeletons"][-1].people)  # its camera has ended
+    left.spin_until(lambda: tracked[-1].ids == [f"right_{ID}"])
+    right.walk(1, first=10)
+    left.spin_for(0.2)
+    assert tracked[-1].ids == [f"right_{ID}"]
+
+
 def test_a_missing_message_package_is_named_with_the_package_that_brings_it() -> None:
     with pytest.raises(PstmoError, match=r"apt install ros-\$ROS_DISTRO-no-such-msgs"):
         messages_of("no_such_msgs", "publish_people")
