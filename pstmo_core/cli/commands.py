@@ -5,6 +5,7 @@ from __future__ import annotations
 # isort: off
 from pstmo_core.cli import (  # noqa: F401  (adds commands, in the order in which help lists them)
     lift,
+    tilt,
     predict,
     train,
     evaluate,

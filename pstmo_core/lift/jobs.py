@@ -23,7 +23,7 @@ from pstmo_core.lift.calibration import load_camera_info, pinhole
 from pstmo_core.lift.crowd import people_at_once
 from pstmo_core.lift.keypoints_from_images import keypoints_from_images
 from pstmo_core.lift.ledger import Ledger
-from pstmo_core.lift.notes import accuracy, losses, odd_times
+from pstmo_core.lift.notes import accuracy, leaning, losses, odd_times
 from pstmo_core.lift.opening import Progress, open_source
 from pstmo_core.lift.plan import Job, LiftError
 from pstmo_core.lift.recording import Recording
@@ -112,6 +112,7 @@ def _lift(
             *recording.notes,
             *losses(lifted, settings),
             *odd_times(recording.clip.stamps, frame_time(runtime.config)),
+            *leaning(lifted, settings),
             *accuracy(recording.clip, lifted),
         ),
         frames=len(recording.clip),

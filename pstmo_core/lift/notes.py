@@ -8,8 +8,16 @@ from pstmo_core.evaluation.metrics import mpjpe, p_mpjpe
 from pstmo_core.keypoints.clip import Clip
 from pstmo_core.keypoints.sightings import Sightings
 from pstmo_core.lift.settings import MOST_PEOPLE, LiftSettings
+from pstmo_core.skeleton import JOINT_NAMES, ROOT
+from pstmo_core.streaming.config import TILT_UNKNOWN
 from pstmo_core.streaming.lift_clip import Prediction
 
+_ANKLES = [JOINT_NAMES.index(name) for name in ("rankle", "lankle")]
+_THORAX = JOINT_NAMES.index("thorax")
+#: Cosine between the legs and the trunk of somebody who stands or walks upright.
+_STRAIGHT = np.cos(np.radians(25.0))
+#: Skeletons of such people, and degrees by which they lean, from which on a user is told.
+_MANY, _LEANING = 30, 12.0
 _SECOND = 1e9
 #: How many times the network's step frames may be apart before the user is warned.
 _SPARSE = 6
@@ -58,3 +66,24 @@ def accuracy(clip: Clip | Sightings, lifted: Prediction) -> tuple[str, ...]:
         return ()
     errors = [m(joints[known], truth[known]).mean() * 1e3 for m in (mpjpe, p_mpjpe)]
     return (f"against the file's truth MPJPE {errors[0]:.1f} mm, P-MPJPE {errors[1]:.1f} mm",)
+
+
+def leaning(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
+    """Say so where people lean as they do in the frame of a camera that looks down."""
+    if settings.stream.tilt != TILT_UNKNOWN:
+        return ()
+    joints = lifted.bodies.joints @ settings.stream.upright.levelling.T
+    ankles = joints[:, _ANKLES].mean(1)
+    trunks, legs = joints[:, _THORAX] - joints[:, ROOT], joints[:, ROOT] - ankles
+    lengths = np.linalg.norm(trunks, axis=-1) * np.linalg.norm(legs, axis=-1)
+    straight = (trunks * legs).sum(-1) > _STRAIGHT * lengths
+    if straight.sum() < _MANY:
+        return ()
+    _, down, forward = (joints[:, _THORAX] - ankles)[straight].T
+    lean = float(np.median(np.degrees(np.arctan2(-forward, -down))))
+    if lean < _LEANING:
+        return ()
+    return (
+        f"people lean towards the camera by {lean:.0f} degrees, as before one that looks down: "
+        "pstmo tilt finds by how much, and --tilt makes poses more exact",
+    )

@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 LESS = {
     "measure_floor": {"DISTANCES": ((3.0, 5.0),), "CASES": (Case("one", floor=True, depth=True),)},
     "measure_feet": {"DISTANCES": ((2.0, 4.0),), "TILTS": {"known": Case("", floor=True)}},
+    "measure_tilt": {"TILTS": ((20.0, 25.0),), "PEOPLE": (2,), "SECONDS": 3.0},
     "measure_root_positions": {"DISTANCES": ((3.0, 5.0),)},
     "measure_rates": {"RATES": (15.0,), "SECONDS": 2.0},
     "measure_detectors": {"SETTINGS": {"one": ("movenet", {"refine": False, "input_size": 256})}},
@@ -90,6 +91,11 @@ def call(script: ModuleType, arguments: str, monkeypatch: pytest.MonkeyPatch) ->
     [
         ("measure_floor", "--clips 1", ["| 3 to 5 m | one |"]),
         ("measure_feet", "--clips 1", ["| 2 to 4 m | known | on |"]),
+        (
+            "measure_tilt",
+            "--cameras 2 --recordings recordings",
+            ["| 20 to 25 degrees | 2 |", "| room_cam01 | reference, projected |"],
+        ),
         ("measure_root_positions", "--windows 20", ["| 3 to 5 m | faulty | given |"]),
         ("measure_rates", "", ["| 15 | clean |", "| 15 | faulty |"]),
         ("measure_unfamiliar", "--real recordings --windows 10", ["| real video |"]),
