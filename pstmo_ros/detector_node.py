@@ -19,12 +19,13 @@ from pstmo_core.detection import Detections, Detector, DetectorOptions, load_det
 from pstmo_core.errors import PstmoError
 from pstmo_core.images import ImageError
 from pstmo_ros.conversions import floats
-from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
+from pstmo_ros.detector_parameters import DETECTOR, DetectorFiles, DetectorParameters
 from pstmo_ros.drops import RARELY
 from pstmo_ros.image_topic import find_images
 from pstmo_ros.images import ImageDecoder
 from pstmo_ros.inputs.arrival import Arrival, with_arrival
 from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
+from pstmo_ros.lifter_parameters import LIFTER
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D, Person2D
 from pstmo_ros.one_camera import OneCamera, Sender
@@ -65,7 +66,7 @@ class DetectorNode(GuardedNode):
     ) -> None:
         super().__init__("detector", **options)
         self._load = load
-        self.parameters = Parameters(self, DetectorParameters, DetectorFiles)
+        self.parameters = Parameters(self, *DETECTOR, beside=LIFTER)
         self._own = self.parameters.read(DetectorParameters)
         self._detector: Detector | None = None
         self._mailbox: Mailbox[Image | CompressedImage] = Mailbox()

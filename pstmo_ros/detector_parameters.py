@@ -63,3 +63,7 @@ DetectorFiles = dataclasses.make_dataclass(
     bases=(DetectorOptions,),
     frozen=True,
 )
+
+
+DETECTOR = (DetectorParameters, DetectorFiles)
+"""All parameters of the detector node."""

@@ -22,13 +22,14 @@ from pstmo_core.streaming.warm_up import warm_up
 from pstmo_ros.camera_pipeline import CameraPipeline
 from pstmo_ros.clock_watch import waits_for_clock
 from pstmo_ros.conversions import layout_message, stamp_ns
+from pstmo_ros.detector_parameters import DETECTOR
 from pstmo_ros.diagnostics import Diagnostics, Facts
 from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.inputs.parameters import InputParameters
 from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
-from pstmo_ros.lifter_parameters import LifterParameters
+from pstmo_ros.lifter_parameters import LIFTER, LifterParameters
 from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.msg import SkeletonLayout
 from pstmo_ros.outputs.parameters import OutputParameters
@@ -55,10 +56,7 @@ class LifterNode(GuardedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("lifter", **options)
-        self.parameters = Parameters(
-            self, StreamConfig, LifterParameters, InputParameters, FrameParameters,
-            OutputParameters, MarkerStyle,
-        )  # fmt: skip
+        self.parameters = Parameters(self, *LIFTER, beside=DETECTOR)
         self._own = self.parameters.read(LifterParameters)
         self._runtime: TimedRuntime | None = None
         self._config: StreamConfig | None = None

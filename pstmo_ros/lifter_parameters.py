@@ -9,6 +9,11 @@ from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.layouts import LAYOUTS
 from pstmo_core.runtime.base import BACKENDS, PRECISIONS
 from pstmo_core.settings import check_settings, setting
+from pstmo_core.streaming.config import StreamConfig
+from pstmo_ros.frames.parameters import FrameParameters
+from pstmo_ros.inputs.parameters import InputParameters
+from pstmo_ros.markers import MarkerStyle
+from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import UNCONFIGURED, autostart, check_layout, check_topic
 
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*")
@@ -132,3 +137,9 @@ class LifterParameters:
     def camera_names(self) -> tuple[str, ...]:
         """The names in `cameras`."""
         return tuple(name.strip() for name in self.cameras.split(",")) if self.cameras else ()
+
+
+LIFTER = (
+    LifterParameters, StreamConfig, InputParameters, FrameParameters, OutputParameters, MarkerStyle,
+)  # fmt: skip
+"""All parameters of the lifter node."""

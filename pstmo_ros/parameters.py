@@ -8,7 +8,8 @@ reference are written from the same declarations by scripts/write_parameters.py.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -75,15 +76,18 @@ def check_layout(layout: str) -> str:
 class Parameters:
     """The parameters of a node.
 
+    ROS ignores values for names that the node has not; the log says so of those that look misspelt.
+
     Args:
         node: declares them.
         groups: dataclasses whose fields are the parameters; no name twice.
+        beside: those of nodes in the same process, which is given values for all of them.
 
     Raises:
         ConfigError: if a value that the node was started with is wrong.
     """
 
-    def __init__(self, node: Node, *groups: type[Any]) -> None:
+    def __init__(self, node: Node, *groups: type[Any], beside: Sequence[type[Any]] = ()) -> None:
         self._node = node
         self._groups = groups
         self._change: dict[str, str] = {}
@@ -93,6 +97,18 @@ class Parameters:
                 _declare(node, field)
         for group in groups:
             self.read(group)
+        known = {field.name for group in beside for field in dataclasses.fields(group)}
+        for sentence in self._misspelt(known):
+            node.get_logger().warning(sentence)
+
+    def _misspelt(self, known: set[str]) -> Iterator[str]:
+        """Say of given names that no node here has what they may mean."""
+        given = getattr(self._node, "_parameter_overrides", {})  # rclpy has no public way
+        for name in sorted(set(given) - set(self._change) - known):
+            if self._node.has_parameter(name):  # of rclpy: use_sim_time and others
+                continue
+            for near in difflib.get_close_matches(name, self._change, n=1, cutoff=0.8):
+                yield f"there is no parameter {name}, and it is not used: did you mean {near}?"
 
     def read(self, group: type[Group], changes: Iterable[Parameter] = ()) -> Group:
         """Return the values of one group, with changes that are only proposed.

@@ -19,21 +19,12 @@ from pstmo_core.keypoints.layouts import layout_name
 from pstmo_core.lift.input_kinds import KEYPOINTS, VIDEO, kind_of
 from pstmo_core.runtime import SHIPPED
 from pstmo_core.settings import is_allowed, rule, user_path
-from pstmo_core.streaming.config import StreamConfig
 from pstmo_ros.camera_parameters import CameraParameters
-from pstmo_ros.detector_parameters import DetectorFiles, DetectorParameters
-from pstmo_ros.frames.parameters import FrameParameters
-from pstmo_ros.inputs.parameters import InputParameters
+from pstmo_ros.detector_parameters import DETECTOR
 from pstmo_ros.keypoint_player import PlayerParameters
-from pstmo_ros.lifter_parameters import LifterParameters
-from pstmo_ros.markers import MarkerStyle
-from pstmo_ros.outputs.parameters import OutputParameters
+from pstmo_ros.lifter_parameters import LIFTER
 from pstmo_ros.virtual_camera import CameraParameters as VirtualCameraParameters
 
-LIFTER = (
-    LifterParameters, StreamConfig, InputParameters, FrameParameters, OutputParameters, MarkerStyle,
-)  # fmt: skip
-DETECTOR = (DetectorParameters, DetectorFiles)
 CAMERA = (CameraParameters,)
 PLAYER = (PlayerParameters,)
 #: Launch arguments that are not called as the node's parameter, whose name others have too.

@@ -97,6 +97,15 @@ def test_a_node_does_not_start_with_a_wrong_parameter(
     assert name in str(refused.value)
 
 
+def test_a_misspelt_name_is_said_and_one_of_the_detector_beside_it_is_not(
+    ros: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lifter(expier=2.0, image_topic="image_raw", use_sim_time=False, colour="red").destroy_node()
+    said = capfd.readouterr().err
+    assert "there is no parameter expier, and it is not used: did you mean expire?" in said
+    assert said.count("there is no parameter") == 1
+
+
 def test_the_process_ends_with_the_sentence_alone(ros_domain: None) -> None:
     command = [sys.executable, "-m", "pstmo_ros.lifter_node", "--ros-args", "-p", "expire:=1000.0"]
     ended = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60)
