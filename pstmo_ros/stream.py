@@ -103,7 +103,7 @@ class Stream:
         """Of the cameras of frames that wait, whose people this node names; by stamp."""
         self._first_image = FirstImage()
         self._told: Counter[str] = Counter()
-        self._warned: set[str] = set()
+        self._warned = False
         self._newest: tuple[int, int] | None = None
         """Stamp and arrival of the newest message, nanoseconds of two different clocks."""
         self._answered: int | None = None
@@ -164,8 +164,9 @@ class Stream:
             if len(self._poses) > _MOST_WAITING:  # frames that came too late are never answered
                 del self._poses[next(iter(self._poses))]
         self.frame_id = self.frame_of(message)
-        if not self.frame_id:
-            self._warn_once(NO_FRAME_ID)
+        if not self.frame_id and not self._warned:
+            self._warned = True
+            self._warn(NO_FRAME_ID)
         self._newest = frame.stamp, now
         return replace(shown, ids=frame.ids, pose=frame.pose, depths=frame.depths)
 
@@ -261,11 +262,6 @@ class Stream:
         self._returning.forget()
         self._poses.clear()
         self._newest = None
-
-    def _warn_once(self, sentence: str) -> None:
-        if sentence not in self._warned:
-            self._warned.add(sentence)
-            self._warn(sentence)
 
     def _tell(self, reason: str, sentence: str, now: int, amount: int = 1) -> None:
         if line := self._drops.add(reason, sentence, now, amount):
