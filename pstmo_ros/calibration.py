@@ -104,9 +104,7 @@ class Calibration:
             self.camera = camera_from_info(message, self._rectified)
         except CameraError as error:
             self.camera = None
-            fault = f"{self._topic}: not used: {error}"
-            if line := self._node.drops.add("camera_info", fault, time.monotonic_ns()):
-                self._node.get_logger().warning(line)
+            self._node.warn("camera_info", f"{self._topic}: not used: {error}")
         else:
             another = before is None or not self.camera.resembles(before)
             if another:

@@ -148,7 +148,7 @@ class DetectorNode(GuardedNode):
         now = time.monotonic_ns()
         publisher = self._numbers.of(arrival.sequence, now)
         if not self._one_camera.admits(Sender(message.header.frame_id, 0, 0, publisher), now):
-            self.report(
+            self.warn(
                 "several_cameras",
                 f"several cameras publish on {self._own.image_topic}, "
                 f"{self._one_camera.describe()}: only one is looked at; give each camera a topic "

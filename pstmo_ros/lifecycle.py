@@ -118,6 +118,11 @@ class GuardedNode(LifecycleNode):
         if line := self.drops.add(reason, fault, time.monotonic_ns()):
             self.get_logger().error(line)
 
+    def warn(self, reason: str, sentence: str) -> None:
+        """Count and log, as `report` does, what cannot be used and is no fault of this node."""
+        if line := self.drops.add(reason, sentence, time.monotonic_ns()):
+            self.get_logger().warning(line)
+
     # Transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:

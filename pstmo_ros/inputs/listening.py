@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -124,8 +123,7 @@ class _Conversion:
 
     def drop(self, sentence: str) -> None:
         """Count a message that cannot be used, and log why."""
-        if line := self._node.drops.add("input", sentence, time.monotonic_ns()):
-            self._node.get_logger().warning(line)
+        self._node.warn("input", sentence)
 
     def _by(self, reader: Callable[[str], Reader]) -> Convert:
         """Convert by a reader, which is made for a layout."""
