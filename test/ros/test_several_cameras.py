@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseArray
 from lifter_knows import knows_calibration
 from node_world import World, overrides, worlds
@@ -135,6 +136,22 @@ def test_a_camera_that_falls_silent_or_sends_rubbish_leaves_the_other_alone(
     here.spin_until(lambda: here.answers["left"] and not here.answers["left"][-1].people)
     assert here.lifter.drops.counts["image_size"] == 1
     here.spin_until(lambda: not here.answers["right"][-1].people)
+
+
+def test_cameras_that_share_a_frame_are_said_once(hall: Callable[..., Hall]) -> None:
+    here = hall()
+    said, told = here.listen_to_logs(), here.listen(DiagnosticArray, "/diagnostics")
+    here.start()
+    words = "the cameras left and right have one frame_id, 'optical'"
+    for name, keypoints in here._keypoints.items():
+        view, header = VIEWS[name], Header(stamp=time_message(BASE), frame_id="optical")
+        keypoints.publish(
+            People2D(header=header, layout="h36m17", width=view.width, height=view.height)
+        )
+    here.spin_until(lambda: any(words in s.message for m in told for s in m.status))
+    here.spin_until(lambda: any(words in line for line in said))
+    here.spin_for(0.5)
+    assert sum(words in line for line in said) == 1
 
 
 def test_two_cameras_on_one_topic_are_noticed_and_one_is_lifted(
