@@ -77,7 +77,7 @@ def find_tilt(
     """
     config = replace(config or StreamConfig(), flip=False, tilt=StreamConfig.tilt)
     config = replace(config, mounting_height=StreamConfig.mounting_height)
-    pieces = _chosen(_pieces(clip, camera))
+    pieces = _chosen(clip, camera)
     tries = len(_TILTS) + 6 * len(_STEPS)
     done = 0
 
@@ -99,30 +99,33 @@ def find_tilt(
     return FoundTilt(tilt, roll, len(people), len(frames))
 
 
-def _pieces(clip: Clip | Sightings, camera: Camera | None) -> list[list[KeypointFrame]]:
-    """Cut a recording into pieces of some seconds and thin their frames out."""
-    pieces: list[list[KeypointFrame]] = []
-    for index, stamp in enumerate(clip.stamps.tolist()):
-        since = stamp - pieces[-1][-1].stamp if pieces else -1
-        if 0 <= since < _APART:
-            continue
-        frame = clip.frame(index) if camera is None else camera.ideal(clip.frame(index))
-        if since < 0 or stamp - pieces[-1][0].stamp > _PIECE:
-            pieces.append([])
-        pieces[-1].append(frame)
-    return pieces
-
-
-def _chosen(pieces: list[list[KeypointFrame]]) -> list[list[KeypointFrame]]:
+def _chosen(clip: Clip | Sightings, camera: Camera | None) -> list[list[KeypointFrame]]:
     """Return pieces from all over the recording that have no more than enough sightings."""
+    pieces = _pieces(clip.stamps.tolist())
     taken: list[list[KeypointFrame]] = []
     sightings = 0
     for number in sorted(range(len(pieces)), key=lambda number: number * _GOLDEN % 1):
-        seen = sum(len(frame.ids) for frame in pieces[number])
-        if seen and (not taken or sightings + seen <= _MOST):
-            taken.append(pieces[number])
+        frames = [clip.frame(index) for index in pieces[number]]
+        seen = sum(len(frame.ids) for frame in frames)
+        if taken and sightings + seen > _MOST:
+            break
+        if seen:
+            taken.append(frames if camera is None else [camera.ideal(each) for each in frames])
             sightings += seen
     return taken
+
+
+def _pieces(stamps: list[int]) -> list[list[int]]:
+    """Cut a recording into pieces of some seconds and thin their frames out; return indices."""
+    pieces: list[list[int]] = []
+    for index, stamp in enumerate(stamps):
+        since = stamp - stamps[pieces[-1][-1]] if pieces else -1
+        if 0 <= since < _APART:
+            continue
+        if since < 0 or stamp - stamps[pieces[-1][0]] > _PIECE:
+            pieces.append([])
+        pieces[-1].append(index)
+    return pieces
 
 
 def _doubt(

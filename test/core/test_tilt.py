@@ -9,7 +9,7 @@ import pytest
 from command import Command
 
 from pstmo_core.keypoints.clip import Clip, save_clip
-from pstmo_core.lift.tilt import TiltError, find_tilt
+from pstmo_core.lift.tilt import TiltError, _chosen, find_tilt
 from pstmo_core.room.upright_axes import upright_axes
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.moving_people import MovingPeople
@@ -62,6 +62,18 @@ def test_the_command_says_what_to_give_to_lift(tmp_path: Path, pstmo: Command) -
     assert code == 0
     tilt = int(out.partition("--tilt ")[2].split(",")[0])
     assert abs(tilt - 25) <= 4 and "degrees to the right" in out and "4 people" in out
+
+
+def test_of_a_long_recording_pieces_from_all_over_it_are_enough() -> None:
+    minutes = np.repeat(filmed(0.0).keypoints, 300, axis=0)
+    minutes[:1000] = np.nan  # nobody has come yet
+    stamps = np.arange(len(minutes), dtype=np.int64) * 40_000_000
+    scores = np.ones(minutes.shape[:3], np.float32)
+    clip = Clip(minutes, scores, stamps, 1280, 720, "h36m17", ("a", "b", "c", "d"))
+    frames = [frame for piece in _chosen(clip, None) for frame in piece]
+    assert 1000 < sum(len(frame.ids) for frame in frames) <= 1500
+    times = np.array([frame.stamp for frame in frames if frame.ids]) / stamps[-1]
+    assert times.min() < 0.3 and times.max() > 0.8
 
 
 def test_without_people_there_is_nothing_to_find(shipped: Runtime) -> None:
