@@ -23,6 +23,7 @@ class _Split(str, Enum):
 class _Dataset(str, Enum):
     h36m = "h36m"
     mpi_inf_3dhp = "mpi_inf_3dhp"
+    clips = "clips"
 
 
 class _Protocol(str, Enum):
@@ -39,7 +40,9 @@ class _By(str, Enum):
 
 _Weights = Annotated[Path, typer.Argument(help="A safetensors file.")]
 _Mocap = Annotated[Path | None, typer.Option(help="Measure on the motion capture in this file.")]
-_DatasetOption = Annotated[_Dataset | None, typer.Option(help="Measure on a licensed data set.")]
+_DatasetOption = Annotated[
+    _Dataset | None, typer.Option(help="Measure on a licensed data set, or on clips of your own.")
+]
 _ProtocolOption = Annotated[
     _Protocol | None,
     typer.Option(
@@ -56,8 +59,12 @@ _ByOption = Annotated[
 ]
 _Poses = Annotated[str, typer.Option(help="Human3.6M: data_3d_h36m.npz.")]
 _Keypoints = Annotated[str, typer.Option(help="Human3.6M: a data_2d_h36m_*.npz.")]
-_Train = Annotated[str, typer.Option(help="MPI-INF-3DHP: data_train_3dhp.npz.")]
-_Test = Annotated[str, typer.Option(help="MPI-INF-3DHP: data_test_3dhp.npz.")]
+_Train = Annotated[
+    str, typer.Option(help="MPI-INF-3DHP: data_train_3dhp.npz; clips: a file or folder.")
+]
+_Test = Annotated[
+    str, typer.Option(help="MPI-INF-3DHP: data_test_3dhp.npz; clips: a file or folder.")
+]
 _Tds = Annotated[
     int, typer.Option(help="Frames between neighbours in a window; 0: as the network asks.")
 ]
@@ -111,6 +118,7 @@ def evaluate(
     pstmo evaluate FILE --mocap motion_more.npz --by action
     pstmo evaluate FILE --mocap cmu_h36m17.npz --protocol sequences
     pstmo evaluate FILE --dataset h36m --poses FILE --keypoints FILE
+    pstmo evaluate FILE --dataset clips --test FOLDER
 
     docs/evaluation.md describes the protocols. --tds and the options after it, except for --flip
     and --output, belong to the protocol sequences.

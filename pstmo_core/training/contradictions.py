@@ -51,7 +51,7 @@ def _check_data(config: RunConfig) -> None:
     if given and not dataset.kind:
         raise ConfigError(
             f"{' and '.join(given)} would not be read, because dataset.kind is empty: set it to "
-            "h36m or mpi_inf_3dhp"
+            "h36m, mpi_inf_3dhp or clips"
         )
     names = ("mocap_more", "mocap_replaced", "without_licences")
     unread = [name for name in names if getattr(config, name)]

@@ -36,7 +36,7 @@ from documents import ROOT, Shown, documents, python_blocks, shown_commands
 from library_wheel import Ending, InstalledWheel
 
 from pstmo_core.cli.commands import app
-from pstmo_core.keypoints.clip import sample_video_path
+from pstmo_core.keypoints.clip import sample_path, sample_video_path
 
 #: History names what is no more.
 COMMANDS = [each for each in shown_commands() if each.document != "CHANGELOG.md"]
@@ -238,6 +238,9 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
     for kind in ("gt", "cpn_ft_h36m_dbb"):
         write_h36m(folder, kind, subjects)
     write_3dhp_test(folder)
+    for split in ("train", "val", "test"):
+        (folder / "clips" / split).mkdir(parents=True)
+        shutil.copy(sample_path(), folder / "clips" / split)
     (folder / "recordings").mkdir()
     points = np.random.default_rng(0).uniform(100, 600, (60, 17, 2))
     seen = np.concatenate([points, np.ones((60, 17, 1))], -1)

@@ -10,22 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pstmo_core.data.motion.mocap import load_mocap, require_clips
+from pstmo_core.data.sequences.clips import load_clips
 from pstmo_core.data.sequences.h36m import load_h36m
 from pstmo_core.data.sequences.mocap import mocap_dataset
 from pstmo_core.data.sequences.mpi_inf_3dhp import load_3dhp
 from pstmo_core.data.sequences.pose_dataset import DatasetError, PoseDataset
 from pstmo_core.settings import check_settings, setting
 
-KINDS = ("h36m", "mpi_inf_3dhp", "mocap")
+KINDS = ("h36m", "mpi_inf_3dhp", "mocap", "clips")
 #: The split on which a network in training is judged: the motion capture has one of its own, on
 #: the benchmarks the authors judge on the test split, and so do runs of their recipes.
-VALIDATION_SPLITS = {"h36m": "test", "mpi_inf_3dhp": "test", "mocap": "val"}
+VALIDATION_SPLITS = {"h36m": "test", "mpi_inf_3dhp": "test", "mocap": "val", "clips": "test"}
 _WHERE = {
     "h36m": "Human3.6M is licensed data: get it from http://vision.imar.ro/human3.6m, prepare it "
     "with VideoPose3D's scripts",
     "mpi_inf_3dhp": "MPI-INF-3DHP is licensed data: get it from "
     "https://vcai.mpi-inf.mpg.de/3dhp-dataset, prepare it with P-STMO's data_to_npz_3dhp scripts",
     "mocap": "the motion capture is not part of the repository: docs/data.md says what it holds",
+    "clips": "it is a keypoint clip with truth, or a folder of them (docs/evaluation.md)",
 }
 #: Cameras before the motion capture are the same in every run.
 _MOCAP_SEED = {"train": 1, "val": 2, "test": 3}
@@ -41,8 +43,9 @@ class DatasetConfig:
 
     kind: str = setting(
         "",
-        "h36m, mpi_inf_3dhp or mocap (seen by static cameras); empty: motion capture seen by "
-        "cameras drawn per window, which is not a data set of sequences.",
+        "h36m, mpi_inf_3dhp, clips (your own keypoints and poses) or mocap (seen by static "
+        "cameras); empty: motion capture seen by cameras drawn per window, which is not a data set "
+        "of sequences.",
         choices=("", *KINDS),
     )
     poses: str = ""
@@ -50,9 +53,9 @@ class DatasetConfig:
     keypoints: str = ""
     """Human3.6M: a `data_2d_h36m_*.npz`, such as `cpn_ft_h36m_dbb` or `gt`."""
     train: str = ""
-    """MPI-INF-3DHP: `data_train_3dhp.npz`."""
+    """MPI-INF-3DHP: `data_train_3dhp.npz`; clips: a file or folder."""
     test: str = ""
-    """MPI-INF-3DHP: `data_test_3dhp.npz`."""
+    """MPI-INF-3DHP: `data_test_3dhp.npz`; clips: a file or folder, in training for validation."""
     cameras: int = setting(1, "Motion capture: standing cameras before each clip.", low=1)
     tds: int = setting(
         1,
@@ -87,9 +90,11 @@ def load_dataset(config: DatasetConfig, split: str, mocap: Path | str = "") -> P
     if config.kind == "h36m":
         poses = _present(config.poses, "h36m", "dataset.poses")
         return load_h36m(poses, _present(config.keypoints, "h36m", "dataset.keypoints"), split)
-    if config.kind == "mpi_inf_3dhp":
+    if config.kind in ("mpi_inf_3dhp", "clips"):
         name = config.train if split == "train" else config.test
         path = _present(name, config.kind, f"dataset.{split}")
+        if config.kind == "clips":
+            return load_clips(path)
         data = load_3dhp(path)
         if data.name.split()[-1] != split:
             raise DatasetError(f"{path}: is {data.name}, but dataset.{split} names it: swap them")
@@ -106,6 +111,6 @@ def _present(path: Path | str, kind: str, setting: str) -> Path:
     )
     if not str(path):
         raise DatasetError(f"{setting} names no file; {advice}")
-    if not Path(path).is_file():
+    if not Path(path).is_file() and not (kind == "clips" and Path(path).is_dir()):
         raise DatasetError(f"{path}: no such file; {advice}")
     return Path(path)
