@@ -27,7 +27,7 @@ from pstmo_ros.camera_parameters import CameraParameters
 from pstmo_ros.camera_reader import CameraReader
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.conversions import camera_info_message, time_message
-from pstmo_ros.image_topic import OFFERED
+from pstmo_ros.image_topic import OFFERED, compressed_topic
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D
 from pstmo_ros.parameters import Parameters
@@ -66,7 +66,9 @@ class CameraNode(Node):
         self._described: tuple[int, ...] = ()
         self._image = self.create_publisher(Image, "image_raw", OFFERED)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        self._jpeg = self.create_publisher(CompressedImage, "image_raw/compressed", reliable)
+        self._jpeg = self.create_publisher(
+            CompressedImage, compressed_topic(self, "image_raw"), reliable
+        )
         self._info = self.create_publisher(CameraInfo, "camera_info", OFFERED)
         self._fault: Exception | None = None
         self._failed = self.create_guard_condition(self._fail)

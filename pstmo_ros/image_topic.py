@@ -26,7 +26,7 @@ def find_images(node: Node, topic: str, transport: str) -> tuple[type, str] | No
     """
     if transport == "raw":
         return Image, topic
-    by_convention = topic if topic.endswith(_COMPRESSED) else topic + _COMPRESSED
+    by_convention = topic if topic.endswith(_COMPRESSED) else compressed_topic(node, topic)
     if transport == "compressed":
         return CompressedImage, by_convention
     published: dict[str, set[str]] = {}
@@ -38,3 +38,11 @@ def find_images(node: Node, topic: str, transport: str) -> tuple[type, str] | No
             if name in kinds:
                 return kind, candidate
     return None
+
+
+def compressed_topic(node: Node, topic: str) -> str:
+    """Return where image_transport has compressed images: below the topic as it is remapped."""
+    name = topic + _COMPRESSED
+    if node.resolve_topic_name(name) != node.resolve_topic_name(name, only_expand=True):
+        return name  # it is remapped itself
+    return str(node.resolve_topic_name(topic)) + _COMPRESSED

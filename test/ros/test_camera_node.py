@@ -128,6 +128,17 @@ def test_a_video_that_is_lost_meanwhile_ends_the_node_with_a_sentence(
     assert f"{video}: is no video that can be decoded" in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_compressed_images_lie_below_the_remapped_topic_unless_remapped_themselves(
+    ros: None, short_video: Path, own: bool
+) -> None:
+    remaps = ["-r", "image_raw:=/mast/color", *(["-r", "image_raw/compressed:=/jpegs"] * own)]
+    given = overrides({"source": str(short_video)})
+    camera = CameraNode(parameter_overrides=given, cli_args=["--ros-args", *remaps])
+    assert camera._jpeg.topic_name == ("/jpegs" if own else "/mast/color/compressed")
+    camera.destroy_node()
+
+
 def test_without_a_calibration_the_lens_is_assumed_said_and_marked(
     audience: Callable[..., Audience], short_video: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,6 +146,20 @@ def test_compressed_images_are_found_by_type_or_by_custom(
     np.testing.assert_array_equal(here.keypoints[0].people[0].points, [3] * 2 * JOINTS)
 
 
+@pytest.mark.parametrize("transport", ["auto", "compressed"])
+def test_compressed_images_are_found_below_a_remapped_topic(
+    world: Callable[..., Darkroom], detector: BrightSpot, transport: str
+) -> None:
+    """As image_transport does it: who remaps image_raw means its transports, too."""
+    here = world(None, CompressedImage, "/cam/color/compressed")
+    remapped = DetectorNode(
+        load=detector.load, cli_args=["--ros-args", "-r", "image_raw:=/cam/color"],
+        parameter_overrides=overrides({"image_transport": transport}),
+    )  # fmt: skip
+    assert here.take_in(remapped).start()
+    here.spin_until(lambda: here.images.get_subscription_count() == 1)
+
+
 def test_a_compressed_topic_of_any_name_is_known_by_its_type(
     world: Callable[..., Darkroom], detector: BrightSpot
 ) -> None:
