@@ -39,7 +39,13 @@ class _By(str, Enum):
 
 
 _Weights = Annotated[Path, typer.Argument(help="A safetensors file.")]
-_Mocap = Annotated[Path | None, typer.Option(help="Measure on the motion capture in this file.")]
+_Mocap = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Measure on the motion capture in this file; with the protocol windows, on several by "
+        "several options."
+    ),
+]
 _DatasetOption = Annotated[
     _Dataset | None, typer.Option(help="Measure on a licensed data set, or on clips of your own.")
 ]
@@ -125,13 +131,13 @@ def evaluate(
     """  # noqa: D301
     chosen = _choose_protocol(dataset, mocap, protocol, context)
     if output is not None:
-        read = (weights, mocap, refine, poses, keypoints, train, test)
+        read = (weights, *(mocap or []), refine, poses, keypoints, train, test)
         check_output(output, [each for each in read if each])
     require_training()
     if chosen == _Protocol.windows:
         from pstmo_core.evaluation.model_card import measure, tables
 
-        report = measure(weights, str(mocap), split.value, windows, by.value, flip)
+        report = measure(weights, mocap or [], split.value, windows, by.value, flip)
         text = tables(report)
     else:
         from pstmo_core.data.sequences.datasets import DatasetConfig
@@ -150,7 +156,7 @@ def evaluate(
                 corruption=Corruption(noise, shuffle, missing_joints, missing_frames, seed),
             ),
             split=split.value,
-            mocap=mocap or "",
+            mocap=mocap[0] if mocap else "",
             refine=refine or "",
             device=device,
         )
@@ -168,7 +174,7 @@ _OF_SEQUENCES = (
 
 def _choose_protocol(
     dataset: _Dataset | None,
-    mocap: Path | None,
+    mocap: list[Path] | None,
     protocol: _Protocol | None,
     context: typer.Context,
 ) -> _Protocol:
@@ -177,12 +183,14 @@ def _choose_protocol(
     Raises:
         PstmoError: if no data or two kinds were named, or options of another protocol.
     """
-    if (dataset is None) == (mocap is None):
+    if (dataset is None) == (not mocap):
         raise PstmoError("name what to measure on: --mocap FILE, or --dataset with its files")
     usual = _Protocol.windows if dataset is None else _Protocol.sequences
     chosen = protocol or usual
     if dataset is not None and chosen == _Protocol.windows:
         raise PstmoError("--protocol windows needs motion capture, --mocap FILE")
+    if chosen == _Protocol.sequences and mocap and len(mocap) > 1:
+        raise PstmoError("--protocol sequences takes one file: give --mocap once")
     foreign = _OF_SEQUENCES if chosen == _Protocol.windows else ("windows", "by")
     for name in foreign:
         source = context.get_parameter_source(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from pstmo_core.data.motion.detector_noise import DetectorNoise
+from pstmo_core.data.motion.mocap import load_motion, require_clips
 from pstmo_core.data.motion.virtual_cameras import EXTREME, CameraRange
 from pstmo_core.encoding import get_encoding
 from pstmo_core.evaluation.mocap_windows import Evaluation
@@ -50,7 +52,7 @@ LOOK_AHEADS = (0, 1, 2, 4, 8, 13)
 
 def measure(
     weights: Path | str,
-    mocap: Path | str,
+    mocap: Sequence[Path | str],
     split: str,
     windows: int,
     by: str = "class",
@@ -60,17 +62,23 @@ def measure(
 
     Args:
         weights: a safetensors file.
-        mocap: the motion-capture file.
+        mocap: the motion-capture files, whose clips are measured together.
         split: of `SPLITS`.
         windows: windows a set.
         by: what the sets are, one of `mocap_windows.GROUPS`.
         flip: average the poses of windows and of their mirror images, as the run time does.
+
+    Raises:
+        CheckpointError: if the weights cannot be used.
+        MocapError: if a motion-capture file cannot be used, or none has a clip of the split.
 
     Returns:
         A tree of plain values: the model, the sizes, and under `rows` one record for each
         condition, look-ahead and set, errors in millimetres.
     """
     network = load_lifter(weights)
+    motion = load_motion(mocap, split)
+    require_clips(motion, mocap, split, "to measure on")
     live = isinstance(network, STMOLive)
     model = (
         ModelConfig(encoding=network.config.encoding)
@@ -84,7 +92,7 @@ def measure(
     shown = {n: c for n, c in CONDITIONS.items() if told_gravity or not c.gravity_known}
     for name, condition in tqdm(shown.items(), unit="condition", delay=2):
         evaluation = Evaluation(
-            mocap, split, model, torch.device("cpu"), windows=windows, by=by,
+            motion, split, model, torch.device("cpu"), windows=windows, by=by,
             camera_known=condition.camera_known, gravity_known=condition.gravity_known,
             faults=condition.faults, cameras=condition.cameras, flip=flip,
         )  # fmt: skip

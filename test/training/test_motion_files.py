@@ -119,6 +119,21 @@ def test_training_says_who_is_trained_on_and_measured(
     assert "split train are in val or test as well (A02, A61, A82 and 1 more)" in said
 
 
+def test_several_files_are_measured_together(
+    mocap_file: Path, tmp_path: Path, pstmo: Command
+) -> None:
+    content = read_npz(mocap_file)
+    mine = written(mocap_file, tmp_path / "mine.npz", skeleton=np.full_like(content["split"], "me"))
+    command = ["evaluate", str(WEIGHTS), "--windows", "2"]
+    both = ["--mocap", str(mocap_file), "--mocap", str(mine)]
+    code, out, err = pstmo(*command, *both)
+    assert code == 0, err
+    alone = [pstmo(*command, *one)[1].splitlines() for one in (both[:2], both[2:])]
+    assert set(out.splitlines()) == {*alone[0], *alone[1]}
+    code, _, err = pstmo("evaluate", str(WEIGHTS), *both, "--protocol", "sequences")
+    assert code == 2 and "give --mocap once" in err
+
+
 def without(split: str, source: Path, folder: Path) -> Path:
     splits = read_npz(source)["split"]
     other = "val" if split != "val" else "test"
