@@ -97,6 +97,8 @@ def _kind_of_content(path: Path, data: bytes) -> str:
         return KEYPOINTS
     if suffix in _BAGS:
         return BAG
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _kind_of_webp(path, data)
     if data[4:8] == b"ftyp" or data[:4] == b"RIFF":
         return VIDEO
     if suffix in (".h5", ".slp", ".pkl", ".pt"):
@@ -108,3 +110,11 @@ def _kind_of_content(path: Path, data: bytes) -> str:
         f"{path}: is of no known kind; lifted are files that end in {known}, images, folders "
         f"of them, bags, numbers of cameras and addresses of streams; {PAGE}"
     )
+
+
+def _kind_of_webp(path: Path, data: bytes) -> str:
+    if data[12:16] == b"VP8X" and len(data) > 20 and data[20] & 2:
+        raise SourceError(
+            f"{path}: WebP with several images cannot be read: make a video or a GIF of it"
+        )
+    return IMAGE

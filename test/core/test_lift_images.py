@@ -142,6 +142,20 @@ def test_a_folder_of_images_is_a_video(
     assert code == 0 and "1 image left out: frame5.png is not a readable image" in out
 
 
+def test_a_webp_is_an_image_and_one_of_several_images_is_refused_with_what_to_do(
+    filmed: Film, detector: TruthDetector, tmp_path: Path, pstmo: Command
+) -> None:
+    photo, film = tmp_path / "photo.webp", tmp_path / "film.webp"
+    cv2.imwrite(str(photo), filmed[0][0])
+    imageio.mimwrite(film, [image[..., ::-1] for image in filmed[0][:3]], duration=100)
+    code, _, err = pstmo("lift", photo, "-o", tmp_path / "photo.npz", "--overlay")
+    assert code == 0, err
+    assert detector.calls == sources._LOOKS
+    assert (tmp_path / "photo.overlay.png").exists()
+    code, _, err = pstmo("lift", film, "-o", tmp_path / "film.npz")
+    assert code == 2 and "make a video or a GIF of it" in err
+
+
 def test_a_single_image_is_lifted_and_drawn_and_an_animated_gif_is_a_video(
     filmed: Film, detector: TruthDetector, tmp_path: Path, pstmo: Command
 ) -> None:
