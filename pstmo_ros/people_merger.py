@@ -43,6 +43,8 @@ _FARTHEST = 1e6
 """Largest coordinate in metres, and largest covariance in square metres."""
 _SUREST = 1e-9
 """Square metres: a covariance with a smaller eigenvalue is invalid."""
+MOST_TOPICS = 64
+"""Lifters' topics that are merged."""
 _QOS = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -70,6 +72,11 @@ class MergerParameters:
             raise ConfigError(
                 f"skeletons_topics is {self.skeletons_topics!r}, but must be two or more different "
                 "topics, separated by commas: camera1/skeletons,camera2/skeletons"
+            )
+        if len(self.topics) > MOST_TOPICS:
+            raise ConfigError(
+                f"skeletons_topics has {len(self.topics)} topics, but must have {MOST_TOPICS} at "
+                "most: each is a subscription"
             )
 
     @property

@@ -21,7 +21,7 @@ from pstmo_core.errors import ConfigError
 from pstmo_ros import people_merger
 from pstmo_ros.conversions import floats, stamp_ns, time_message
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
-from pstmo_ros.people_merger import PeopleMerger
+from pstmo_ros.people_merger import MergerParameters, PeopleMerger
 
 
 class Lifters(Node):
@@ -79,6 +79,15 @@ def lifters(ros: None) -> Iterator[Lifters]:
     made = Lifters()
     yield made
     made.close()
+
+
+@pytest.mark.parametrize(
+    ("topics", "sentence"),
+    [("left", "two or more different topics"), (",".join(map(str, range(65))), "64 at most")],
+)
+def test_topics_must_be_several_and_not_too_many(topics: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        MergerParameters(skeletons_topics=topics)
 
 
 def test_one_person_before_two_cameras_is_told_once_and_of_both(lifters: Lifters) -> None:
