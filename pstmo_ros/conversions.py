@@ -26,6 +26,8 @@ MOST_PEOPLE = 256
 """People of one message that are looked at: as many as `max_people` can be. Each costs time."""
 LONGEST_ID = 128
 """Characters of a person's id: it goes into every message and marker of that person."""
+_NO_SHARE = 2.0
+"""Heatmaps may exceed 1 a little, percentages by far."""
 _SECOND = 1_000_000_000
 #: A stamp's seconds are 32 bits: until the year 2038.
 _FIRST_STAMP, _LAST_STAMP = -(2**31) * _SECOND, 2**31 * _SECOND - 1
@@ -139,6 +141,13 @@ def _fault(
             "scores",
             f"{who} has {len(person.scores)} scores, but the layout {layout} needs {joints}, or "
             "none, which says that every known point is sure",
+        )
+    most = max(person.scores, default=0.0)
+    if most > _NO_SHARE and 2 * sum(score > _NO_SHARE for score in person.scores) > joints:
+        return Fault(
+            "scores",
+            f"{who} has scores up to {most:g}, but they must be 0 (not seen) to 1 "
+            "(sure); divide percentages by 100",
         )
     return None
 

@@ -46,6 +46,12 @@ def message(*people: Person2D, **fields: object) -> People2D:
     return People2D(header=Header(stamp=Time(sec=5, nanosec=7)), people=list(people), **filled)
 
 
+def percentages() -> Person2D:
+    found = person()
+    found.scores = array("f", [90.0] * 17)
+    return found
+
+
 def reasons(refused: pytest.ExceptionInfo[MessageError]) -> list[str]:
     return [fault.reason for fault in refused.value.faults]
 
@@ -100,6 +106,7 @@ def test_empty_scores_say_that_every_known_point_is_sure() -> None:
         (message(person(), width=0), "image_size", "0 x 480"),
         (message(person(points=16)), "points", "needs 34"),
         (message(person(scores=3)), "scores", "needs 17"),
+        (message(percentages()), "scores", "up to 90, but they must be 0 .* divide percentages"),
     ],
 )
 def test_a_useless_message_is_refused_with_what_would_be_right(
