@@ -14,7 +14,7 @@ from pstmo_core.cli.app import app, require_training
 def pretrain(
     config: Annotated[
         Path | None,
-        typer.Argument(help="A run: the name of a shipped one (mpm27), or its YAML file."),
+        typer.Argument(help="A run: a shipped one's name (mpm27), a YAML file, or a run's folder."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -37,7 +37,9 @@ def pretrain(
 def train(
     config: Annotated[
         Path | None,
-        typer.Argument(help="A run: the name of a shipped one (lifter27), or its YAML file."),
+        typer.Argument(
+            help="A run: a shipped one's name (lifter27), a YAML file, or a run's folder."
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -48,7 +50,7 @@ def train(
 
     \b
     pstmo train lifter27_start mocap=test/data/mocap_excerpt.npz optimiser.steps=1000
-    pstmo train runs/lifter27_start/run.yaml optimiser.steps=2000
+    pstmo train runs/lifter27_start optimiser.steps=2000
 
     The motion is seen by virtual cameras; data sets with cameras can be used, too
     (docs/evaluation.md).

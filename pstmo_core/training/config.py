@@ -68,7 +68,9 @@ class OptimiserConfig:
         choices=("constant_decay", "exponential"),
     )
     warmup_steps: int = setting(200, "Steps in which the rate rises from zero.", low=0)
-    decay_steps: int = setting(8_000, "Steps at the end in which the rate falls to zero.", low=0)
+    decay_steps: int = setting(
+        8_000, "Steps at the end in which the rate falls to zero; all of a shorter run.", low=0
+    )
     epoch_decay: float = setting(0.97, "Factor of the exponential schedule.", low=0.0, high=1.0)
     clip_gradient: float = setting(1.0, "Largest norm of the gradient.", low=0.0)
     average: float = setting(
@@ -112,7 +114,7 @@ class OptimiserConfig:
         if self.schedule == "exponential":
             return self.learning_rate * self.epoch_decay ** (step // self.epoch_steps)
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
-        cool = min(1.0, (self.steps - step) / max(1, self.decay_steps))
+        cool = min(1.0, (self.steps - step) / max(1, min(self.decay_steps, self.steps)))
         return self.learning_rate * warm * max(0.0, cool)
 
 

@@ -18,7 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.data.motion.doubts import doubts_of
 from pstmo_core.data.motion.sampler import Batch
-from pstmo_core.errors import ConfigError
+from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.model.checkpoints import Network, pick_device, save_weights
 from pstmo_core.training import fast_on_cpu, run_folder
 from pstmo_core.training.config import RunConfig
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(PstmoError):
     """The loss became NaN or infinite; the batch was saved."""
 
 
@@ -292,5 +292,6 @@ class Trainer:
             with atomic_file(path) as partial:
                 torch.save({"frames": frames, "poses": poses}, partial)
         raise NonFiniteLossError(
-            f"the loss at step {self.state.step} is {loss}: batch saved in {path}"
+            f"the loss at step {self.state.step} is {loss}: batch saved in {path}; if nothing is "
+            "wrong with it, lower optimiser.learning_rate"
         )

@@ -15,12 +15,14 @@ def recipe_names() -> list[str]:
 
 
 def recipe_path(recipe: Path | str) -> Path:
-    """Return the file of a run, given the name of a shipped one or a path.
+    """Return the file of a run, given the name of a shipped one, a path, or a run's folder.
 
     Raises:
         ConfigError: if there is neither.
     """
     path = Path(recipe)
+    if (path / "run.yaml").is_file():
+        return path / "run.yaml"
     if path.is_file():
         return path
     shipped = FOLDER / f"{recipe}.yaml"

@@ -24,6 +24,8 @@ def check_run_folder(config: RunConfig) -> None:
         OutputError: if it would.
     """
     folder = Path(config.output)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, but `output` must name a folder")
     dataset = config.dataset
     inputs = (
         config.mocap, *config.mocap_more, config.mocap_replaced, config.encoder, config.initial,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch", reason="training needs torch")
 
+from pstmo_core.atomic_files import OutputError
 from pstmo_core.errors import ConfigError
 from pstmo_core.training.config import load_run_config
 from pstmo_core.training.contradictions import refuse_contradictions
 from pstmo_core.training.recipes import recipe_names, recipe_path
+from pstmo_core.training.run_folder import check_run_folder
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,13 @@ def test_a_name_without_a_value_empties_a_text_or_list_of_the_file() -> None:
     assert run.balance is None
     with pytest.raises(ConfigError, match="lifter27.yaml and the values after it: .*seed"):
         load_run_config(recipe_path("lifter27"), ["seed="])
+
+
+def test_a_runs_folder_stands_for_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").touch()
+    assert recipe_path(tmp_path) == tmp_path / "run.yaml"
+    with pytest.raises(OutputError, match="is a file, but `output` must name a folder"):
+        check_run_folder(load_run_config(None, [f"output={tmp_path / 'run.yaml'}"]))
 
 
 def test_the_shipped_runs_contradict_nothing(caplog: pytest.LogCaptureFixture) -> None:
