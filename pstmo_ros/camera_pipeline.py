@@ -70,6 +70,11 @@ class CameraPipeline:
         return self.stream.people if self.stream else ()
 
     @property
+    def skeletons_topic(self) -> str:
+        """The full name of the topic of results."""
+        return str(self._skeletons.topic_name)
+
+    @property
     def refused(self) -> str:
         """Why a publisher of keypoints is not heard; empty if all are."""
         return self.keypoints.refused if self.keypoints else ""

@@ -14,7 +14,7 @@ from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from pstmo_core.errors import PstmoError, quoted
+from pstmo_core.errors import PstmoError
 from pstmo_core.runtime import AnyRuntime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import shared_embeddings
@@ -34,6 +34,7 @@ from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.msg import SkeletonLayout
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
+from pstmo_ros.shared_names import SharedNames
 from pstmo_ros.stream import Stream, take_together
 from pstmo_ros.timed_runtime import TimedRuntime
 
@@ -65,8 +66,7 @@ class LifterNode(GuardedNode):
         self._cameras: list[CameraPipeline] = []
         self._heard: list[tuple[CameraPipeline, Heard]] = []
         """What cameras have told since the last inference, if there are several."""
-        self._shared_frame = ""
-        """What is wrong with the frames of several cameras; empty if nothing is."""
+        self._shared = SharedNames(self)
         self._changed = False
         self._wake = self.create_guard_condition(guarded(self, self._lift_heard, self.report))
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -170,23 +170,7 @@ class LifterNode(GuardedNode):
         self._refresh()
         for camera in self._cameras:
             camera.look_for_silence(self._time())
-        self._compare_frames()
-
-    def _compare_frames(self) -> None:
-        """Notice cameras that share a frame: TF would place all of them at one spot."""
-        said, self._shared_frame = self._shared_frame, ""
-        names: dict[str, list[str]] = {}
-        for camera in self._cameras:
-            if frame := camera.current.frame_id:
-                names.setdefault(frame, []).append(camera.name)
-        for frame, sharing in names.items():
-            if len(sharing) > 1:
-                self._shared_frame = (
-                    f"the cameras {' and '.join(sharing)} have one frame_id, {quoted(frame)}, by "
-                    "which all are at one place: give the images of each a frame_id of their own"
-                )
-        if self._shared_frame and not said:
-            self.get_logger().warning(self._shared_frame)
+        self._shared.look(self._cameras)
 
     def _time(self) -> int:
         """Return nanoseconds by which silence is measured: /clock's, else those that nobody sets.
@@ -216,7 +200,7 @@ class LifterNode(GuardedNode):
             waits_for_clock=waits_for_clock(self),
             roots="; ".join(camera.roots for camera in cameras if camera.roots),
             sizes=tuple(value for camera in cameras for value in camera.sizes),
-            doubt="; ".join(filter(None, [self._shared_frame, *(c.doubt for c in cameras)])),
+            doubt="; ".join(filter(None, [self._shared.doubt, *(c.doubt for c in cameras)])),
         )
 
     # Parameters

@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from lifter_world import LifterWorld
 from node_world import World, worlds
 from rclpy.duration import Duration
@@ -28,9 +29,10 @@ from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
 from pstmo_core.runtime import Runtime, shipped_model
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
+from pstmo_ros import shared_names
 from pstmo_ros.conversions import joints_of, keypoints_message, stamp_ns
 from pstmo_ros.lifter_node import LifterNode
-from pstmo_ros.msg import People2D, Person2D, SkeletonLayout
+from pstmo_ros.msg import People2D, Person2D, SkeletonLayout, Skeletons3D
 
 DONE, REFUSED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 BASE = 1_700_000_000_000_000_000
@@ -195,6 +197,23 @@ def test_markers_are_deleted_when_people_leave_and_when_the_node_is_deactivated(
     here.spin_until(lambda: bool(left()))
     here.lifter.trigger_deactivate()
     here.spin_until(lambda: not left())
+
+
+def test_a_second_lifter_on_the_same_topic_is_said_once_if_it_stays(
+    world: Callable[..., Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was left running, for instance; a killed one is seen for some seconds."""
+    monkeypatch.setattr(shared_names, "PATIENCE", 1.0)
+    here = world()
+    said, told = here.listen_to_logs(), here.listen(DiagnosticArray, "/diagnostics")
+    here.start()
+    other = here.create_publisher(Skeletons3D, "skeletons", 1)
+    words = "other nodes publish on /skeletons, too"
+    here.spin_until(lambda: any(words in s.message for m in told for s in m.status))
+    here.spin_for(0.5)
+    assert sum(words in line for line in said) == 1
+    here.destroy_publisher(other)
+    here.spin_until(lambda: not any(words in s.message for s in told[-1].status))
 
 
 def test_a_system_clock_that_is_set_makes_nobody_leave(
