@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import Command
+from shared_files import shared
 
+from pstmo_core.bench.real_recordings import load_recordings
 from pstmo_core.keypoints.clip import Clip, save_clip
 from pstmo_core.lift.tilt import TiltError, _chosen, find_tilt
 from pstmo_core.room.upright_axes import upright_axes
@@ -45,6 +47,16 @@ def test_it_is_found_within_a_few_degrees(shipped: Runtime, tilt: float, roll: f
     found = find_tilt(filmed(tilt, roll), shipped)
     assert (found.tilt, found.roll) == (pytest.approx(tilt, abs=4), pytest.approx(roll, abs=4))
     assert (found.people, found.frames) == (4, FRAMES)
+
+
+def test_from_a_real_man_alone_it_is_off_by_less_than_ten_degrees(shipped: Runtime) -> None:
+    errors = []
+    for views in load_recordings(shared("real")).values():
+        for view in views:
+            assert view.pose is not None
+            found = find_tilt(view.keypoints["coco17_thunder"], shipped, view.camera)
+            errors.append(found.tilt - np.degrees(np.arcsin(-view.pose.up[2])))
+    assert len(errors) == 4 and np.abs(errors).max() < 10 and np.abs(errors).mean() < 7, errors
 
 
 def test_that_of_a_camera_mounted_on_its_side_too(shipped: Runtime) -> None:
