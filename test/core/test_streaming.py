@@ -12,6 +12,7 @@ from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime import Runtime
 from pstmo_core.runtime.flipped import flipped
+from pstmo_core.streaming import embedding_cache
 from pstmo_core.streaming.config import PLAIN, StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
 
@@ -292,7 +293,18 @@ def test_windows_that_would_take_gigabytes_are_refused(
         ConfigError, match=r"would take [1-9]\.\d GiB.*lower max_people or max_rate"
     ):
         StreamLifter(shipped, StreamConfig(**most))
-    StreamLifter(shipped, StreamConfig(max_people=256))
+
+
+@pytest.mark.parametrize(("people", "megabytes"), [(16, 30), (256, 460)])
+def test_windows_take_the_memory_that_is_checked_and_documented(
+    shipped: Runtime, people: int, megabytes: int
+) -> None:
+    reading = StreamLifter(shipped, StreamConfig(max_people=people)).reading
+    kept = reading._buffer, reading._steadier, reading._embeddings
+    taken = sum(getattr(array, "nbytes", 0) for part in kept for array in vars(part).values())
+    rows, width = reading._embeddings._rows.shape
+    assert 0.9 < taken / (rows * (4 * width + embedding_cache._BESIDES)) <= 1
+    assert taken == pytest.approx(megabytes * 1e6, rel=0.1)
 
 
 def test_a_focal_length_that_breathes_or_zooms_changes_nothing_that_is_lifted(
