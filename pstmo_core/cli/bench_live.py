@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,8 +54,9 @@ def live(
     from pstmo_core.runtime import load_runtime, shipped_model
 
     files = [Path(model) for model in words(models)] or shipped(shipped_model())
-    runtimes = {file.stem: load_runtime(file) for file in files}
-    cost = {file.stem: costs(file) for file in files}
+    names = names_of(files)
+    runtimes = {name: load_runtime(file) for name, file in zip(names, files, strict=True)}
+    cost = {name: costs(file) for name, file in zip(names, files, strict=True)}
     motion = load_motion(mocap, "test")
     require_clips(motion, mocap, "test", "to measure on")
     recorded = choose(motion, scenes, seconds)
@@ -62,7 +64,9 @@ def live(
     measured = measure_all(runtimes, recorded, seconds, SITUATIONS)
     rows = list(tqdm(measured, "situations", total, delay=2))
     options = [("--mocap", path.name) for path in mocap]
-    options += [("--models", ",".join(file.name for file in files))] if models else []
+    if models:
+        shown = (f"{name}{file.suffix}" for name, file in zip(names, files, strict=True))
+        options.append(("--models", ",".join(shown)))
     command = shlex.join(["pstmo", "bench", "live", *sum(options, ())])
     if (scenes, seconds) != (24, 6.0):
         command += f" --scenes {scenes} --seconds {seconds:g}"
@@ -73,6 +77,12 @@ def live(
         "rows": results(rows),
     }
     publish(output, "live", report, text)
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """Name networks by their files, and by the folders too where files have the same name."""
+    stems = [file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [str(file.with_suffix("")) for file in files]
 
 
 def shipped(window: Path) -> list[Path]:

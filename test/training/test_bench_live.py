@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -83,13 +84,24 @@ def test_networks_are_compared_calibrated_and_drawn(
     monkeypatch.setattr(streams, "SITUATIONS", (Situation(), Situation(look_ahead=2)))
     models = f"{tmp_path / 'live.onnx'},{tmp_path / 'window.onnx'}"
     bench = ("bench", "live", "--mocap", mocap_file, "--models", models)
-    result = pstmo(*bench, "--scenes", 1, "--seconds", SECONDS, "-o", tmp_path)
+    shortly = ("--scenes", 1, "--seconds", SECONDS)
+    result = pstmo(*bench, *shortly, "-o", tmp_path)
     assert result[0] == 0, result
     report = json.loads((tmp_path / "live.json").read_text())
     assert [row["look_ahead"] for row in report["rows"]] == [0, 0, 2, 2]
     assert all(cost["newest"] > 0 for cost in report["costs"].values())
     drawn = pstmo("figures", "live", tmp_path / "live.json", "-o", tmp_path / "live.png")
     assert drawn[0] == 0, drawn
+    runs = []
+    for name in ("window", "live"):  # runs leave files of the same name
+        runs.append(tmp_path / name / "best.safetensors")
+        runs[-1].parent.mkdir()
+        shutil.copy(tmp_path / f"{name}.safetensors", runs[-1])
+    result = pstmo(*bench[:-1], f"{runs[0]},{runs[1]}", *shortly, "-o", tmp_path / "runs")
+    assert result[0] == 0, result
+    report = json.loads((tmp_path / "runs" / "live.json").read_text())
+    assert list(report["costs"]) == [str(run.with_suffix("")) for run in runs]
+    assert len(report["rows"]) == 4
     calibrated = pstmo(
         "calibrate", tmp_path / "live.safetensors", "-o", tmp_path / "true.safetensors",
         "--mocap", mocap_file, "--windows", 100,
