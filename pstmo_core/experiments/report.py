@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from pstmo_core.experiments.catalogue import Column, Experiment, Row
-from pstmo_core.experiments.run import Folders
+from pstmo_core.experiments.run import Folders, asked_of
 from pstmo_core.model.complexity import Complexity, measure, table_3_sem
 
 _NOTHING = "\N{EN DASH}"
@@ -58,6 +58,10 @@ def table(experiment: Experiment, folders: Folders) -> str:
     for row in experiment.rows:
         lines += _lines(experiment, row, results[row.name], folders)
     notes = [experiment.text.strip()] if experiment.text else []
+    if old := [row.name for row in experiment.rows if _is_old(experiment, row, results[row.name])]:
+        notes.append(
+            f"Measured before their settings were changed: {', '.join(old)}. Run them again."
+        )
     notes += [f"Run with `{' '.join(names)}`." for names in sorted(overrides)]
     return "\n\n".join([f"## {experiment.title}", *notes, "\n".join(lines)]) + "\n"
 
@@ -65,6 +69,11 @@ def table(experiment: Experiment, folders: Folders) -> str:
 def _results(experiment: Experiment, row: Row, folders: Folders) -> list[dict[str, Any]]:
     folder = folders.result(experiment, row, 1).parent
     return [json.loads(path.read_text()) for path in sorted(folder.glob("seed*.json"))]
+
+
+def _is_old(experiment: Experiment, row: Row, results: list[dict[str, Any]]) -> bool:
+    asked = asked_of(experiment, row)
+    return any(one.get("asked", asked) != asked for one in results)
 
 
 def _lines(

@@ -140,7 +140,10 @@ def run_row(
     path = folders.result(experiment, row, seed)
     measuring = json.dumps(dataclasses.asdict(experiment.measuring), sort_keys=True)
     key = _digest(runs[-1].key, measuring)
-    if path.exists() and json.loads(path.read_text())["key"] == key:
+    asked = asked_of(experiment, row)
+    if path.exists() and (found := json.loads(path.read_text()))["key"] == key:
+        if found.get("asked") != asked:  # other words for the same settings
+            write_text(path, json.dumps(found | {"asked": asked}, indent=1) + "\n")
         return
     for training in runs:
         say(f"    {training.config.stage} in {training.config.output}")
@@ -153,6 +156,7 @@ def run_row(
         "row": row.name,
         "seed": seed,
         "key": key,
+        "asked": asked,
         "overrides": folders.overrides,
         "weights": str(lifting.weights),
         "conditions": {
@@ -169,6 +173,13 @@ def run_row(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(result, indent=1) + "\n")
+
+
+def asked_of(experiment: Experiment, row: Row) -> str:
+    """Return the digest of what a table asks of a row: a result of another one is out of date."""
+    layers = (experiment.base, experiment.pretraining, experiment.refining, row.settings,
+              row.pretraining, row.refining, dataclasses.asdict(experiment.measuring))  # fmt: skip
+    return _digest(*(json.dumps(layer, sort_keys=True) for layer in layers))
 
 
 def _training_runs(

@@ -185,6 +185,15 @@ def test_changed_settings_are_run_again_and_reported(
     assert trained == ["lift", "lift"]
     _, text, _ = pstmo("experiments", "report", tiny, "--runs", out)
     assert "Run with `optimiser.steps=5`." in text
+    old = "Measured before their settings were changed: scratch."
+    assert old not in text
+    tiny.write_text(TINY.replace("name: scratch", "name: scratch\n    settings: {seed: 7}"))
+    assert old in pstmo("experiments", "report", tiny, "--runs", out)[1]
+    # The same settings in other words are no change.
+    tiny.write_text(TINY.replace("name: scratch", "name: scratch\n    settings: {precision: fp32}"))
+    assert pstmo(*run, "optimiser.steps=5")[0] == 0
+    assert trained == ["lift", "lift"]
+    assert old not in pstmo("experiments", "report", tiny, "--runs", out)[1]
 
 
 KINDS = TINY.replace(
