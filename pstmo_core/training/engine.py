@@ -141,20 +141,20 @@ class Trainer:
         Raises:
             NonFiniteLossError: in all processes, if it is NaN or infinite; no step was taken.
         """
-        config, state = self.plan, self.state
+        plan, state = self.plan, self.state
         for group in state.optimiser.param_groups:
-            group["lr"] = config.rate_at(state.step)
+            group["lr"] = plan.rate_at(state.step)
         state.optimiser.zero_grad()
         own = self._add_gradients(batches)
         loss = float(self.processes.total(own))
         if not math.isfinite(loss):
             self._refuse(batches, own, loss)
         state.scaler.unscale_(state.optimiser)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_gradient)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip_gradient)
         state.scaler.step(state.optimiser)
         state.scaler.update()
         state.step += 1
-        update_average(state.average, self.model, config.average, state.step)
+        update_average(state.average, self.model, plan.average, state.step)
         return loss
 
     def _add_gradients(self, batches: tuple[Batch, ...]) -> Tensor:
