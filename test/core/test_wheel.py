@@ -25,6 +25,7 @@ WEIGHTS = "run/best.safetensors"
 #: and a word of what it prints.
 MAIN_PATHS: dict[str, tuple[list[str], str]] = {
     "lift": ([SAMPLE, "-o", "sample.npz"], "360 frames"),
+    "tilt": ([SAMPLE], "tilt"),
     "data check": ([SAMPLE], "frames"),
     "pretrain": (["mpm27", f"mocap={MOCAP}", *SHORT, "output=mpm"], ""),
     "train": (["lifter27_start", f"mocap={MOCAP}", *SHORT, "model.sigma=true", "output=run",
