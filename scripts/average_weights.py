@@ -28,7 +28,7 @@ def main(
     check_output(output, weights)
     networks = [load_lifter(path) for path in weights]
     for path, other in zip(weights, networks, strict=True):
-        if other.config != networks[0].config:
+        if (other.config, other.trained_on) != (networks[0].config, networks[0].trained_on):
             raise CheckpointError(f"{path}: is of another network than {weights[0]}")
     mean = networks[0].state_dict()
     for name, values in mean.items():

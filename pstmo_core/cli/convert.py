@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,12 @@ def export(
     say(f"wrote {output}; largest difference from torch {difference:.1e} m")
 
 
+class _Joints(str, Enum):
+    h36m17 = "h36m17"
+    coco17 = "coco17"
+    mpi_inf_3dhp17 = "mpi_inf_3dhp17"
+
+
 @app.command("import-official")
 def import_official(
     file: Annotated[Path, typer.Argument(help="A .pth file written by the authors' code.")],
@@ -56,6 +63,13 @@ def import_official(
     step: Annotated[
         float, typer.Option(help="Seconds between the frames that it was trained on.")
     ] = 0.04,
+    joints: Annotated[
+        _Joints | None,
+        typer.Option(
+            help="Joint order of the keypoints that it was trained on, which the weight file is to "
+            "state; nothing in FILE says so."
+        ),
+    ] = None,
 ) -> None:
     """Turn a checkpoint of the authors into a weight file.
 
@@ -64,7 +78,7 @@ def import_official(
     pstmo evaluate official.safetensors --dataset h36m --poses FILE --keypoints FILE
 
     Stage I, stage II and the refine module are told apart by their weights. Nothing in the file is
-    executed. Their network for in-the-wild videos takes keypoints in COCO's order.
+    executed. Their network for in-the-wild videos takes keypoints in COCO's order: --joints coco17.
     """  # noqa: D301
     check_output(output, [file])
     require_training()
@@ -74,11 +88,15 @@ def import_official(
         read_state_dict,
         save_weights,
     )
+    from pstmo_core.model.trained_on import TrainedOn
 
     state = read_state_dict(file)
     try:
         model, config = load_official(state, step)
     except CheckpointError as error:
         raise CheckpointError(f"{file}: {error}") from error
+    if joints is not None:
+        poses = joints if joints == _Joints.mpi_inf_3dhp17 else _Joints.h36m17
+        model.trained_on = TrainedOn(joints.value, poses.value)
     save_weights(model, output)
     say(f"wrote {output}: {type(model).__name__}, {config}")

@@ -13,6 +13,7 @@ from pstmo_core.cli.app import LIST, group, numbers, require_training, say, word
 from pstmo_core.cli.options import Fps, Layout, Size, option
 from pstmo_core.errors import PstmoError, how_to_install
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
+from pstmo_core.model.trained_on import H36M17
 from pstmo_core.streaming.config import StreamConfig
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def attention(
     from pstmo_core.model.masked import MaskedSTMO
 
     network = load_either_stage(weights)
+    network.trained_on.require(H36M17)
     window, subject = _window(_load(clip, fps, size, layout), network.config, person, frame, focal)
     masks = _draw_masks(network.config.frames, temporal_ratio, joints, seed)
     maps = choose_maps(maps_of(network, window.frames, masks), part and part.value, layer)
@@ -119,6 +121,7 @@ def reconstruction(
     from pstmo_core.model.checkpoints import load_masked
 
     network = load_masked(weights)
+    network.trained_on.require(H36M17)
     window, subject = _window(_load(clip, fps, size, layout), network.config, person, frame, focal)
     masks = _draw_masks(network.config.frames, temporal_ratio, joints, seed)
     result = reconstruct(network, window, masks)

@@ -22,6 +22,7 @@ from pstmo_core.evaluation.mocap_windows import infer, infer_live
 from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.stmo import STMO, PoseHead
+from pstmo_core.model.trained_on import H36M17
 from pstmo_core.skeleton import JOINTS, mirror_order
 
 _SEED = 90
@@ -66,6 +67,7 @@ def calibrate(
 
     Raises:
         CalibrationError: if the network gives no sigma.
+        ConfigError: if it was trained on other joints.
     """
     if isinstance(network, STMOLive):
         model = ModelConfig(encoding=network.config.encoding, sigma=True)
@@ -73,6 +75,7 @@ def calibrate(
         model = network.config
     if not model.sigma:
         raise CalibrationError("this network gives no sigma: train one with model.sigma=true")
+    network.trained_on.require(H36M17)
     clips = Clips.of(motion, probability=target_probability(motion, BalanceConfig()))
     generator = torch.Generator().manual_seed(_SEED)
     frames, poses = [], []

@@ -28,6 +28,7 @@ from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.stmo import STMO
+from pstmo_core.model.trained_on import H36M17, TrainedOn
 from pstmo_core.skeleton import JOINT_NAMES, ROOT
 
 _SEED = 20_260
@@ -92,6 +93,9 @@ class EncodedWindows:
 class WindowEvaluation:
     """Windows, encoded once, in named sets, on which networks are measured."""
 
+    joints = TrainedOn()
+    """Their joint orders, where networks of others could be measured by mistake."""
+
     def __init__(
         self, sets: dict[str, EncodedWindows], model: ModelConfig, flip: bool = False
     ) -> None:
@@ -109,7 +113,8 @@ class WindowEvaluation:
                 streaming network judges by the moment that is nearest.
 
         Raises:
-            ConfigError: if the windows have no frame with this look-ahead.
+            ConfigError: if the windows have no frame with this look-ahead, or other joints than the
+                network was trained on.
         """
         return {name: scores[0] for name, scores in self._measure(network, [look_ahead]).items()}
 
@@ -122,6 +127,7 @@ class WindowEvaluation:
     def _measure(
         self, network: STMO | STMOLive, look_aheads: Sequence[int | None]
     ) -> dict[str, list[Scores]]:
+        network.trained_on.require(self.joints)
         for look_ahead in look_aheads:
             if look_ahead is not None and not 0 <= look_ahead < self.model.frames:
                 raise ConfigError(
@@ -178,6 +184,8 @@ class WindowEvaluation:
 
 class Evaluation(WindowEvaluation):
     """The windows of one split of the motion capture, a set for each group of a kind (`GROUPS`)."""
+
+    joints = H36M17
 
     def __init__(
         self,

@@ -42,12 +42,13 @@ def evaluate_weights(
     Raises:
         CheckpointError: if a weight file cannot be used.
         DatasetError: if a data file is absent or wrong, or does not suit the network.
-        ConfigError: if the protocol does not suit the network.
+        ConfigError: if the protocol does not suit the network, or it was trained on other joints.
     """
     chosen_device = pick_device(device)
     network = load_weights(weights).to(chosen_device)
     module = load_refine(refine).to(chosen_device) if str(refine) else None
     data = load_dataset(dataset, split, mocap)
+    network.trained_on.require(data.joints)
     protocol = protocol or EvaluationProtocol(dataset.tds, dataset.flip)
     count = sum(int(sequence.valid.sum()) for sequence in data)
     with tqdm(total=count, unit="frame", unit_scale=True, delay=1) as bar:

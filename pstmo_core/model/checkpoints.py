@@ -1,4 +1,4 @@
-"""Weight files: safetensors with the model's configuration inside."""
+"""Weight files: safetensors with the model's configuration and joint orders inside."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from pstmo_core.model.masked import MaskedConfig, MaskedSTMO
 from pstmo_core.model.official_checkpoints import convert_official
 from pstmo_core.model.refine import Refine, RefineConfig
 from pstmo_core.model.stmo import STMO, UnseenJoints
+from pstmo_core.model.trained_on import TrainedOn
 
 Network = STMO | MaskedSTMO | Refine | STMOLive
 
@@ -55,9 +56,9 @@ _KINDS = (_LIFTER, _MASKED, _REFINE, _LIVE)
 
 
 def save_weights(model: Network, path: Path | str) -> None:
-    """Write the weights and the configuration of a model, atomically."""
+    """Write the weights, the configuration and the joint orders of a model, atomically."""
     key = next(kind.key for kind in _KINDS if isinstance(model, kind.network))
-    metadata = {key: model.config.to_json()}
+    metadata = {key: model.config.to_json(), **model.trained_on.metadata()}
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     with atomic_file(Path(path)) as partial:
         partial.write_bytes(save(state, metadata))  # save_file makes a file that others cannot read
@@ -118,7 +119,7 @@ def load_official(
     Stage I, stage II (P-STMO-S and P-STMO, any of the window lengths) and the refine module are
     told apart, and frames, layers and widths found, from the names and shapes. The outputs are the
     authors'. Note that their network for in-the-wild videos has the same shapes, but was trained on
-    keypoints in COCO's order; nothing in the file says so.
+    keypoints in COCO's order; nothing in the file says so, and so `trained_on` states nothing.
 
     Args:
         state_dict: weights by name, as `read_state_dict` returns them.
@@ -198,6 +199,7 @@ def _load(path: Path | str, kind: _Kind) -> Any:
         config = kind.config.from_json(metadata[kind.key])
         _check_shapes(kind, config, state)
         model = kind.network(config)  # type: ignore[arg-type]
+        model.trained_on = TrainedOn.stated_in(metadata)
         model.load_state_dict(
             {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         )

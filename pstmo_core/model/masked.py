@@ -19,6 +19,7 @@ from pstmo_core.errors import ConfigError
 from pstmo_core.model.config import DEEPEST, WIDEST, ModelConfig
 from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM
+from pstmo_core.model.trained_on import TrainedOn
 from pstmo_core.model.transformer import NORM_EPS, TransformerLayer
 from pstmo_core.settings import setting
 from pstmo_core.skeleton import JOINTS
@@ -72,6 +73,9 @@ class MaskedSTMO(nn.Module):
     which hold place and size, are no joints: they go with their frame and are not restored.
     `reconstruction_target` says what the output is to be compared with.
     """
+
+    trained_on = TrainedOn()
+    """The joint orders of its training data."""
 
     def __init__(self, config: MaskedConfig) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pstmo_core.model.config import WIDEST, JsonConfig
+from pstmo_core.model.trained_on import TrainedOn
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS, ROOT
 
@@ -37,6 +38,9 @@ class RefineConfig(JsonConfig):
 
 class Refine(nn.Module):
     """Weighs, joint by joint and for x and y alone, between two versions of a pose."""
+
+    trained_on = TrainedOn()
+    """The joint orders of its training data."""
 
     def __init__(self, config: RefineConfig | None = None) -> None:
         super().__init__()

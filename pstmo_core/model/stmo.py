@@ -31,6 +31,7 @@ from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.mofa import MOFA, TargetFrame
 from pstmo_core.model.sem import build_sem
 from pstmo_core.model.tem import TEM
+from pstmo_core.model.trained_on import TrainedOn
 from pstmo_core.skeleton import JOINTS
 
 
@@ -73,6 +74,9 @@ class STMO(nn.Module):
     `view`, in that of the camera turned to the person. Each joint has C numbers: x, y, z, and with
     `config.sigma` the log of its expected error in metres.
     """
+
+    trained_on = TrainedOn()
+    """The joint orders of its training data."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

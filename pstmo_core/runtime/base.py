@@ -16,12 +16,14 @@ with `backend` "auto" or one of `BACKENDS` and `precision` one of `PRECISIONS`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.errors import PstmoError
+from pstmo_core.errors import ConfigError, PstmoError
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.config import LiveConfig
+from pstmo_core.model.trained_on import H36M17, TrainedOn
 
 #: The backends in the order in which `auto` tries them.
 BACKENDS = ("tensorrt", "onnxruntime", "openvino", "torch")
@@ -47,6 +49,18 @@ class RuntimeLoadError(PstmoError):
 
 class BackendUnavailable(RuntimeLoadError):
     """A backend that cannot run here, or not this file or precision; another one may."""
+
+
+def require_joints(trained_on: TrainedOn, path: Path) -> None:
+    """Check that the network of a file takes and gives Human3.6M's joints, as every runtime does.
+
+    Raises:
+        RuntimeLoadError: if it was trained on others.
+    """
+    try:
+        trained_on.require(H36M17)
+    except ConfigError as error:
+        raise RuntimeLoadError(f"{path}: {error}") from error
 
 
 class LoadedNetwork(ABC):

@@ -69,7 +69,7 @@ class _BothGraphs(nn.Module):
 
 
 def export_onnx(model: STMO, path: Path | str, kind: str = "both") -> float:
-    """Write a network in evaluation mode as ONNX, with its configuration.
+    """Write a network in evaluation mode as ONNX, with its configuration and joint orders.
 
     The file is compared with torch on random windows before it takes its place.
 
@@ -93,7 +93,8 @@ def export_onnx(model: STMO, path: Path | str, kind: str = "both") -> float:
     with atomic_file(path) as partial:
         _trace(network, partial)
         graph = onnx.load_from_string(keep_outputs(partial.read_bytes(), KINDS[kind]))
-        onnx.helper.set_model_props(graph, {CONFIG_KEY: model.config.to_json()})
+        metadata = {CONFIG_KEY: model.config.to_json(), **model.trained_on.metadata()}
+        onnx.helper.set_model_props(graph, metadata)
         onnx.checker.check_model(graph, full_check=True)
         onnx.save(graph, partial)
         difference = max(_compare(model, network, partial, batch) for batch in (1, 5))

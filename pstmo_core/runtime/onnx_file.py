@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pstmo_core.errors import ConfigError, quoted
 from pstmo_core.model.config import ModelConfig
+from pstmo_core.model.trained_on import H36M17, TrainedOn
 from pstmo_core.runtime.base import CONFIG_KEY, LIVE_KEY, BackendUnavailable, RuntimeLoadError
 from pstmo_core.runtime.onnx_external_data import external_tensor
 from pstmo_core.runtime.onnx_graph import metadata, output_names
@@ -49,8 +50,8 @@ def read_network(
         outputs: returns the outputs that the graph of a configuration must have.
 
     Raises:
-        RuntimeLoadError: if it is missing, broken, without that graph, or not of this program and
-            version.
+        RuntimeLoadError: if it is missing, broken, without that graph, not of this program and
+            version, or trained on other joints than keypoints are turned into, Human3.6M's.
         BackendUnavailable: if it holds weights for torch.
     """
     if path.suffix == ".safetensors":
@@ -89,6 +90,7 @@ def read_network(
         )
     try:
         read = read_config(held[key])
+        TrainedOn.stated_in(held).require(H36M17)
     except ConfigError as error:
         raise RuntimeLoadError(f"{path}: {error}") from error
     if missing := set(outputs(read)) - names:

@@ -10,7 +10,7 @@ import torch
 from pstmo_core.model.checkpoints import load_weights
 from pstmo_core.model.step.folding import Product
 from pstmo_core.model.step.network import StepNetwork
-from pstmo_core.runtime.base import BackendUnavailable, Runtime
+from pstmo_core.runtime.base import BackendUnavailable, Runtime, require_joints
 from pstmo_core.runtime.step_inputs import step_inputs
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -23,6 +23,7 @@ class TorchRuntime(Runtime):
 
     def __init__(self, path: Path, threads: int, precision: str) -> None:
         model = load_weights(path)
+        require_joints(model.trained_on, path)
         self.config, self.precision = model.config, precision
         self._network = StepNetwork(model)
         for module in self._network.modules():

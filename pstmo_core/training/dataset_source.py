@@ -51,7 +51,7 @@ class DatasetWindows:
         self._targets = data.targets()
         self._shuffled: tuple[int, Tensor] | None = None
         self._count = len(self._targets) * (2 if dataset.flip else 1)
-        self.windows = self._count
+        self.windows, self.joints = self._count, data.joints
 
     def draw(self, step: int, count: int, part: slice) -> DatasetBatch:
         """See `pstmo_core.training.sources.Source.draw`; only the part is gathered.

@@ -69,6 +69,8 @@ class Trainer:
         if self.device.type == "cpu":
             fast_on_cpu.install(model)
         self.source = make_source(config, self.device)
+        model.trained_on.require(self.source.joints)
+        model.trained_on = self.source.joints
         if self.processes.first and config.dataset.kind in ("", "mocap"):
             for doubt in doubts_of([config.mocap, *config.mocap_more]):
                 _log.warning("%s", doubt)

@@ -9,6 +9,7 @@ from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.evaluation.mocap_windows import WindowEvaluation
 from pstmo_core.model.checkpoints import load_encoder, load_masked, load_weights
 from pstmo_core.model.stmo import STMO
+from pstmo_core.model.trained_on import TrainedOn
 from pstmo_core.model.widening import widen
 from pstmo_core.training.config import RunConfig
 from pstmo_core.training.losses import lifting_loss
@@ -28,9 +29,13 @@ class Lifting:
         """See `Stage.build`."""
         model = STMO(self._config.model)
         if self._config.initial:
-            widen(load_weights(self._config.initial), model)
+            initial = load_weights(self._config.initial)
+            widen(initial, model)
+            model.trained_on = initial.trained_on
         if self._config.encoder:
-            load_encoder(model, load_masked(self._config.encoder))
+            masked = load_masked(self._config.encoder)
+            load_encoder(model, masked)
+            model.trained_on = TrainedOn(masked.trained_on.keypoints)
         return model
 
     def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:

@@ -31,6 +31,7 @@ class Live:
         if self._config.initial:
             start = load_lifter(self._config.initial)
             go_on(model, start) if isinstance(start, STMOLive) else warm_start(model, start)
+            model.trained_on = start.trained_on
         return model
 
     def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:

@@ -63,7 +63,9 @@ class Refining:
 
     def build(self) -> Refine:
         """See `Stage.build`."""
-        return Refine()
+        model = Refine()
+        model.trained_on = self._lifter.trained_on
+        return model
 
     def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:
         """See `Stage.loss`; MPJPE of the refined target frame, metres."""

@@ -12,6 +12,7 @@ from pstmo_core.data.motion.mocap import load_motion, require_clips
 from pstmo_core.data.motion.sampler import Batch, Sampler
 from pstmo_core.data.motion.streams import StreamSampler
 from pstmo_core.data.motion.windows import Clips
+from pstmo_core.model.trained_on import H36M17, TrainedOn
 from pstmo_core.training.dataset_source import dataset_source
 from pstmo_core.training.seeds import Use, mixed_seed
 
@@ -28,6 +29,8 @@ class Source(Protocol):
 
     windows: int | None
     """Windows of an epoch, which is `windows // count` steps long; None: there is no end."""
+    joints: TrainedOn
+    """The joint orders of keypoints and poses, which the network's files state."""
 
     def draw(self, step: int, count: int, part: slice) -> Batch:
         """Return some windows of a step's batch.
@@ -44,6 +47,7 @@ class VirtualCameras:
     """Motion capture seen by virtual cameras, every window drawn at random (docs/data.md)."""
 
     windows: int | None = None
+    joints = H36M17
 
     def __init__(self, sampler: Sampler | StreamSampler, seed: int) -> None:
         self._sampler = sampler

@@ -30,7 +30,10 @@ class Stage(Protocol):
     scale: float
 
     def build(self) -> Network:
-        """Make the network with the weights that training starts from."""
+        """Make the network with the weights that training starts from.
+
+        Its `trained_on` is what those were trained on.
+        """
         ...
 
     def loss(self, model: nn.Module, batch: Batch, micro_batch: MicroBatch) -> Tensor:

@@ -32,6 +32,7 @@ LIVE = (
     "runtime",
     "model.config",
     "model.live.config",
+    "model.trained_on",
 )
 #: Who needs these is training, measuring or drawing for a paper; the product is not.
 WORKSHOP = {"bench", "figures", "experiments", "training"}

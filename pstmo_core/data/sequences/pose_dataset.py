@@ -15,6 +15,7 @@ import numpy as np
 from pstmo_core import skeleton
 from pstmo_core.errors import PstmoError
 from pstmo_core.keypoints.layouts import coco17
+from pstmo_core.model.trained_on import TrainedOn
 from pstmo_core.skeleton import BODY_SIZE
 
 
@@ -129,6 +130,11 @@ class PoseDataset:
 
     def __repr__(self) -> str:
         return f"PoseDataset({self.name!r}, {len(self)} sequences, {self.frames} frames)"
+
+    @property
+    def joints(self) -> TrainedOn:
+        """Return what a network that is trained on these data states."""
+        return TrainedOn(self.keypoint_order.name, self.pose_order.name if self.pose_order else "")
 
     @property
     def frames(self) -> int:

@@ -17,6 +17,7 @@ from pstmo_core.data.sequences.pose_dataset import (
 )
 from pstmo_core.encoding import ASSUMED_FOCAL, get_encoding
 from pstmo_core.keypoints.frame import MIN_SCORE
+from pstmo_core.model.trained_on import TrainedOn
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class SequenceWindows:
     """Whether every sequence knows its camera."""
     keypoint_order: JointOrder
     pose_order: JointOrder | None
+    joints: TrainedOn
+    """The names of both orders."""
     poses: Tensor | None
     """(N, J, 3) metres relative to the root joint, camera frame."""
     root_depth: Tensor | None
@@ -96,6 +99,7 @@ class SequenceWindows:
             calibrated=all(sequence.intrinsics is not None for sequence in sequences),
             keypoint_order=dataset.keypoint_order,
             pose_order=dataset.pose_order,
+            joints=dataset.joints,
             poses=optional("poses"),
             root_depth=None if root is None else root[:, 2].contiguous(),
         )

@@ -35,6 +35,7 @@ from pstmo_core.model.live.mixing import NEVER, KeptAttention, make_mixing
 from pstmo_core.model.live.past import NODES, Past
 from pstmo_core.model.sem import SEM
 from pstmo_core.model.stmo import PoseHead, UnseenJoints
+from pstmo_core.model.trained_on import TrainedOn
 from pstmo_core.model.transformer import NORM_EPS
 from pstmo_core.skeleton import JOINTS
 
@@ -146,6 +147,9 @@ class STMOLive(nn.Module):
     encoding defines at its moment: for `view`, that of the camera turned to where the person was
     then. A forecast is in that of the newest frame.
     """
+
+    trained_on = TrainedOn()
+    """The joint orders of its training data."""
 
     def __init__(self, config: LiveConfig) -> None:
         super().__init__()

@@ -45,7 +45,7 @@ class _Graphs(nn.Module):
 
 
 def export_live(model: STMOLive, path: Path | str) -> float:
-    """Write a network as ONNX, with its configuration.
+    """Write a network as ONNX, with its configuration and joint orders.
 
     The file is compared with torch on random frames at random times before it takes its place.
 
@@ -60,7 +60,8 @@ def export_live(model: STMOLive, path: Path | str) -> float:
     with atomic_file(path) as partial:
         _trace(model, partial)
         graph = onnx.load(partial)
-        onnx.helper.set_model_props(graph, {LIVE_KEY: model.config.to_json()})
+        metadata = {LIVE_KEY: model.config.to_json(), **model.trained_on.metadata()}
+        onnx.helper.set_model_props(graph, metadata)
         onnx.checker.check_model(graph, full_check=True)
         onnx.save(graph, partial)
         difference = _compare(model, partial)

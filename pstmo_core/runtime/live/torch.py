@@ -9,7 +9,7 @@ import torch
 
 from pstmo_core.model.checkpoints import load_live
 from pstmo_core.model.live.step import LiveStep
-from pstmo_core.runtime.base import BackendUnavailable
+from pstmo_core.runtime.base import BackendUnavailable, require_joints
 from pstmo_core.runtime.live.graphs import GRAPHS, GraphCall, GraphRuntime, describe_config
 from pstmo_core.runtime.live.onnx_file import check_state
 
@@ -21,6 +21,7 @@ class LiveTorchRuntime(GraphRuntime):
 
     def __init__(self, path: Path, threads: int) -> None:
         network = load_live(path)
+        require_joints(network.trained_on, path)
         self.config = network.config
         check_state(path, self.config)
         self._graphs = {name: LiveStep(network, frames) for name, frames in GRAPHS.items()}
