@@ -21,7 +21,7 @@ from pstmo_core.cli.app import run_script
 from pstmo_core.model.checkpoints import load_weights, save_weights
 from pstmo_core.model.conditioning import fold_constants
 from pstmo_core.training.config import load_run_config
-from pstmo_core.training.sources import make_source
+from pstmo_core.training.sources import make_source, motion_of
 
 
 def main(
@@ -33,7 +33,8 @@ def main(
     """Write the folded network and say how far its answers moved."""
     check_output(output, [weights, run])
     model = load_weights(weights)
-    source = make_source(load_run_config(run, []), torch.device("cpu"))
+    config = load_run_config(run, [])
+    source = make_source(config, torch.device("cpu"), motion_of(config))
     frames = source.draw(0, windows, slice(None)).frames
     with torch.no_grad():
         before = model(frames)

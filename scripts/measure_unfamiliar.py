@@ -26,7 +26,8 @@ from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.real import lift
 from pstmo_core.bench.real_recordings import JUDGED, PROJECTED, load_recordings
 from pstmo_core.cli.app import run_script
-from pstmo_core.data.motion.mocap import load_mocap, load_motion
+from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
@@ -162,7 +163,7 @@ def main(
 ) -> None:
     """Measure and write the table."""
     licences = [without_licence] if without_licence else []
-    motion = load_motion(mocap, "train", replaced, licences)
+    motion = MotionFiles(mocap).of_split("train", replaced, licences)
     familiar = Familiar(motion.positions[:: max(1, round(motion.fps / _A_SECOND))][:, _ROWS])
     sets = {path.name + ", test split": captured(path, windows) for path in mocap}
     if real is not None:

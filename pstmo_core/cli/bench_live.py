@@ -50,15 +50,16 @@ def live(
     from pstmo_core.bench.streams import SITUATIONS, measure_all
     from pstmo_core.bench.streams import scenes as choose
     from pstmo_core.bench.streams_report import costs, markdown, results
-    from pstmo_core.data.motion.mocap import load_motion, require_clips
+    from pstmo_core.data.motion.motion_files import MotionFiles
     from pstmo_core.runtime import load_runtime, shipped_model
 
     files = [Path(model) for model in words(models)] or shipped(shipped_model())
     names = names_of(files)
     runtimes = {name: load_runtime(file) for name, file in zip(names, files, strict=True)}
     cost = {name: costs(file) for name, file in zip(names, files, strict=True)}
-    motion = load_motion(mocap, "test")
-    require_clips(motion, mocap, "test", "to measure on")
+    captured = MotionFiles(mocap)
+    motion = captured.of_split("test")
+    captured.require(motion, "test", "to measure on")
     recorded = choose(motion, scenes, seconds)
     total = len(SITUATIONS) * len(runtimes)
     measured = measure_all(runtimes, recorded, seconds, SITUATIONS)

@@ -34,13 +34,14 @@ def calibrate(
     """  # noqa: D301
     check_output(output, [weights, *mocap])
     require_training()
-    from pstmo_core.data.motion.mocap import load_motion, require_clips
+    from pstmo_core.data.motion.motion_files import MotionFiles
     from pstmo_core.evaluation.calibration import calibrate as calibrated
     from pstmo_core.model.checkpoints import load_lifter, save_weights
 
     network = load_lifter(weights)
-    motion = load_motion(mocap, "val", without_licences=without_licence)
-    require_clips(motion, mocap, "val", "to calibrate on")
+    files = MotionFiles(mocap)
+    motion = files.of_split("val", without_licences=without_licence)
+    files.require(motion, "val", "to calibrate on")
     factors = calibrated(network, motion, windows)
     save_weights(network, output)
     for head, values in factors.items():

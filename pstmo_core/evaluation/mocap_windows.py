@@ -18,7 +18,8 @@ from torch import Tensor
 from pstmo_core.data.motion import detector_noise
 from pstmo_core.data.motion.balance import POSTURES, postures_of
 from pstmo_core.data.motion.detector_noise import DetectorNoise
-from pstmo_core.data.motion.mocap import Mocap, load_mocap, require_clips
+from pstmo_core.data.motion.mocap import Mocap
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.sampler import encode
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
@@ -223,8 +224,9 @@ class Evaluation(WindowEvaluation):
         if isinstance(mocap, Mocap):
             clips = mocap
         else:
-            clips = load_mocap(mocap, split)
-            require_clips(clips, [mocap], split, "to measure on")
+            files = MotionFiles([mocap])
+            clips = files.of_split(split)
+            files.require(clips, split, "to measure on")
         seen_from = cameras or CameraRange()
         sets = {}
         for name, part in _grouped(clips, by).items():

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from pstmo_core.data.motion.detector_noise import DetectorNoise
-from pstmo_core.data.motion.mocap import load_motion, require_clips
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.virtual_cameras import EXTREME, CameraRange
 from pstmo_core.encoding import get_encoding
 from pstmo_core.evaluation.mocap_windows import Evaluation
@@ -77,8 +77,9 @@ def measure(
         condition, look-ahead and set, errors in millimetres.
     """
     network = load_lifter(weights)
-    motion = load_motion(mocap, split)
-    require_clips(motion, mocap, split, "to measure on")
+    files = MotionFiles(mocap)
+    motion = files.of_split(split)
+    files.require(motion, split, "to measure on")
     live = isinstance(network, STMOLive)
     model = (
         ModelConfig(encoding=network.config.encoding)

@@ -23,6 +23,25 @@ def refuse_contradictions(config: RunConfig) -> None:
     _check_loss(config)
 
 
+def check_batch(config: RunConfig, processes: int) -> None:
+    """Check that a batch can be shared by some processes.
+
+    Raises:
+        ConfigError: if it cannot; says why, and what to set.
+    """
+    batch, accumulate = config.optimiser.batch, config.optimiser.accumulate
+    if batch % (processes * accumulate):
+        raise ConfigError(
+            f"optimiser.batch is {batch}, but must be a multiple of {processes * accumulate}: "
+            f"{processes} processes times {accumulate} micro-batches (optimiser.accumulate)"
+        )
+    if processes * accumulate > 1 and config.stage == "lift" and config.loss.twins:
+        raise ConfigError(
+            "loss.twins compares windows of a batch that processes and micro-batches would "
+            "separate: train in one process with optimiser.accumulate=1, or set loss.twins=0"
+        )
+
+
 def _check_weights(config: RunConfig) -> None:
     for name, stages in _STARTS.items():
         value = getattr(config, name)

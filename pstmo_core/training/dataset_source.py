@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.sampler import Batch
 from pstmo_core.data.sequences.datasets import VALIDATION_SPLITS, DatasetConfig, load_dataset
 from pstmo_core.data.sequences.pose_dataset import PoseDataset
@@ -83,27 +84,29 @@ class DatasetWindows:
         return self._shuffled[1]
 
 
-def dataset_source(config: RunConfig, device: torch.device) -> DatasetWindows:
+def dataset_source(config: RunConfig, device: torch.device, motion: MotionFiles) -> DatasetWindows:
     """Return the training windows of the data set that a run configuration names.
 
     Raises:
         DatasetError: if a file is absent or wrong.
         ConfigError: if the network's time step is not that of the windows.
     """
-    dataset = load_dataset(config.dataset, "train", config.mocap)
+    dataset = load_dataset(config.dataset, "train", motion)
     check_step(dataset, config.model.step, config.dataset.tds)
     windows = SequenceWindows.of(dataset, device)
     return DatasetWindows(windows, config.model, config.dataset, config.seed)
 
 
-def validation_sequences(config: RunConfig, device: torch.device) -> SequenceWindows:
+def validation_sequences(
+    config: RunConfig, device: torch.device, motion: MotionFiles
+) -> SequenceWindows:
     """Return the sequences on which a run is judged, of the split that its data set has for it.
 
     Raises:
         DatasetError: if a file is absent or wrong, or the encoding does not suit the joints.
     """
     split = VALIDATION_SPLITS.get(config.dataset.kind, "val")
-    data = SequenceWindows.of(load_dataset(config.dataset, split, config.mocap), device)
+    data = SequenceWindows.of(load_dataset(config.dataset, split, motion), device)
     data.check_encoding(config.model.encoding)
     return data
 

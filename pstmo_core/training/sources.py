@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from pstmo_core.data.motion.balance import target_probability
-from pstmo_core.data.motion.mocap import load_motion, require_clips
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.sampler import Batch, Sampler
 from pstmo_core.data.motion.streams import StreamSampler
 from pstmo_core.data.motion.windows import Clips
@@ -64,16 +64,29 @@ class VirtualCameras:
         return batch if whole else batch.part(part)
 
 
-def make_source(config: RunConfig, device: torch.device) -> Source:
-    """Return the source that a run configuration names, its data on a device."""
+def motion_of(config: RunConfig) -> MotionFiles:
+    """Return the motion-capture files of a run, which data sets of other kinds have no use for."""
+    return MotionFiles((config.mocap, *config.mocap_more))
+
+
+def make_source(config: RunConfig, device: torch.device, motion: MotionFiles) -> Source:
+    """Return the source that a run configuration names.
+
+    Args:
+        config: the run's.
+        device: where its data are to lie.
+        motion: its motion-capture files, `motion_of`.
+
+    Raises:
+        PstmoError: if a file is absent or wrong, or does not suit the settings.
+    """
     if config.dataset.kind:
-        return dataset_source(config, device)
-    files = (config.mocap, *config.mocap_more)
-    motion = load_motion(files, "train", config.mocap_replaced, config.without_licences)
+        return dataset_source(config, device, motion)
+    captured = motion.of_split("train", config.mocap_replaced, config.without_licences)
     left_out = ", but for those that without_licences leaves out" if config.without_licences else ""
-    require_clips(motion, files, "train", f"to train on{left_out}")
-    probability = target_probability(motion, config.balance) if config.balance else None
-    clips = Clips.of(motion, device, probability)
+    motion.require(captured, "train", f"to train on{left_out}")
+    probability = target_probability(captured, config.balance) if config.balance else None
+    clips = Clips.of(captured, device, probability)
     model, generator = config.model, torch.Generator(device)
     if config.stage == "live":
         model = dataclasses.replace(model, encoding=config.live.encoding)

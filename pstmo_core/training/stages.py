@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from pstmo_core.data.motion.mocap import load_motion, require_clips
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.evaluation.dataset import validation_windows
 from pstmo_core.evaluation.mocap_windows import Evaluation, WindowEvaluation
 from pstmo_core.model.config import ModelConfig
@@ -19,28 +19,33 @@ from pstmo_core.training.refine_stage import Refining
 from pstmo_core.training.stage import Stage
 
 
-def make_stage(config: RunConfig, device: torch.device) -> Stage:
+def make_stage(config: RunConfig, device: torch.device, motion: MotionFiles) -> Stage:
     """Return the stage that a run configuration names.
+
+    Args:
+        config: the run's.
+        device: where its validation windows are to lie.
+        motion: its motion-capture files.
 
     Raises:
         PstmoError: if its settings do not fit the data.
     """
     if config.stage == "refine":
-        return Refining(config, validation_sequences(config, device), device)
+        return Refining(config, validation_sequences(config, device, motion), device)
     if config.stage == "live":
         # Windows of 27 frames, as every network is measured on.
         windows = ModelConfig(encoding=config.live.encoding)
-        return Live(config, _validation(dataclasses.replace(config, model=windows), device))
+        judged = dataclasses.replace(config, model=windows)
+        return Live(config, _validation(judged, device, motion))
     kind = MaskedPoseModelling if config.stage == "pretrain" else Lifting
-    return kind(config, _validation(config, device))
+    return kind(config, _validation(config, device, motion))
 
 
-def _validation(config: RunConfig, device: torch.device) -> WindowEvaluation:
+def _validation(config: RunConfig, device: torch.device, motion: MotionFiles) -> WindowEvaluation:
     count = config.validation_windows
     if config.dataset.kind:
-        data, name = validation_sequences(config, device), config.dataset.kind
+        data, name = validation_sequences(config, device, motion), config.dataset.kind
         return validation_windows(data, name, config.model, config.dataset.tds, count)
-    files = (config.mocap, *config.mocap_more)
-    motion = load_motion(files, "val")
-    require_clips(motion, files, "val", "on which training is judged")
-    return Evaluation(motion, "val", config.model, device, windows=count)
+    clips = motion.of_split("val")
+    motion.require(clips, "val", "on which training is judged")
+    return Evaluation(clips, "val", config.model, device, windows=count)

@@ -20,7 +20,7 @@ from asf_files import SHIN, THIGH, amc_text, asf_text
 from typer import Typer
 from typer.testing import CliRunner
 
-from pstmo_core.data.motion.mocap import Mocap, load_mocap, load_motion
+from pstmo_core.data.motion.mocap import Mocap, load_mocap
 from pstmo_core.data.motion.sampler import Sampler, SamplerConfig
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.keypoints.clip import load_clip, sample_path
@@ -175,7 +175,7 @@ def test_labels_come_from_the_index_and_training_reads_them(
         "file,actor,action,split,licence\na.bvh,anna,squat,,CC0\nb.bvh,bert,,val,\n"
     )
     convert("a.bvh b.bvh -o own.npz --index takes.csv --action daily")
-    train, val = load_motion(["own.npz"], "train"), load_motion(["own.npz"], "val")
+    train, val = load_mocap("own.npz", "train"), load_mocap("own.npz", "val")
     assert (train.actor, train.action, train.licence) == (["anna"], ["squat"], ["CC0"])
     assert (val.actor, val.action, val.clip) == (["bert"], ["daily"], ["b"])
     generator = torch.Generator().manual_seed(1)

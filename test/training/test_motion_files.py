@@ -11,8 +11,10 @@ import pytest
 from command import Command
 from dataset_files import refused
 
+from pstmo_core.data.motion import mocap
 from pstmo_core.data.motion.doubts import doubts_of
-from pstmo_core.data.motion.mocap import load_mocap, load_motion
+from pstmo_core.data.motion.mocap import load_mocap
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.sequences.check import check_files
 from pstmo_core.errors import ConfigError
 from pstmo_core.keypoints.npz.safe_unpickle import read_npz
@@ -64,7 +66,7 @@ def test_a_licence_that_no_clip_has_is_said(
     licences = np.where(content["split"] == "test", "CC BY", "CMU")
     path = written(mocap_file, tmp_path / "m.npz", licence=licences)
     with caplog.at_level(logging.WARNING):
-        motion = load_motion([path], "train", without_licences=["CC BY", "CC-BY"])
+        motion = MotionFiles([path]).of_split("train", without_licences=["CC BY", "CC-BY"])
     assert len(motion.clip) == len(load_mocap(path, "train").clip)
     assert [record.getMessage() for record in caplog.records] == [
         "no clip has the licence 'CC-BY', which is to be left out"
@@ -76,7 +78,7 @@ def test_a_file_without_clips_of_a_split_joins_others(mocap_file: Path, tmp_path
     own = written(
         mocap_file, tmp_path / "own.npz", split=np.full(len(read_npz(mocap_file)["split"]), "train")
     )
-    joined = load_motion([mocap_file, own], "val", without_licences=["CC BY-SA"])
+    joined = MotionFiles([mocap_file, own]).of_split("val", without_licences=["CC BY-SA"])
     np.testing.assert_array_equal(joined.start, first.start)
     assert joined.clip.tolist() == first.clip.tolist()
 
@@ -100,8 +102,8 @@ def test_what_is_suspect_in_own_motion_is_said(what: str, mocap_file: Path, tmp_
     path = written(
         mocap_file, tmp_path / "own.npz", **{key: change(content[key]) for key in keys.split()}
     )
-    assert doubts_of([mocap_file]) == []
-    (doubt,) = doubts_of([mocap_file, path])
+    assert doubts_of([mocap_file], [load_mocap(mocap_file)]) == []
+    (doubt,) = doubts_of([mocap_file, path], [load_mocap(mocap_file), load_mocap(path)])
     assert doubt.startswith(f"{path}: ") and re.search(says, doubt)
     (report,) = check_files([path])
     assert doubt in report.remarks
@@ -117,6 +119,24 @@ def test_training_says_who_is_trained_on_and_measured(
     Trainer(load_run_config(None, settings))
     (said,) = (record.getMessage() for record in caplog.records)
     assert "split train are in val or test as well (A02, A61, A82 and 1 more)" in said
+
+
+@pytest.mark.parametrize("kind", ["", "mocap"])
+def test_training_reads_each_file_once(
+    kind: str, mocap_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    whole = mocap._read
+    monkeypatch.setattr(mocap, "_read", lambda file: read.append(file) or whole(file))
+    own, gone = tmp_path / "own.npz", tmp_path / "gone.txt"
+    own.write_bytes(mocap_file.read_bytes())
+    gone.write_text(f"{load_mocap(mocap_file, 'train').clip[0]}\n")
+    read.clear()
+    more = [f"mocap_more=[{own}]", f"mocap_replaced={gone}", "without_licences=[none]"]
+    settings = [f"mocap={mocap_file}", f"output={tmp_path}/run", "validation_windows=2",
+                f"dataset.kind={kind}", "dataset.tds=2", "device=cpu"]  # fmt: skip
+    Trainer(load_run_config(None, [*settings, *(more if not kind else ())]))
+    assert len(read) == (1 if kind else 2)
 
 
 def test_several_files_are_measured_together(

@@ -18,7 +18,8 @@ from pstmo_core.data.motion.balance import (
     target_probability,
 )
 from pstmo_core.data.motion.detector_errors import DetectorErrors
-from pstmo_core.data.motion.mocap import Mocap, MocapError, load_mocap, load_motion
+from pstmo_core.data.motion.mocap import Mocap, MocapError, load_mocap
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.sampler import Batch, Sampler, SamplerConfig
 from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
 from pstmo_core.data.motion.windows import Clips
@@ -63,15 +64,15 @@ def test_files_are_joined_and_what_is_left_out_is_gone(mocap_file: Path, tmp_pat
     one = load_mocap(mocap_file, "train")
     gone = tmp_path / "gone.txt"
     gone.write_text(f"# a comment\n{one.clip[0]} and what replaces it\n")
-    both = load_motion([mocap_file, mocap_file], "train", gone)
+    both = MotionFiles([mocap_file, mocap_file]).of_split("train", gone)
     assert len(both.clip) == 2 * len(one.clip) - 1
     rows = slice(both.start[-1], both.start[-1] + both.length[-1])
     assert np.array_equal(both.positions[rows], one.positions[one.start[-1] :])
     assert both.select(both.clip == one.clip[0]).seconds() == one.length[0] / one.fps
-    assert len(load_motion([mocap_file], "train", without_licences=[""]).clip) == 0
+    assert len(MotionFiles([mocap_file]).of_split("train", without_licences=[""]).clip) == 0
     gone.write_text("no_such_clip\n")
     with pytest.raises(MocapError, match="no_such_clip"):
-        load_motion([mocap_file], "train", gone)
+        MotionFiles([mocap_file]).of_split("train", gone)
 
 
 def test_what_is_done_rarely_is_drawn_nearly_as_often(motion: Mocap) -> None:

@@ -24,7 +24,7 @@ from pstmo_core.keypoints.clip import sample_video_path
 from pstmo_core.model.checkpoints import load_weights, save_weights
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import RunConfig
-from pstmo_core.training.sources import make_source
+from pstmo_core.training.sources import make_source, motion_of
 
 ROOT = Path(__file__).parents[2]
 #: Constants of the scripts that stand for hours of work, and what they are here.
@@ -153,7 +153,9 @@ def test_constants_of_trained_weights_are_folded(
     arguments = "trained.safetensors run.yaml -o folded.safetensors --windows 40"
     call(load("fold_constants"), arguments, monkeypatch)
     folded = load_weights(folder / "folded.safetensors")
-    frames = make_source(config, torch.device("cpu")).draw(1, 8, slice(None)).frames
+    frames = (
+        make_source(config, torch.device("cpu"), motion_of(config)).draw(1, 8, slice(None)).frames
+    )
     with torch.no_grad():
         torch.testing.assert_close(folded(frames)[0], network.eval()(frames)[0], atol=1e-4, rtol=0)
 

@@ -25,8 +25,9 @@ from pstmo_core.model.checkpoints import CheckpointError, load_masked, load_weig
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import OptimiserConfig, RunConfig, load_run_config
 from pstmo_core.training.distributed import Processes
-from pstmo_core.training.engine import NonFiniteLossError, Trainer
+from pstmo_core.training.engine import Trainer
 from pstmo_core.training.losses import LossConfig
+from pstmo_core.training.non_finite import NonFiniteLossError
 from pstmo_core.training.stage import MicroBatch
 
 CONFIGS = Path(__file__).parents[2] / "pstmo_core" / "recipes" / "training"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstmo_core.data.motion.mocap import Mocap, load_mocap, people_by_split
+from pstmo_core.data.motion.mocap import Mocap
 from pstmo_core.skeleton import JOINT_NAMES, ROOT
 
 _ROWS = 5000
@@ -18,17 +18,19 @@ _OFF_FLOOR = 0.3
 """Metres; feet of the files that training was tried on are 3 to 8 cm above it."""
 
 
-def doubts_of(paths: Sequence[Path | str]) -> list[str]:
+def doubts_of(paths: Sequence[Path | str], motions: Sequence[Mocap]) -> list[str]:
     """Say what is suspect in motion-capture files that are used together, a sentence each.
 
-    Raises:
-        MocapError: if one cannot be used.
+    Args:
+        paths: the files, for the sentences.
+        motions: all clips of each.
     """
-    found = [f"{path}: {doubt}" for path in paths for doubt in doubts_of_motion(load_mocap(path))]
+    files = zip(paths, motions, strict=True)
+    found = [f"{path}: {doubt}" for path, motion in files for doubt in doubts_of_motion(motion)]
     splits: dict[str, set[str]] = {}
-    for path in paths:
-        for split, people in people_by_split(path).items():
-            for person in people - {"?", ""}:
+    for motion in motions:
+        for person, split in zip(motion.actor.tolist(), motion.split.tolist(), strict=True):
+            if person not in ("?", ""):
                 splits.setdefault(person, set()).add(split)
     if shared := sorted(name for name, of in splits.items() if "train" in of and len(of) > 1):
         names = ", ".join(shared[:3]) + (f" and {len(shared) - 3} more" if len(shared) > 3 else "")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from pstmo_core.keypoints.npz.bounded import MOST_BYTES, require_size
 from pstmo_core.skeleton import BODY_SIZE, JOINT_NAMES
 
 SPLITS = ("train", "val", "test")
-_log = logging.getLogger(__name__)
 
 
 class MocapError(PstmoError):
@@ -47,10 +45,22 @@ class Mocap:
     """(C,) who moves; "?" where that is not known."""
     licence: np.ndarray
     """(C,) licence of the recording; empty where the file does not say."""
+    split: np.ndarray
+    """(C,) what each clip is for, of `SPLITS`."""
 
     def seconds(self) -> float:
         """Return the length of all clips together."""
         return float(self.length.sum()) / self.fps
+
+    def of_split(self, split: str) -> Mocap:
+        """Return the clips of a split.
+
+        Raises:
+            MocapError: if there is no such split.
+        """
+        if split not in SPLITS:
+            raise MocapError(f"split is {split!r}, but must be one of {SPLITS}")
+        return self.select(self.split == split)
 
     def select(self, keep: np.ndarray) -> Mocap:
         """Return the clips where the mask (C,) is true, with their rows repacked."""
@@ -68,6 +78,7 @@ class Mocap:
             quality=self.quality[keep],
             actor=self.actor[keep],
             licence=self.licence[keep],
+            split=self.split[keep],
         )
 
     def joined(self, other: Mocap) -> Mocap:
@@ -77,7 +88,7 @@ class Mocap:
                 f"one motion-capture file has {self.fps} frames/s, the other {other.fps}: "
                 "resample one of them"
             )
-        names = ("positions", "length", "clip", "action", "quality", "actor", "licence")
+        names = ("positions", "length", "clip", "action", "quality", "actor", "licence", "split")
         both = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in names}
         start = np.concatenate([self.start, other.start + len(self.positions)])
         return Mocap(start=start, fps=self.fps, **both)
@@ -89,16 +100,13 @@ def load_mocap(path: Path | str, split: str | None = None) -> Mocap:
     Raises:
         MocapError: if the file is missing, truncated, or not such a file.
     """
-    if split is not None and split not in SPLITS:
-        raise MocapError(f"split is {split!r}, but must be one of {SPLITS}")
     try:
         with Path(path).open("rb") as opened:
             require_size(opened, MOST_BYTES)
         with np.load(path, allow_pickle=False) as file:
             mocap = _read(file)
-            splits = file["split"]
-            _check(mocap, splits)
-            return mocap if split is None else mocap.select(splits == split)
+            _check(mocap)
+            return mocap if split is None else mocap.of_split(split)
     except FileNotFoundError as error:
         raise MocapError(
             f"{path}: no such motion-capture file; docs/data.md says where one comes from, and how "
@@ -133,65 +141,8 @@ def _read(file: Mapping[str, np.ndarray]) -> Mocap:
         quality=file["skeleton"],
         actor=_labels(file, "actor", "?"),
         licence=_labels(file, "licence", ""),
+        split=file["split"],
     )
-
-
-def load_motion(
-    paths: Sequence[Path | str],
-    split: str,
-    replaced: Path | str = "",
-    without_licences: Sequence[str] = (),
-) -> Mocap:
-    """Load one split of several motion-capture files as one.
-
-    Args:
-        paths: the files.
-        split: of `SPLITS`.
-        replaced: a text file that names in its first column clips of the first file to leave out,
-            such as those that another file has in better quality; lines with # are comments.
-        without_licences: clips under these licences are left out. One that no clip of the files
-            has, of any split, is logged: it may be misspelt.
-
-    Raises:
-        MocapError: if a file cannot be used, or names clips that are not there.
-    """
-    first, *others = (load_mocap(path, split) for path in paths)
-    if replaced:
-        names = _clip_list(replaced)
-        everybody = load_mocap(paths[0])
-        if unknown := sorted(set(names) - set(everybody.clip.tolist())):
-            raise MocapError(f"{replaced}: names clips that {paths[0]} has not: {unknown[:5]}")
-        first = first.select(~np.isin(first.clip, names))
-    for other in others:
-        first = first.joined(other)
-    if without_licences:
-        known = {name for path in paths for name in _licences(path)}
-        for licence in sorted(set(without_licences) - known):
-            _log.warning("no clip has the licence %r, which is to be left out", licence)
-    return first.select(~np.isin(first.licence, list(without_licences)))
-
-
-def _clip_list(path: Path | str) -> list[str]:
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MocapError(f"{path}: not a readable list of clips ({error})") from error
-    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
-
-
-def _licences(path: Path | str) -> list[str]:
-    with np.load(path, allow_pickle=False) as file:
-        return list(map(str, _labels(file, "licence", "")))
-
-
-def people_by_split(path: Path | str) -> dict[str, set[str]]:
-    """Return who moves in each split of a motion-capture file that `load_mocap` can read."""
-    with np.load(path, allow_pickle=False) as file:
-        pairs = zip(file["split"].tolist(), _labels(file, "actor", "?").tolist(), strict=True)
-        people: dict[str, set[str]] = {}
-        for split, actor in pairs:
-            people.setdefault(split, set()).add(actor)
-    return people
 
 
 def _labels(file: Mapping[str, np.ndarray], key: str, default: str) -> np.ndarray:
@@ -199,12 +150,13 @@ def _labels(file: Mapping[str, np.ndarray], key: str, default: str) -> np.ndarra
     return file[key] if key in file else np.full(len(file["clip_id"]), default)
 
 
-def _check(mocap: Mocap, splits: np.ndarray) -> None:
+def _check(mocap: Mocap) -> None:
     """Check that what a file says of its clips fits its rows, which are indexed unchecked later."""
     if not 0 < mocap.fps < np.inf:
         raise MocapError(f"fps is {mocap.fps}, but must be a number above 0")
-    labels = (mocap.start, mocap.length, mocap.action, mocap.quality, mocap.actor, mocap.licence)
-    if any(each.shape != mocap.clip.shape for each in (*labels, splits)) or mocap.clip.ndim != 1:
+    names = ("start", "length", "action", "quality", "actor", "licence", "split")
+    shapes = {getattr(mocap, name).shape for name in names}
+    if shapes != {mocap.clip.shape} or mocap.clip.ndim != 1:
         raise MocapError(
             f"clip_id names {mocap.clip.size} clips, but another key has more or fewer entries"
         )
@@ -232,23 +184,4 @@ def _check_positions(mocap: Mocap) -> None:
         raise MocapError(
             f"half of the joints are within {size:.3g} m of the hip, which is not a human's size "
             f"({BODY_SIZE[0]} to {BODY_SIZE[1]} m): rel_pos times rel_scale must be metres"
-        )
-
-
-def require_clips(motion: Mocap, paths: Sequence[Path | str], split: str, purpose: str) -> None:
-    """Check that some motion is left.
-
-    Args:
-        motion: what was loaded.
-        paths: the files, for the error.
-        split: of `SPLITS`.
-        purpose: what it is for, such as "on which training is judged".
-
-    Raises:
-        MocapError: if there is no clip.
-    """
-    if not len(motion.clip):
-        raise MocapError(
-            f"{', '.join(map(str, paths))}: no clip has the split {split}, {purpose}: mark some "
-            f"people's clips (scripts/convert_motion --split {split}), or add a file that has such"
         )

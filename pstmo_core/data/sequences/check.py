@@ -57,7 +57,8 @@ def check_files(paths: Sequence[Path | str]) -> list[FileReport]:
     reports = [check_file(path) for path in paths]
     motion = [report for report in reports if report.kind == _MOTION]
     if motion:
-        motion[-1].remarks += doubts_of([report.path for report in motion])
+        paths, motions = zip(*((report.path, report.content) for report in motion), strict=True)
+        motion[-1].remarks += doubts_of(paths, motions)
     poses = [r for r in reports if r.kind == _H36M_POSES]
     for report in reports:
         if report.kind == _H36M_KEYPOINTS:
@@ -141,17 +142,17 @@ def _check_wild(path: Path, content: dict[str, Any]) -> FileReport:
     return report
 
 
-def _check_mocap(path: Path, content: dict[str, Any]) -> FileReport:
+def _check_mocap(path: Path, _: dict[str, Any]) -> FileReport:
     mocap = load_mocap(path)
     facts = {
         "clips": str(len(mocap.clip)),
         "actions": _counted(mocap.action.tolist()),
         "quality": _counted(mocap.quality.tolist()),
-        "splits": _counted(map(str, content["split"])),
+        "splits": _counted(mocap.split.tolist()),
         "licences": _counted(name or "not stated" for name in mocap.licence.tolist()),
         "frames": _frames(len(mocap.positions), mocap.fps),
     }
-    return FileReport(path, _MOTION, facts)
+    return FileReport(path, _MOTION, facts, content=mocap)
 
 
 def _check_clip(path: Path, _: dict[str, Any]) -> FileReport:

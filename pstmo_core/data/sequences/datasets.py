@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pstmo_core.data.motion.mocap import load_mocap, require_clips
+from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.sequences.clips import load_clips
 from pstmo_core.data.sequences.h36m import load_h36m
 from pstmo_core.data.sequences.mocap import mocap_dataset
@@ -69,13 +69,15 @@ class DatasetConfig:
         check_settings(self, "dataset.")
 
 
-def load_dataset(config: DatasetConfig, split: str, mocap: Path | str = "") -> PoseDataset:
+def load_dataset(
+    config: DatasetConfig, split: str, mocap: Path | str | MotionFiles = ""
+) -> PoseDataset:
     """Load a split of the data set that a configuration names.
 
     Args:
         config: names the files.
         split: `train` or `test`; for the motion capture also `val`.
-        mocap: the motion-capture file, for the kind `mocap`.
+        mocap: the motion-capture file, for the kind `mocap`, which may have been read already.
 
     Raises:
         DatasetError: if a file is not named, absent or wrong, or there is no such split.
@@ -99,8 +101,10 @@ def load_dataset(config: DatasetConfig, split: str, mocap: Path | str = "") -> P
         if data.name.split()[-1] != split:
             raise DatasetError(f"{path}: is {data.name}, but dataset.{split} names it: swap them")
         return data
-    clips = load_mocap(_present(mocap, "mocap", "mocap"), split)
-    require_clips(clips, [mocap], split, "which was asked for")
+    files = mocap if isinstance(mocap, MotionFiles) else MotionFiles([mocap])
+    _present(files.paths[0], "mocap", "mocap")
+    clips = files.of_split(split)
+    files.require(clips, split, "which was asked for")
     return mocap_dataset(clips, config.cameras, _MOCAP_SEED[split])
 
 
