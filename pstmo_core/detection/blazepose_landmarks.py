@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from pstmo_core.detection.base import DetectorError
 from pstmo_core.detection.blazepose_search import sigmoid, squares_of
 from pstmo_core.detection.network_file import WEIGHTS, open_session
+from pstmo_core.detection.warping import warped
 
 FULL = WEIGHTS / "blazepose_landmark_full.onnx"
 _POINTS, _ALL = 33, 39
@@ -62,8 +62,7 @@ class BlazeposeLandmarks:
         present = np.empty(count, np.float32)
         for person, square in enumerate(squares):
             to_image = _to_image(square)
-            how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            crop = cv2.warpAffine(image, to_image, (_SIDE, _SIDE), flags=how)[..., ::-1]
+            crop = warped(image, to_image, (_SIDE, _SIDE))[..., ::-1]
             tensor = crop[None].astype(np.float32) / 255
             rows, sure, *maps = self._session.run(self._outputs, {self._input.name: tensor})
             rows = rows.reshape(_ALL, 5)

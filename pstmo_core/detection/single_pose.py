@@ -12,6 +12,7 @@ import numpy as np
 
 from pstmo_core.detection.base import DetectorError
 from pstmo_core.detection.network_file import open_session
+from pstmo_core.detection.warping import warped
 from pstmo_core.skeleton import mirror_order
 
 #: Keypoints with a lower score do not count where the person is.
@@ -129,8 +130,7 @@ def square_crop(image: np.ndarray, square: np.ndarray, side: int) -> np.ndarray:
     step = pixel / averaged
     shift = (np.array([left, top]) + pixel / 2 - begin) / averaged - 0.5
     to_part = np.array([[step, 0, shift[0]], [0, step, shift[1]]], np.float32)
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(part, to_part, (side, side), flags=how)
+    return warped(part, to_part, (side, side))
 
 
 def squares_round(
