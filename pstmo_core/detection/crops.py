@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
-
-from pstmo_core.detection.warping import warped
 
 #: How much larger than the box a crop is.
 PADDING = 1.25
@@ -42,6 +39,10 @@ def undo_maps(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def warp_crops(image: np.ndarray, maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Cut crops (P, height, width, 3) out of an image; beyond its edges it is black."""
+    import cv2
+
+    from pstmo_core.detection.warping import warped
+
     crops = np.empty((len(maps), *size[::-1], 3), np.uint8)
     for crop, to_crop in zip(crops, maps.astype(np.float64), strict=True):
         crop[:] = warped(image, cv2.invertAffineTransform(to_crop), size)
