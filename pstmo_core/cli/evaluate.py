@@ -135,7 +135,7 @@ def evaluate(
         check_output(output, [each for each in read if each])
     require_training()
     if chosen == _Protocol.windows:
-        from pstmo_core.evaluation.model_card import measure, tables
+        from pstmo_core.bench.model_card import measure, tables
 
         report = measure(weights, mocap or [], split.value, windows, by.value, flip)
         text = tables(report)

@@ -15,26 +15,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstmo_core.data.motion import detector_noise
-from pstmo_core.data.motion.balance import POSTURES, postures_of
-from pstmo_core.data.motion.detector_noise import DetectorNoise
 from pstmo_core.data.motion.mocap import Mocap
 from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.sampler import encode
-from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, rays
-from pstmo_core.data.motion.windows import Clips
 from pstmo_core.errors import ConfigError
 from pstmo_core.evaluation import metrics
 from pstmo_core.evaluation.both_ways import lift_both_ways
+from pstmo_core.evaluation.virtual_windows import (
+    InputCondition,
+    VirtualWindows,
+    draw_windows,
+    grouped,
+)
 from pstmo_core.model.config import INTERVAL, ModelConfig
 from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.stmo import STMO
 from pstmo_core.model.trained_on import H36M17, TrainedOn
-from pstmo_core.skeleton import JOINT_NAMES, ROOT
-
-_SEED = 20_260
-#: What the windows can be grouped by.
-GROUPS = ("class", "action", "posture", "actor")
+from pstmo_core.skeleton import JOINT_NAMES
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,7 @@ class WindowEvaluation:
 
 
 class Evaluation(WindowEvaluation):
-    """The windows of one split of the motion capture, a set for each group of a kind (`GROUPS`)."""
+    """The windows of one split of the motion capture, a set for each group of a kind."""
 
     joints = H36M17
 
@@ -196,10 +193,7 @@ class Evaluation(WindowEvaluation):
         device: torch.device,
         *,
         windows: int = 1000,
-        camera_known: bool = True,
-        gravity_known: bool = False,
-        faults: DetectorNoise | None = None,
-        cameras: CameraRange | None = None,
+        condition: InputCondition | None = None,
         by: str = "class",
         flip: bool = False,
     ) -> None:
@@ -211,11 +205,8 @@ class Evaluation(WindowEvaluation):
             model: the network's configuration.
             device: where the windows are to lie.
             windows: how many a set has.
-            camera_known: whether the network is told the focal length.
-            gravity_known: whether it is told where up is.
-            faults: what a detector does to the keypoints; None: nothing.
-            cameras: from where people are seen; None: the ranges that figures are compared by.
-            by: one of `GROUPS`.
+            condition: what the input is; None: clean keypoints, cameras as usual.
+            by: one of `virtual_windows.GROUPS`.
             flip: average the poses of windows and of their mirror images.
 
         Raises:
@@ -227,26 +218,22 @@ class Evaluation(WindowEvaluation):
             files = MotionFiles([mocap])
             clips = files.of_split(split)
             files.require(clips, split, "to measure on")
-        seen_from = cameras or CameraRange()
+        condition = condition or InputCondition()
         sets = {}
-        for name, part in _grouped(clips, by).items():
-            drawn = _draw(part, model, windows, camera_known, gravity_known, faults, seen_from)
-            sets[name] = dataclasses.replace(drawn, frames=drawn.frames.to(device))
+        for name, part in grouped(clips, by).items():
+            drawn = draw_windows(part, windows, model.frames, model.step, condition)
+            shown = _encoded(drawn, condition, model.encoding)
+            sets[name] = dataclasses.replace(shown, frames=shown.frames.to(device))
         super().__init__(sets, model, flip)
 
 
-def _grouped(motion: Mocap, by: str) -> dict[str, Clips]:
-    """The motion of each set; a posture's targets are the frames that show it."""
-    if by == "posture":
-        postures = postures_of(motion.positions)
-        masks = {name: postures == row for row, name in enumerate(POSTURES)}
-        return {
-            name: Clips.of(motion, probability=mask / mask.sum())
-            for name, mask in masks.items()
-            if mask.any()
-        }
-    labels = {"class": motion.quality, "action": motion.action, "actor": motion.actor}[by]
-    return {name: Clips.of(motion.select(labels == name)) for name in sorted(set(labels.tolist()))}
+def _encoded(windows: VirtualWindows, condition: InputCondition, encoding: str) -> EncodedWindows:
+    told = torch.full((len(windows.rays),), condition.camera_known)
+    up = windows.cameras.up * float(condition.gravity_known)
+    frames, truth = encode(
+        windows.rays, windows.seen, windows.poses, windows.cameras, told, up, encoding
+    )
+    return EncodedWindows(frames, truth.numpy())
 
 
 @torch.inference_mode()
@@ -271,27 +258,3 @@ def infer_live(network: STMOLive, frames: Tensor, step: float, batch: int = 250)
         dt = torch.full(shown.shape[:2], step, device=shown.device)
         parts.append(network.newest(shown, dt))
     return torch.cat(parts)
-
-
-def _draw(
-    clips: Clips,
-    model: ModelConfig,
-    count: int,
-    known: bool,
-    gravity_known: bool,
-    faults: DetectorNoise | None,
-    seen_from: CameraRange,
-) -> EncodedWindows:
-    generator = torch.Generator().manual_seed(_SEED)
-    clip, target = clips.draw_targets(count, generator)
-    world = clips.windows(clip, target, model.step * clips.fps, model.frames)
-    cameras = draw_cameras(world, seen_from, generator)
-    in_camera = cameras.to_camera(world)
-    seen_rays, seen = rays(in_camera), torch.ones(in_camera.shape[:-1])
-    if faults is not None:
-        seen_rays, seen = detector_noise.apply(seen_rays, faults, generator)
-    poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
-    up = cameras.up * float(gravity_known)
-    told, name = torch.full((count,), known), model.encoding
-    frames, truth = encode(seen_rays, seen, poses, cameras, told, up, name)
-    return EncodedWindows(frames, truth.numpy())

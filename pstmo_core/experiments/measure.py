@@ -13,6 +13,7 @@ from pstmo_core.data.sequences.datasets import DatasetConfig
 from pstmo_core.errors import PstmoError
 from pstmo_core.evaluation.dataset import EvaluationProtocol
 from pstmo_core.evaluation.mocap_windows import Evaluation
+from pstmo_core.evaluation.virtual_windows import InputCondition
 from pstmo_core.evaluation.weights import evaluate_weights
 from pstmo_core.experiments.catalogue import Condition, Measuring
 from pstmo_core.model.checkpoints import load_lifter, pick_device
@@ -68,11 +69,11 @@ def measure_network(
 
 def _on_windows(windows: int, condition: Condition, config: RunConfig, weights: Path) -> Found:
     faults = DetectorNoise(clean_share=0.0) if condition.faults else None
+    shown = InputCondition(gravity_known=condition.gravity, faults=faults)
     device = pick_device(config.device)
     evaluation = Evaluation(
-        config.mocap, "test", config.model, device, windows=windows, faults=faults,
-        gravity_known=condition.gravity,
-    )  # fmt: skip
+        config.mocap, "test", config.model, device, windows=windows, condition=shown
+    )
     scores = evaluation.measure(load_lifter(weights).to(device), condition.look_ahead)
     return {"groups": {name: dataclasses.asdict(value) for name, value in scores.items()}}
 

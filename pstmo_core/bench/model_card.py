@@ -4,48 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from pstmo_core.bench.streamed_windows import measure_streamed
 from pstmo_core.data.motion.detector_noise import DetectorNoise
+from pstmo_core.data.motion.mocap import Mocap
 from pstmo_core.data.motion.motion_files import MotionFiles
 from pstmo_core.data.motion.virtual_cameras import EXTREME, CameraRange
 from pstmo_core.encoding import get_encoding
-from pstmo_core.evaluation.mocap_windows import Evaluation
+from pstmo_core.evaluation.mocap_windows import Evaluation, Scores
+from pstmo_core.evaluation.virtual_windows import InputCondition, draw_windows, grouped
 from pstmo_core.model.checkpoints import load_lifter
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.network import STMOLive
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What the input of a measurement is."""
-
-    camera_known: bool = True
-    gravity_known: bool = False
-    faults: DetectorNoise | None = None
-    cameras: CameraRange | None = None
-
+from pstmo_core.model.stmo import STMO
+from pstmo_core.runtime import AnyRuntime, Runtime, load_runtime
+from pstmo_core.streaming.config import StreamConfig
 
 _RAISED = CameraRange(height=(2.5, 3.5), distance=(2.0, 4.0))
 CONDITIONS = {
-    "clean": Condition(),
-    "clean, camera not known": Condition(camera_known=False),
-    "clean, gravity known": Condition(gravity_known=True),
-    "detector faults": Condition(faults=DetectorNoise(clean_share=0.0)),
-    "detector faults, gravity known": Condition(
+    "clean": InputCondition(),
+    "clean, camera not known": InputCondition(camera_known=False),
+    "clean, gravity known": InputCondition(gravity_known=True),
+    "detector faults": InputCondition(faults=DetectorNoise(clean_share=0.0)),
+    "detector faults, gravity known": InputCondition(
         gravity_known=True, faults=DetectorNoise(clean_share=0.0)
     ),
-    "raised camera": Condition(cameras=_RAISED),
-    "raised camera, gravity known": Condition(gravity_known=True, cameras=_RAISED),
-    "extreme cameras": Condition(cameras=EXTREME),
-    "extreme cameras, gravity known": Condition(gravity_known=True, cameras=EXTREME),
+    "raised camera": InputCondition(cameras=_RAISED),
+    "raised camera, gravity known": InputCondition(gravity_known=True, cameras=_RAISED),
+    "extreme cameras": InputCondition(cameras=EXTREME),
+    "extreme cameras, gravity known": InputCondition(gravity_known=True, cameras=EXTREME),
 }
+#: The conditions under which streams are measured, too, with the filters of the streaming core.
+STREAMED = ("clean", "detector faults")
+#: Of a set's windows, how many streams are shown, which lift each frame of them.
+STREAMED_WINDOWS = 1000
 #: Frames after the lifted one whose errors make the curve of error against delay.
 LOOK_AHEADS = (0, 1, 2, 4, 8, 13)
 
@@ -65,7 +64,7 @@ def measure(
         mocap: the motion-capture files, whose clips are measured together.
         split: of `SPLITS`.
         windows: windows a set.
-        by: what the sets are, one of `mocap_windows.GROUPS`.
+        by: what the sets are, one of `virtual_windows.GROUPS`.
         flip: average the poses of windows and of their mirror images, as the run time does.
 
     Raises:
@@ -80,28 +79,7 @@ def measure(
     files = MotionFiles(mocap)
     motion = files.of_split(split)
     files.require(motion, split, "to measure on")
-    live = isinstance(network, STMOLive)
-    model = (
-        ModelConfig(encoding=network.config.encoding)
-        if isinstance(network, STMOLive)
-        else network.config
-    )
-    look_aheads = [n for n in LOOK_AHEADS if n <= model.target]
-    labels = ["centre, by MOFA", *map(str, look_aheads)]
-    rows = []
-    told_gravity = get_encoding(model.encoding).turned
-    shown = {n: c for n, c in CONDITIONS.items() if told_gravity or not c.gravity_known}
-    for name, condition in tqdm(shown.items(), unit="condition", delay=2):
-        evaluation = Evaluation(
-            motion, split, model, torch.device("cpu"), windows=windows, by=by,
-            camera_known=condition.camera_known, gravity_known=condition.gravity_known,
-            faults=condition.faults, cameras=condition.cameras, flip=flip,
-        )  # fmt: skip
-        for group, measured in evaluation.measure_all(network, look_aheads).items():
-            # A streaming network has no MOFA; the pose of 13 frames ago is the window's centre.
-            for label, scores in list(zip(labels, measured, strict=True))[int(live) :]:
-                record = {"input": name, "look_ahead": label, by: group}
-                rows.append(record | dataclasses.asdict(scores))
+    runtime, config = load_runtime(weights, backend="torch"), StreamConfig(flip=flip)
     return {
         "weights": Path(weights).name,
         "sha256": hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
@@ -110,8 +88,56 @@ def measure(
         "split": split,
         "by": by,
         "flip": flip,
-        "rows": rows,
+        "rows": [
+            *_as_windows(network, motion, split, windows, by, flip),
+            *_as_streams(runtime, config, motion, windows, by),
+        ],
     }
+
+
+def _as_windows(
+    network: STMO | STMOLive, motion: Mocap, split: str, windows: int, by: str, flip: bool
+) -> Iterator[dict[str, Any]]:
+    """The records of a network that gets the keypoints as they are."""
+    live = isinstance(network, STMOLive)
+    model = (
+        ModelConfig(encoding=network.config.encoding)
+        if isinstance(network, STMOLive)
+        else network.config
+    )
+    look_aheads = [n for n in LOOK_AHEADS if n <= model.target]
+    labels = ["centre, by MOFA", *map(str, look_aheads)]
+    told_gravity = get_encoding(model.encoding).turned
+    shown = {n: c for n, c in CONDITIONS.items() if told_gravity or not c.gravity_known}
+    for name, condition in tqdm(shown.items(), unit="condition", delay=2):
+        evaluation = Evaluation(
+            motion, split, model, torch.device("cpu"), windows=windows, condition=condition, by=by,
+            flip=flip,
+        )  # fmt: skip
+        for group, measured in evaluation.measure_all(network, look_aheads).items():
+            # A streaming network has no MOFA; the pose of 13 frames ago is the window's centre.
+            for label, scores in list(zip(labels, measured, strict=True))[int(live) :]:
+                yield _record(name, label, by, group, scores)
+
+
+def _as_streams(
+    runtime: AnyRuntime, config: StreamConfig, motion: Mocap, windows: int, by: str
+) -> Iterator[dict[str, Any]]:
+    """The records of streams, which filter the keypoints first."""
+    frames, step = ModelConfig().frames, ModelConfig().step
+    if isinstance(runtime, Runtime):
+        frames, step = runtime.config.frames, runtime.config.step
+    groups = grouped(motion, by)
+    for name, group in tqdm(list(product(STREAMED, groups)), unit="stream", delay=2):
+        drawn = draw_windows(groups[group], windows, frames, step, CONDITIONS[name])
+        drawn = drawn.first(STREAMED_WINDOWS)
+        scores = measure_streamed(drawn, step, runtime, config)
+        yield _record(f"{name}, streamed", "0", by, group, scores)
+
+
+def _record(shown: str, look_ahead: str, by: str, group: str, scores: Scores) -> dict[str, Any]:
+    named = {"input": shown, "look_ahead": look_ahead, by: group}
+    return named | dataclasses.asdict(scores)
 
 
 def tables(report: dict[str, Any]) -> str:
