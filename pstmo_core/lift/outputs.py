@@ -76,8 +76,7 @@ def write_bvh_files(
     """Write `BASE.bvh` for one person, else `BASE.ID.bvh` for each, on a steady frame rate.
 
     A frame is that whose stamp is nearest, and the time is that from the person's first frame to
-    the last. A pause of more than a
-    minute, or a jump of the clock, is left out.
+    the last. A pause of more than a minute, or a jump of the clock, is left out.
 
     Args:
         base: path without suffix.

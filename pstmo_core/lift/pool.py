@@ -83,11 +83,11 @@ def lift_in_processes(
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    number = waiting.popleft()
-                    attempts[number] += 1
+                    number = waiting[0]
                     with _signals_held():  # a process that starts inherits it: we stop them
                         task = pool.submit(_work, run, jobs[number], settings, force, number)
-                    running[task] = number
+                    running[task] = waiting.popleft()  # not before: a broken pool takes nothing
+                    attempts[number] += 1
                 done, _ = wait(running, _LOOK, FIRST_COMPLETED)
                 for task in done:
                     finished(task.result())

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from lift_by_dying import die_once
 
 import pstmo_core
 from pstmo_core.errors import PstmoError
+from pstmo_core.lift import pool
 from pstmo_core.lift.jobs import Result
 from pstmo_core.lift.plan import Job, plan
 from pstmo_core.lift.pool import lift_in_processes
@@ -128,6 +131,34 @@ def test_a_worker_that_dies_costs_nothing_but_time(tmp_path: Path) -> None:
     assert sorted(result.job.source for result in results) == sorted(map(str, clips))
     assert all(not result.error and Path(result.outputs[0]).exists() for result in results)
     assert shares[-1] == len(jobs)
+
+
+def test_an_input_whose_turn_comes_as_a_worker_dies_is_lifted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = []
+
+    class Dying(ProcessPoolExecutor):
+        """Its workers are gone when the third input is given to them."""
+
+        def submit(self, *arguments: Any, **named: Any) -> Any:
+            submitted.append(arguments)
+            if len(submitted) == 3:
+                for process in list(self._processes.values()):
+                    process.kill()
+                while not self._broken:
+                    time.sleep(0.01)
+            return super().submit(*arguments, **named)
+
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Dying)
+    clips = write_clips(tmp_path / "in", 3)
+    jobs, _ = plan(list(map(str, clips)), tmp_path / "out", ["npz"])
+    (tmp_path / "out").mkdir()
+    results: list[Result] = []
+    lift_in_processes(jobs, LiftSettings(), False, 2, results.append, lambda done: None)
+    assert len(submitted) > 3
+    assert sorted(result.job.source for result in results) == sorted(map(str, clips))
+    assert not any(result.error for result in results)
 
 
 def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path) -> None:
