@@ -19,11 +19,13 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pstmo_core.errors import ConfigError
+from pstmo_core.errors import ConfigError, quoted
 from pstmo_core.model.checkpoints import named_device, pick_device
 
 #: How long a process waits for the others: the first one evaluates while they do.
 _PATIENCE = timedelta(hours=2)
+#: What torchrun tells each process, besides their number.
+_TOLD = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,10 @@ def join_processes(device: str = "auto") -> Iterator[Processes]:
         device: as for `pick_device`; where it is CUDA, each process takes a GPU of its own.
 
     Raises:
-        ConfigError: if there is no such device, or there are more processes than GPUs.
+        ConfigError: if there is no such device, there are more processes than GPUs, or what started
+            the processes does not tell them what torchrun does.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = _count()
     if count == 1:
         yield Processes(pick_device(device))
         return
@@ -91,6 +94,19 @@ def join_processes(device: str = "auto") -> Iterator[Processes]:
         yield Processes(own, distributed.get_rank(), count)
     finally:
         distributed.destroy_process_group()
+
+
+def _count() -> int:
+    """Return how many processes train together."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    missing = [name for name in _TOLD if name not in os.environ]
+    if count != "1" and (missing or not count.isdecimal()):
+        raise ConfigError(
+            f"the environment variable WORLD_SIZE is {quoted(count)}, but must be a number, and "
+            f"with {', '.join(_TOLD)} beside it (missing: {', '.join(missing) or 'none'}): start "
+            "several processes by torchrun, or unset WORLD_SIZE to train in one"
+        )
+    return int(count)
 
 
 def _own_device(device: torch.device, local_rank: int) -> torch.device:

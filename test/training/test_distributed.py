@@ -150,8 +150,28 @@ def test_shared_batch_norm_has_the_weights_and_the_outputs_of_torchs(
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}.items():
+    told = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "::1"}
+    for name, value in (told | {"MASTER_PORT": "1"}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match="needs a GPU of its own"), join_processes("cuda"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("told", "missing"),
+    [
+        ({"WORLD_SIZE": "2"}, r"missing: RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT\)"),
+        (dict.fromkeys(["RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"], "1")
+         | {"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two'"),
+    ],
+)  # fmt: skip
+def test_processes_that_torchrun_did_not_start_are_told_to_use_it(
+    told: dict[str, str], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=f"{missing}.*torchrun"), join_processes("cpu"):
         pass
