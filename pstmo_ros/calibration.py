@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo
 
 from pstmo_core.camera import (
@@ -15,6 +14,7 @@ from pstmo_core.camera import (
     calibration_digest,
     camera_from_info,
 )
+from pstmo_ros.latched_topic import LatchedTopic
 from pstmo_ros.lifecycle import GuardedNode
 
 _QUIET = 5.0
@@ -57,13 +57,9 @@ class Calibration:
             changed: is called after each change; takes whether it is of another lens.
         """
         self._missed, self.doubt = None, ""
-        subscription = self._node.create_subscription(
-            CameraInfo,
-            self._topic,
-            lambda message: self._on_info(message, changed),
-            qos_profile_sensor_data,
-        )
-        return lambda: self._node.destroy_subscription(subscription)
+        return LatchedTopic(
+            self._node, CameraInfo, self._topic, lambda message: self._on_info(message, changed)
+        ).close
 
     def miss(self, missed: bool) -> None:
         """Note whether people are seen whom nobody can place; say it once, if that lasts."""

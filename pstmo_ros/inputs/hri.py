@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from pstmo_ros.conversions import stamp_ns
 from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.inputs.people import Size, UnusableInput, people_message
+from pstmo_ros.latched_topic import LatchedTopic
 
 BODIES = "/humans/bodies"
 _LAYOUT = "openpose18"
@@ -64,8 +65,8 @@ class HriBodies:
         self._image: dict[str, Any] = {}
         """The skeletons of the newest image, by body."""
         self._stamp, self._received = 0, 0
-        self._tracked = node.create_subscription(
-            messages.IdsList, f"{BODIES}/tracked", self._on_tracked, qos
+        self._tracked = LatchedTopic(
+            node, messages.IdsList, f"{BODIES}/tracked", self._on_tracked, qos
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_PATIENCE / 2, self._look, clock=steady)
@@ -73,7 +74,8 @@ class HriBodies:
     def destroy(self) -> None:
         """Hear nothing any more."""
         self._node.destroy_timer(self._timer)
-        for subscription in (self._tracked, *self._bodies.values()):
+        self._tracked.close()
+        for subscription in self._bodies.values():
             self._node.destroy_subscription(subscription)
         self._bodies, self._image = {}, {}
 

@@ -64,7 +64,7 @@ class HriOutput:
         self._m = messages_of("hri_msgs", "publish_hri")
         self._publish, self._withdraw = publish, withdraw
         self._tracked = publish(self._m.IdsList, f"{BODIES}/tracked", _LATCHED)
-        self._others = OtherTrackers(node, self._m.IdsList, BODIES, _LATCHED)
+        self._others = OtherTrackers(node, self._m.IdsList, BODIES)
         self._topics: dict[str, _Topics] = {}
         self._described: set[str] = set()
         self._images: OrderedDict[int, KeypointFrame] = OrderedDict()

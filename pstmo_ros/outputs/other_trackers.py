@@ -7,7 +7,8 @@ from collections.abc import Collection
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+
+from pstmo_ros.latched_topic import LatchedTopic
 
 #: What names of topics may hold, which end at 247 characters.
 _ID = re.compile("[A-Za-z][A-Za-z0-9_]{0,127}")
@@ -25,13 +26,12 @@ class OtherTrackers:
         node: hears.
         kind: hri_msgs' IdsList.
         bodies: the namespace of bodies.
-        qos: of the list.
     """
 
-    def __init__(self, node: Node, kind: Any, bodies: str, qos: QoSProfile) -> None:
+    def __init__(self, node: Node, kind: Any, bodies: str) -> None:
         self._node, self._bodies = node, bodies
         self._heard: list[str] = []
-        self._subscription = node.create_subscription(kind, f"{bodies}/tracked", self._hear, qos)
+        self._list = LatchedTopic(node, kind, f"{bodies}/tracked", self._hear)
 
     def ids(self, own: Collection[str]) -> list[str]:
         """Return the ids of those whom others track, and the node itself does not."""
@@ -43,7 +43,7 @@ class OtherTrackers:
 
     def close(self) -> None:
         """Hear nothing any more."""
-        self._node.destroy_subscription(self._subscription)
+        self._list.close()
 
     def _hear(self, message: Any) -> None:
         self._heard = [name for name in message.ids[:_MOST] if _ID.fullmatch(name)]
