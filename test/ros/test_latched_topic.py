@@ -80,20 +80,24 @@ def test_publishers_that_come_and_go_are_heard_without_a_warning(
 ) -> None:
     here = world()
     here.start()
-    for durability, focal in [(LATCHED, 800.0), (VOLATILE, 900.0), (LATCHED, 1100.0)]:
+
+    def come(durability: DurabilityPolicy, focal: float) -> Any:
+        """Return a new publisher whose calibration has been heard."""
         publisher = here.create_publisher(CameraInfo, "camera_info", qos(durability))
         publisher.publish(info := calibration(focal))
         heard_once(here, publisher, info)
         here.spin_until(lambda: publisher.get_subscription_count() == 1)
-        if durability == VOLATILE:  # a latching one joins it, and stays alone
-            joining = here.create_publisher(CameraInfo, "camera_info", qos(LATCHED))
-            here.spin_for(1.2)
-            here.destroy_publisher(publisher)
-            joining.publish(info := calibration(1000.0))
-            heard_once(here, joining, info)
-            here.destroy_publisher(joining)
-        else:
-            here.destroy_publisher(publisher)
+        return publisher
+
+    here.destroy_publisher(come(LATCHED, 800.0))
+    repeating = come(VOLATILE, 900.0)
+    joining = here.create_publisher(CameraInfo, "camera_info", qos(LATCHED))
+    here.spin_for(1.2)  # for longer than from one look at who publishes to the next
+    here.destroy_publisher(repeating)
+    joining.publish(info := calibration(1000.0))
+    heard_once(here, joining, info)
+    here.destroy_publisher(joining)
+    come(LATCHED, 1100.0)
     assert "QoS" not in capfd.readouterr().err
 
 
