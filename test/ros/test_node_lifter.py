@@ -26,6 +26,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pstmo_core.keypoints.clip import Clip, load_clip, sample_path
+from pstmo_core.model.trained_on import TrainedOn
 from pstmo_core.runtime import Runtime, shipped_model
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
@@ -270,13 +271,19 @@ def test_nothing_is_lifted_while_inactive_and_all_is_after_a_second_start(
         here.spin_until(lambda: here.count_publishers("skeletons") == 0)
 
 
-@pytest.mark.parametrize("fault", ["missing", "truncated", "foreign"])
+@pytest.mark.parametrize("fault", ["missing", "truncated", "foreign", "of COCO's points"])
 def test_a_wrong_model_is_refused_with_a_sentence_and_can_be_mended(
     world: Callable[..., Room], tmp_path: Path, capfd: pytest.CaptureFixture[str], fault: str
 ) -> None:
     path = tmp_path / "model.onnx"
     model = shipped_model().read_bytes()
-    if fault != "missing":
+    if fault == "of COCO's points":
+        onnx = pytest.importorskip("onnx", reason="writes another joint order into a model")
+        graph = onnx.load_from_string(model)
+        held = {entry.key: entry.value for entry in graph.metadata_props}
+        onnx.helper.set_model_props(graph, held | TrainedOn("coco17", "h36m17").metadata())
+        onnx.save(graph, path)
+    elif fault != "missing":
         path.write_bytes(model[: len(model) // 2] if fault == "truncated" else b"not a model")
     here = world(model=str(path))
     assert here.lifter.trigger_configure() == REFUSED
