@@ -1,4 +1,4 @@
-"""Notices what only one may have, but several do: a camera's frame, and the topic of results."""
+"""Notices what only one may have, but several do: a camera's frame, a topic, a node's name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pstmo_core.errors import quoted
 from pstmo_ros.camera_pipeline import CameraPipeline
 
 PATIENCE = 30.0
-"""Seconds for which another publisher is borne: a process that was killed is seen for as long."""
+"""Seconds for which another node is borne: a process that was killed is seen for as long."""
 
 
 class SharedNames:
@@ -26,25 +26,35 @@ class SharedNames:
         """What is wrong and what to do; empty if nothing is."""
         self._node = node
         self._alone = time.monotonic()
-        """When nobody else published on the topics last."""
+        """When no other node had a topic or the name of this one last."""
 
     def look(self, cameras: Sequence[CameraPipeline]) -> None:
         """Look again."""
         said = self.doubt
-        self.doubt = "; ".join([*_shared_frames(cameras), *self._shared_topics(cameras)])
+        self.doubt = "; ".join([*_shared_frames(cameras), *self._other_lifters(cameras)])
         if self.doubt and self.doubt != said:
             self._node.get_logger().warning(self.doubt)
 
-    def _shared_topics(self, cameras: Sequence[CameraPipeline]) -> Iterator[str]:
+    def _other_lifters(self, cameras: Sequence[CameraPipeline]) -> Iterator[str]:
         topics = [camera.skeletons_topic for camera in cameras]
         shared = [topic for topic in topics if self._node.count_publishers(topic) > 1]
+        own = self._node.get_name(), self._node.get_namespace()
+        namesake = self._node.get_node_names_and_namespaces().count(own) > 1
         now = time.monotonic()
-        if not shared:
+        if not (shared or namesake):
             self._alone = now
-        elif now - self._alone > PATIENCE:
+        elif now - self._alone <= PATIENCE:
+            return
+        elif shared:
             yield (
                 f"other nodes publish on {', '.join(shared)}, too, and who listens hears them all: "
                 "end a lifter that was left running, or give each a namespace of its own"
+            )
+        else:
+            yield (
+                f"another node is called {self._node.get_fully_qualified_name()}, too, by which "
+                "TF frames and topics below /humans of its people are those of this node's: give "
+                "each a name (-r __node:=lifter_left) or a namespace of its own"
             )
 
 

@@ -25,6 +25,9 @@ from pstmo_ros.outputs.points import PointOutput
 from pstmo_ros.outputs.poses import PoseOutput
 from pstmo_ros.outputs.uncertainty import UncertaintyOutput
 
+_USUAL = "lifter"
+"""What a lifter is called that nobody has named otherwise."""
+
 
 class AllOutputs:
     """Tells about people in every form that is asked for.
@@ -60,8 +63,7 @@ class AllOutputs:
         self._for_all: list[Output] = []
         """Those whose names every node shares: frames on TF and topics below /humans. They say who
         is tracked, which nobody is any more when no more images come."""
-        namespace = node.get_namespace().strip("/").replace("/", "_")
-        self._prefix = f"{namespace}_" if namespace else ""
+        self._prefix = _prefix(node)
         """Of ids there, so that the people of two lifters stay apart."""
         try:
             self._make(own)
@@ -148,3 +150,15 @@ class AllOutputs:
         self._outputs, self._drawn, self._for_all = [], [], []
         for publisher in list(self._publishers):
             self._withdraw(publisher)
+
+
+def _prefix(node: Node) -> str:
+    """Return what ids of a node's people begin with where every node sees them.
+
+    It is made of what the user has set to tell lifters apart: the namespace, the node's name, or
+    both. So a lifter alone has no prefix, and names do not depend on which lifter starts first.
+    """
+    parts = node.get_namespace().strip("/").split("/")
+    if node.get_name() != _USUAL:
+        parts.append(node.get_name())
+    return "".join(f"{part}_" for part in parts if part).lstrip("_")

@@ -21,6 +21,7 @@ from lifter_world import LifterWorld
 from node_world import World, worlds
 from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from visualization_msgs.msg import Marker, MarkerArray
@@ -214,6 +215,22 @@ def test_a_second_lifter_on_the_same_topic_is_said_once_if_it_stays(
     here.spin_for(0.5)
     assert sum(words in line for line in said) == 1
     here.destroy_publisher(other)
+    here.spin_until(lambda: not any(words in s.message for s in told[-1].status))
+
+
+def test_a_second_lifter_of_the_same_name_is_said_once_if_it_stays(
+    world: Callable[..., Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_names, "PATIENCE", 1.0)
+    here = world()
+    said, told = here.listen_to_logs(), here.listen(DiagnosticArray, "/diagnostics")
+    here.start()
+    other = Node("lifter")
+    words = "another node is called /lifter, too"
+    here.spin_until(lambda: any(words in s.message for m in told for s in m.status))
+    here.spin_for(0.5)
+    assert sum(words in line for line in said) == 1
+    other.destroy_node()
     here.spin_until(lambda: not any(words in s.message for s in told[-1].status))
 
 

@@ -15,7 +15,7 @@ pytest.importorskip("tf2_ros", reason="needs tf2")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PointStamped, PoseArray, TwistStamped
-from node_world import worlds
+from node_world import overrides, worlds
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
@@ -30,6 +30,7 @@ from pstmo_core.lift.calibration import pinhole
 from pstmo_core.robot.body_frames import body_axes
 from pstmo_core.room.quaternions import matrix_from_quaternion
 from pstmo_ros.conversions import camera_info_message, stamp_ns
+from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.optional_messages import messages_of
 from pstmo_ros.outputs.bodies import safe_name
 
@@ -242,6 +243,25 @@ def test_people_of_two_lifters_have_different_frames_and_topics(
         assert first < 500
         here.walk(1, first=first)
         first += 1
+
+
+def test_people_of_two_lifters_in_one_namespace_have_different_frames(
+    world: Callable[..., Room],
+) -> None:
+    """By the lifters' names; ROS wants nodes of one namespace to have different ones."""
+    here = world(publish_tf="bodies")
+    here.start()
+    given = {"skeletons_topic": "left", "focal": 1000.0, "publish_tf": "bodies", "expire": 0.4}
+    other = LifterNode(
+        cli_args=["--ros-args", "-r", "__node:=lifter_left"], parameter_overrides=overrides(given)
+    )
+    here.take_in(other)
+    assert other.start()
+    here.spin_until(lambda: here.keypoints.get_subscription_count() == 2)
+    here.walk(10)
+    assert here.heard["skeletons"][-1].people[0].id == ID
+    for frame in (f"body_{ID}", f"body_lifter_left_{ID}"):
+        here.spin_until(lambda frame=frame: here.buffer.can_transform("map", frame, Time()))
 
 
 def test_the_tracked_bodies_are_those_of_all_lifters(world: Callable[..., Room]) -> None:
