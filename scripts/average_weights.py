@@ -9,6 +9,7 @@ al., Model soups, 2022): it keeps what the fine-tune would forget. Calibrate sig
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -28,14 +29,17 @@ def main(
     check_output(output, weights)
     networks = [load_lifter(path) for path in weights]
     for path, other in zip(weights, networks, strict=True):
-        if (other.config, other.trained_on) != (networks[0].config, networks[0].trained_on):
+        if other.config != networks[0].config:
             raise CheckpointError(f"{path}: is of another network than {weights[0]}")
+        for each in networks:  # files of earlier versions do not state their joint order
+            other.trained_on.require(each.trained_on)
     mean = networks[0].state_dict()
     for name, values in mean.items():
         if values.is_floating_point():
             every = torch.stack([network.state_dict()[name] for network in networks])
             mean[name] = every.mean(0)
     networks[0].load_state_dict(mean)
+    networks[0].trained_on = max((each.trained_on for each in networks), key=dataclasses.astuple)
     save_weights(networks[0], output)
 
 
