@@ -23,7 +23,7 @@ from pstmo_core.training.distributed import Processes
 from pstmo_core.training.interruption import Interruption
 from pstmo_core.training.journal import Journal
 from pstmo_core.training.keeping import Keeper
-from pstmo_core.training.non_finite import refuse_loss
+from pstmo_core.training.non_finite import refuse_batches
 from pstmo_core.training.optimiser import make_optimiser
 from pstmo_core.training.seeds import Use, mixed_seed
 from pstmo_core.training.sources import make_source, motion_of
@@ -139,7 +139,8 @@ class Trainer:
             The loss, the mean over all micro-batches of all processes.
 
         Raises:
-            NonFiniteLossError: in all processes, if it is NaN or infinite; no step was taken.
+            NonFiniteLossError: in all processes, if it or its gradient is NaN or infinite; no step
+                was taken. (Under fp16, a gradient that is too large skips the step instead.)
         """
         plan, state = self.plan, self.state
         for group in state.optimiser.param_groups:
@@ -148,16 +149,23 @@ class Trainer:
         own = self._add_gradients(batches)
         loss = float(self.processes.total(own))
         if not math.isfinite(loss):
-            rank = f"_rank{self.processes.rank}" if self.processes.count > 1 else ""
-            path = self.folder / f"non_finite_batch_{state.step}{rank}.pt"
-            refuse_loss(loss, state.step, own, batches, path)
+            guilty = None if torch.isfinite(own) else batches
+            refuse_batches("loss", loss, state.step, self._refused, guilty)
         state.scaler.unscale_(state.optimiser)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip_gradient)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip_gradient)
+        if not torch.isfinite(norm) and not state.scaler.is_enabled():
+            refuse_batches("gradient", float(norm), state.step, self._refused, batches)
         state.scaler.step(state.optimiser)
         state.scaler.update()
         state.step += 1
         update_average(state.average, self.model, plan.average, state.step)
         return loss
+
+    @property
+    def _refused(self) -> Path:
+        """Where this process keeps the batch that ends the run."""
+        rank = f"_rank{self.processes.rank}" if self.processes.count > 1 else ""
+        return self.folder / f"non_finite_batch_{self.state.step}{rank}.pt"
 
     def _add_gradients(self, batches: tuple[Batch, ...]) -> Tensor:
         """Add up gradients of the mean over the whole batch; return this process's part of it.

@@ -1,4 +1,4 @@
-"""A loss that is no number any more: the run ends, and the batch can be looked at."""
+"""A loss or a gradient that is no number any more: the run ends, and the batch can be looked at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
-from torch import Tensor
 
 from pstmo_core.atomic_files import atomic_file
 from pstmo_core.data.motion.sampler import Batch
@@ -15,30 +14,31 @@ from pstmo_core.errors import PstmoError
 
 
 class NonFiniteLossError(PstmoError):
-    """The loss became NaN or infinite; the batch was saved."""
+    """The loss or its gradient became NaN or infinite; the batch was saved."""
 
 
-def refuse_loss(
-    loss: float, step: int, own: Tensor, batches: Sequence[Batch], path: Path
+def refuse_batches(
+    what: str, value: float, step: int, path: Path, batches: Sequence[Batch] | None
 ) -> NoReturn:
-    """End a run, and save the batch in the process where it happened.
+    """End a run before the weights are spoiled.
 
     Args:
-        loss: that of the step, of all processes.
+        what: is no number, "loss" or "gradient".
+        value: of it, in all processes together.
         step: at which it happened.
-        own: this process's part of the loss.
-        batches: this process's micro-batches.
-        path: the file to save them in.
+        path: the file in which the batch is kept.
+        batches: this process's micro-batches; None: it happened in another process, which keeps
+            its own.
 
     Raises:
         NonFiniteLossError: always.
     """
-    if not torch.isfinite(own):
+    if batches is not None:
         frames = torch.cat([batch.frames for batch in batches])
         poses = torch.cat([batch.poses for batch in batches])
         with atomic_file(path) as partial:
             torch.save({"frames": frames, "poses": poses}, partial)
     raise NonFiniteLossError(
-        f"the loss at step {step} is {loss}: batch saved in {path}; if nothing is wrong with it, "
-        "lower optimiser.learning_rate"
+        f"the {what} at step {step} is {value}: batch saved in {path}; if nothing is wrong with "
+        "it, lower optimiser.learning_rate"
     )

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -217,6 +218,27 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_batch(run: RunConf
         trainer.train_step(batch)
     (saved,) = trainer.folder.glob("non_finite_batch_*.pt")
     assert torch.isnan(torch.load(saved, weights_only=True)["frames"]).any()
+    for name, value in trainer.model.named_parameters():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_gradient_that_is_no_number_stops_the_run_before_it_spoils_the_weights(
+    run: RunConfig, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(dataclasses.replace(run, precision=precision))
+    trainer.folder.mkdir(parents=True)
+    before = copy.deepcopy(dict(trainer.model.named_parameters()))
+    usual = trainer.stage.loss
+
+    def steep(*arguments: Any) -> torch.Tensor:  # the slope of a root is infinite at 0
+        weight = next(trainer.model.parameters())
+        return usual(*arguments) + (weight - weight.detach()).sum().sqrt()
+
+    monkeypatch.setattr(trainer.stage, "loss", steep)
+    with pytest.raises(NonFiniteLossError, match=r"the gradient at step 0 is .*: batch saved in"):
+        trainer.train_step(*trainer.draw())
+    assert len(list(trainer.folder.glob("non_finite_batch_0.pt"))) == 1
     for name, value in trainer.model.named_parameters():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
 
