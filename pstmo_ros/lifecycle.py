@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import traceback
@@ -135,7 +136,11 @@ class GuardedNode(LifecycleNode):
         return self._guarded("deactivate", self._deactivate, super().on_deactivate, state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._guarded("clean up", self._release, super().on_cleanup, state)
+        result = self._guarded("clean up", self._release, super().on_cleanup, state)
+        # Callbacks and what they are of refer to each other, and so hold a network of tens of MB
+        # until Python looks for such circles, often after the next one has been loaded.
+        gc.collect()
+        return result
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self._guarded("shut down", self._release, super().on_shutdown, state)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import signal
 import subprocess
 import sys
+import weakref
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -199,6 +201,22 @@ def test_markers_are_deleted_when_people_leave_and_when_the_node_is_deactivated(
     here.spin_until(lambda: bool(left()))
     here.lifter.trigger_deactivate()
     here.spin_until(lambda: not left())
+
+
+def test_clean_up_gives_the_network_back_at_once(world: Callable[..., Room], clip: Clip) -> None:
+    """A second one beside it would take tens of MB that the allocator then holds on to."""
+    here = world()
+    here.start()
+    here.send(frame(clip, 0), answers=1)
+    network = weakref.ref(here.lifter._runtime._runtime)
+    gc.disable()
+    try:
+        here.lifter.trigger_deactivate()
+        here.spin_for(0.1)  # the executor lets go of what it served last
+        here.lifter.trigger_cleanup()
+        assert network() is None
+    finally:
+        gc.enable()
 
 
 def test_a_second_lifter_on_the_same_topic_is_said_once_if_it_stays(
