@@ -26,8 +26,8 @@ def markdown(results: dict[str, Any], machine: str, command: str) -> str:
         "## A step",
         "Milliseconds from the encoded keypoints of a new frame to everybody's newest poses, "
         "including what is kept of people. Each person is lifted once; with flip averaging, the "
-        "default, each is lifted twice, as if there were twice as many. Wanted was a ratio of at "
-        f"most {GOALS}.",
+        "default, each is lifted twice, as if there were twice as many: the row of 2 is one person "
+        f"with default settings. Wanted was a ratio of at most {GOALS}.",
         table(_STEP_HEADER, _steps(results)),
         _least(results),
         "## A clip",

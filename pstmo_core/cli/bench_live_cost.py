@@ -21,7 +21,7 @@ def live_cost(
         Path | None, typer.Option(help="The window network's; the shipped one by default.")
     ] = None,
     people: Annotated[list[str], typer.Option(metavar=LIST, help="Numbers of people.")] = [
-        "1,4,16"
+        "1,2,4,16"
     ],
     backend: Annotated[str, typer.Option(help="What runs both networks.")] = "onnxruntime",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
@@ -40,7 +40,7 @@ def live_cost(
     pstmo bench live-cost
     pstmo bench live-cost --live mine.onnx --frames 100000
 
-    Against a window network, in the same run. Steps for 1, 4 and 16 people, the lift of a clip,
+    Against a window network, in the same run. Steps for 1, 2, 4 and 16 people, the lift of a clip,
     multiply-accumulates, memory. The weights of both networks must lie beside their ONNX files.
     Accuracy: `pstmo bench live`.
     """  # noqa: D301
