@@ -24,12 +24,14 @@ from pstmo_ros.drops import RARELY
 from pstmo_ros.image_topic import find_images
 from pstmo_ros.images import ImageDecoder
 from pstmo_ros.inputs.arrival import Arrival, with_arrival
-from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
+from pstmo_ros.lifecycle import GuardedNode
+from pstmo_ros.lifecycle_process import run_lifecycle_node
 from pstmo_ros.lifter_parameters import LIFTER
 from pstmo_ros.mailbox import Mailbox
 from pstmo_ros.msg import People2D, Person2D
 from pstmo_ros.one_camera import OneCamera, Sender
 from pstmo_ros.parameters import Parameters
+from pstmo_ros.prepared import Prepared
 from pstmo_ros.publishers import Publishers
 
 RENDERER = "virtual_camera"
@@ -65,7 +67,7 @@ class DetectorNode(GuardedNode):
         self, load: Callable[[str, DetectorOptions], Detector] = _load, **options: Any
     ) -> None:
         super().__init__("detector", **options)
-        self._load = load
+        self._network = Prepared(load)
         self.parameters = Parameters(self, *DETECTOR, beside=LIFTER)
         self._own = self.parameters.read(DetectorParameters)
         self._detector: Detector | None = None
@@ -79,9 +81,14 @@ class DetectorNode(GuardedNode):
 
     # Transitions
 
+    def prepare(self) -> None:
+        """Load the detector."""
+        own = self.parameters.read(DetectorParameters)
+        self._network.prepare(own.detector, self.parameters.read(DetectorFiles))
+
     def _configure(self) -> None:
         own = self._own = self.parameters.read(DetectorParameters)
-        self._detector = self._load(own.detector, self.parameters.read(DetectorFiles))
+        self._detector = self._network.take(own.detector, self.parameters.read(DetectorFiles))
         self._decoder = ImageDecoder()
         self._keypoints = self.publisher(People2D, own.keypoints_topic, _RESULTS)
         self._described = self._detector.describe()

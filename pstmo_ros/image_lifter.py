@@ -19,6 +19,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from pstmo_ros.detector_node import DetectorNode
+from pstmo_ros.lifecycle_process import start
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.run_node import CANNOT_START, run_node
 
@@ -74,7 +75,7 @@ def _spin(node: Node, faults: list[BaseException], idle: list[str]) -> None:
         if (
             isinstance(node, (DetectorNode, LifterNode))
             and node.get_parameter("autostart").value
-            and not node.start()
+            and not start(node, executor)
         ):
             if rclpy.ok():
                 idle.append(node.get_name())

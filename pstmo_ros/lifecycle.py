@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -19,15 +17,6 @@ from pstmo_core.errors import PstmoError
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.guarded_callback import guarded
-from pstmo_ros.run_node import CANNOT_START, run_node
-
-END_ON_FAILURE = "--end-on-failure"
-"""Argument of a node's process, before --ros-args: it ends if the node cannot start by itself."""
-AWAIT_LAUNCH = "--await-launch"
-"""Argument of a node's process, before --ros-args: the node starts by itself when the launch file
-listens to its transitions, or after `_LAUNCH_PATIENCE`."""
-_LAUNCH_PATIENCE = 5.0
-"""Seconds."""
 
 
 class GuardedNode(LifecycleNode):
@@ -92,6 +81,17 @@ class GuardedNode(LifecycleNode):
         if activated == refused and self.context.ok():
             self.trigger_cleanup()
         return bool(activated == done)
+
+    @property
+    def is_unconfigured(self) -> bool:
+        """Whether no transition has begun yet, or clean-up has ended."""
+        return bool(self._state_machine.current_state[1] == "unconfigured")
+
+    def prepare(self) -> None:
+        """Do in advance what `_configure` needs long for; called in another thread.
+
+        It touches nothing of ROS but parameters, and keeps what it made (`Prepared`).
+        """
 
     def _configure(self) -> None:
         """Get ready."""
@@ -195,52 +195,6 @@ class GuardedNode(LifecycleNode):
                 return response
 
         service.callback = answer
-
-
-def run_lifecycle_node(make: Callable[[], GuardedNode], args: Sequence[str] | None) -> int:
-    """Run a node as a process until the end; return the exit status.
-
-    The node becomes active at once if its parameter `autostart` says so. If that fails, the process
-    ends if `END_ON_FAILURE` is given; otherwise the node waits, unconfigured, until somebody
-    corrects its parameters and configures it.
-
-    Args:
-        make: makes the node.
-        args: the command line after the program's name; None for that of the process.
-    """
-    given = sys.argv[1:] if args is None else args
-    return run_node(make, args, lambda node: _serve(node, given))
-
-
-def _serve(node: GuardedNode, given: Sequence[str]) -> int:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        started = not node.get_parameter("autostart").value or _start(node, AWAIT_LAUNCH in given)
-        if not started and END_ON_FAILURE in given and node.context.ok():
-            node.get_logger().fatal("cannot start (see above), so it ends")
-            return CANNOT_START
-        executor.spin()
-    finally:
-        executor.shutdown()
-    return 0
-
-
-def _start(node: GuardedNode, await_launch: bool) -> bool:
-    """Let a node start by itself.
-
-    Nobody has to ask it over the network. A request of the launch file may reach a namesake that is
-    just going away, or nobody; it is never repeated.
-    """
-    give_up = time.monotonic() + _LAUNCH_PATIENCE
-    while (
-        await_launch
-        and node.context.ok()
-        and not node.count_subscribers("~/transition_event")
-        and time.monotonic() < give_up
-    ):
-        time.sleep(0.02)
-    return node.context.ok() and node.start()
 
 
 def call_all(releases: list[Callable[[], object]]) -> None:

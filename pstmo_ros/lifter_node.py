@@ -28,12 +28,14 @@ from pstmo_ros.frames.parameters import FrameParameters
 from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.inputs.arrival import Heard
 from pstmo_ros.inputs.parameters import InputParameters
-from pstmo_ros.lifecycle import GuardedNode, run_lifecycle_node
+from pstmo_ros.lifecycle import GuardedNode
+from pstmo_ros.lifecycle_process import run_lifecycle_node
 from pstmo_ros.lifter_parameters import LIFTER, LifterParameters
 from pstmo_ros.markers import MarkerStyle
 from pstmo_ros.msg import SkeletonLayout
 from pstmo_ros.outputs.parameters import OutputParameters
 from pstmo_ros.parameters import Parameters
+from pstmo_ros.prepared import Prepared
 from pstmo_ros.shared_names import SharedNames
 from pstmo_ros.stream import Stream, take_together
 from pstmo_ros.timed_runtime import TimedRuntime
@@ -59,6 +61,7 @@ class LifterNode(GuardedNode):
         super().__init__("lifter", **options)
         self.parameters = Parameters(self, *LIFTER, beside=DETECTOR)
         self._own = self.parameters.read(LifterParameters)
+        self._network = Prepared(_load)
         self._runtime: TimedRuntime | None = None
         self._config: StreamConfig | None = None
         """What the streams were made for."""
@@ -72,13 +75,19 @@ class LifterNode(GuardedNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = Diagnostics(self, self.drops, self._facts)
 
+    def prepare(self) -> None:
+        """Load the network and warm it up."""
+        self._network.prepare(*self._what_to_load())
+
+    def _what_to_load(self) -> tuple[LifterParameters, StreamConfig]:
+        return self.parameters.read(LifterParameters), self.parameters.read(StreamConfig)
+
     def _configure(self) -> None:
-        own = self._own = self.parameters.read(LifterParameters)
-        runtime = load_runtime(own.model or None, own.threads, own.backend, own.precision)
-        self._runtime = TimedRuntime(runtime)
+        own, config = self._what_to_load()
+        self._own = own
+        self._runtime = TimedRuntime(self._network.take(own, config))
         self._cameras = [CameraPipeline(self, name, own) for name in own.camera_names or ("",)]
         self._take_up_parameters()
-        warm_up(runtime, self.parameters.read(StreamConfig))
         self._layout = self.publisher(SkeletonLayout, own.layout_topic, _LATCHED)
         # A clock that jumps (a simulation that starts again) makes silence meaningless. Jumps of
         # stamps alone, without /clock, are the streaming core's.
@@ -253,6 +262,17 @@ class LifterNode(GuardedNode):
         runtime = cast(AnyRuntime, self._runtime)
         embeddings = shared_embeddings(runtime, config)
         return [camera.new_stream(runtime, config, embeddings) for camera in self._cameras]
+
+
+def _load(own: LifterParameters, config: StreamConfig) -> AnyRuntime:
+    """Load the network that parameters name; return it when it is warm.
+
+    Raises:
+        PstmoError: if it cannot be loaded, or the settings do not fit it.
+    """
+    runtime = load_runtime(own.model or None, own.threads, own.backend, own.precision)
+    warm_up(runtime, config)
+    return runtime
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from pstmo_ros.launching.context import PACKAGE, is_true
-from pstmo_ros.lifecycle import AWAIT_LAUNCH, END_ON_FAILURE
+from pstmo_ros.lifecycle_process import AWAIT_LAUNCH, END_ON_FAILURE
 
 
 def common(name: str = "") -> dict[str, Any]:
