@@ -1,8 +1,9 @@
 """Writes skeletons as BVH for animation programs: a tree of rotating bones of fixed length.
 
 A person's bones get their median length. Each joint is turned so that its bones point where the
-skeleton's do; a joint with several bones (pelvis, thorax) is turned to fit them all. BVH has y up,
-so x stays to the right, y turns about and z comes towards the viewer.
+skeleton's do. The bones of pelvis and thorax turn together, so they get the angles between them
+that fit the whole motion best: shoulders, for one, lie lower than the thorax. BVH has y up, so x
+stays to the right, y turns about and z comes towards the viewer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pstmo_core.errors import PstmoError
 from pstmo_core.skeleton import JOINT_NAMES, JOINTS, PARENTS, ROOT
 
 _FROM_CAMERA = np.array([1.0, -1.0, -1.0])
-#: Directions of the bones that end in each joint, in a body that faces the viewer, arms spread.
+#: About where the bone that ends in each joint points: a body faces the viewer, arms spread.
 _DOWN, _UP, _RIGHT, _LEFT = (0, -1, 0), (0, 1, 0), (-1, 0, 0), (1, 0, 0)
 _REST = np.array(
     [
@@ -28,6 +29,7 @@ _REST = np.array(
 )  # fmt: skip
 _CHILDREN = [[j for j, parent in enumerate(PARENTS) if parent == joint] for joint in range(JOINTS)]
 _ORDER = "ZXY"
+_ROUNDS = 20  # of fitting; the angles change by less than 0.01 degrees in the last one
 _CENTIMETRES = 100.0
 _LONGEST_HIERARCHY = 1 << 14  # bytes; it has about 2 kB
 
@@ -55,9 +57,10 @@ def write_bvh(
     at: np.ndarray = np.all(np.isfinite(positions), axis=-1)
     positions = _held(positions, at) if at.any() else np.zeros_like(positions)
     lengths = np.median(np.linalg.norm(_bones(bodies), axis=-1), axis=0)
-    angles = joint_angles(bodies)
+    rest = _rest_directions(bodies[known])
+    angles = joint_angles(bodies, rest)
     values = np.concatenate([positions * _CENTIMETRES, angles.reshape(len(angles), -1)], 1)
-    lines = ["HIERARCHY", *_tree(_REST * lengths[:, None] * _CENTIMETRES), "MOTION"]
+    lines = ["HIERARCHY", *_tree(rest * lengths[:, None] * _CENTIMETRES), "MOTION"]
     lines += [f"Frames: {len(values)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{value:.4f}" for value in row) for row in values.tolist()]
     write_text(path, "\n".join(lines) + "\n")
@@ -79,10 +82,25 @@ def _shape(line: str) -> str:
     return re.sub(r"-?\d+\.\d{4}(?= |$)", "0", line)
 
 
-def joint_angles(bodies: np.ndarray) -> np.ndarray:
+def _rest_directions(bodies: np.ndarray) -> np.ndarray:
+    """Return unit vectors (17, 3): the bones of these bodies (F, 17, 3) in the rest pose."""
+    bones, rest = _directions(_bones(bodies)), _REST.copy()
+    for children in (children for children in _CHILDREN if len(children) > 1):
+        for _ in range(_ROUNDS):
+            own = np.einsum(
+                "fji,fcj->fci", _fit(rest[children], bones[:, children]), bones[:, children]
+            )
+            mean = _directions(own.mean(0))
+            # Turned as a whole, so that the rest pose goes on facing the viewer.
+            rest[children] = mean @ _fit(mean, _REST[None, children])[0].T
+    return rest
+
+
+def joint_angles(bodies: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """Return Euler angles (F, joints with children, 3), ZXY in degrees, of bodies (F, 17, 3).
 
-    Bodies have y up. Angles are relative to the parent joint, in the order of the joints.
+    Bodies have y up. Angles are relative to the parent joint, in the order of the joints, and 0
+    where bones have the directions rest (17, 3).
     """
     try:
         from scipy.spatial.transform import Rotation
@@ -98,7 +116,7 @@ def joint_angles(bodies: np.ndarray) -> np.ndarray:
             continue
         # The bones as the parent joint sees them, so that turns add up along the tree.
         seen = np.einsum("fji,fcj->fci", above, bones[:, children])
-        own = _fit(_REST[children], seen)
+        own = _fit(rest[children], seen)
         turns[:, joint] = above @ own
         angles.append(Rotation.from_matrix(own).as_euler(_ORDER, degrees=True))
     return np.stack(angles, 1)
@@ -106,7 +124,7 @@ def joint_angles(bodies: np.ndarray) -> np.ndarray:
 
 def _fit(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Return rotations (F, 3, 3) that turn directions (C, 3) to bones (F, C, 3) best."""
-    seen = seen / np.maximum(np.linalg.norm(seen, axis=-1, keepdims=True), 1e-9)
+    seen = _directions(seen)
     if len(rest) == 1:
         return _shortest_turn(rest[0], seen[:, 0])
     left, _, right = np.linalg.svd(np.einsum("fci,cj->fij", seen, rest))
@@ -124,6 +142,11 @@ def _shortest_turn(start: np.ndarray, ends: np.ndarray) -> np.ndarray:
     cross -= cross.swapaxes(1, 2)
     factor = 1 / np.maximum(1 + cosine, 1e-6)
     return np.eye(3) + cross + factor[:, None, None] * (cross @ cross)
+
+
+def _directions(bones: np.ndarray) -> np.ndarray:
+    found: np.ndarray = bones / np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-9)
+    return found
 
 
 def _bones(bodies: np.ndarray) -> np.ndarray:
