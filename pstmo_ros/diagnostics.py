@@ -24,6 +24,8 @@ PERIOD = 1.0
 """Seconds between two messages."""
 SILENCE = 2.0
 """Seconds without a message after which a warning is due."""
+LOGGED_SILENCE, LOGGED_START = 5.0, 15.0
+"""The same for a line in the log: after a message, and after the start, when detectors load."""
 FARTHEST_STAMP = 10.0
 """A stamp further from the node's clock than this many seconds is of another clock."""
 LOST = 0.05
@@ -63,6 +65,8 @@ class Facts:
     topic: str
     """Where keypoints come from."""
     people: int
+    sources: bool = True
+    """Whether somebody publishes there."""
     refused: str = ""
     """Why a publisher of keypoints is not heard; empty if all are."""
     waits_for_clock: bool = False
@@ -98,6 +102,7 @@ class Diagnostics:
         self.monitor = Monitor(time.monotonic_ns())
         self._node, self._drops, self._facts = node, drops, facts
         self._recent_drops = RecentDrops(time.monotonic_ns(), WINDOW)
+        self._silent = False
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(PERIOD, self._publish, clock=steady)
@@ -106,9 +111,21 @@ class Diagnostics:
         now, counts = time.monotonic_ns(), self._drops.counts
         recent = self._recent_drops.update(now, counts)
         health = Health(self._facts(), self.monitor.report(now), counts, recent)
+        self._log_silence(health)
         name = self._node.get_fully_qualified_name().lstrip("/")
         header = Header(stamp=time_message(self._node.get_clock().now().nanoseconds))
         self._publisher.publish(DiagnosticArray(header=header, status=[status(name, health)]))
+
+    def _log_silence(self, health: Health) -> None:
+        """Say once that keypoints stay away, and once that they come again."""
+        silence, heard = health.report.silence, health.report.heard
+        active = health.facts.state == "active"
+        silent = active and silence >= (LOGGED_SILENCE if heard else LOGGED_START)
+        if silent and not self._silent and (told := _silence(health)):
+            self._node.get_logger().warning(told[1])
+        elif self._silent and active and not silent:
+            self._node.get_logger().info(f"keypoints come again on {health.facts.topic}")
+        self._silent = silent
 
 
 class RecentDrops:
@@ -161,8 +178,11 @@ def _silence(health: Health) -> tuple[bytes, str] | None:
     if silence < SILENCE:
         return None
     since = "" if health.report.heard else ", none since the node was activated"
-    why = f": {health.facts.refused}" if health.facts.refused else ""
-    return WARN, f"no keypoints on {health.facts.topic} for {silence:.0f} s{since}{why}"
+    why = "who publishes there is silent; do its images still come?"
+    if not health.facts.sources:
+        why = "nobody publishes there; does the detector run, and on this topic?"
+    why = health.facts.refused or why
+    return WARN, f"no keypoints on {health.facts.topic} for {silence:.0f} s{since}: {why}"
 
 
 def _lost(report: Report) -> tuple[bytes, str] | None:

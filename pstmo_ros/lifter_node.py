@@ -200,10 +200,13 @@ class LifterNode(GuardedNode):
         state = "active" if self._release_on_deactivate else "inactive"
         cameras = self._cameras
         topics = [camera.topic(self._own.keypoints_topic) for camera in cameras]
+        names = [self.resolve_topic_name(topic) for topic in topics or [self._own.keypoints_topic]]
+        other_topics = self.parameters.read(InputParameters).input == "hri"
         return Facts(
             state=state if self._runtime else "unconfigured",
             runtime=self._runtime.explain() if self._runtime else "",
-            topic=", ".join(map(self.resolve_topic_name, topics or [self._own.keypoints_topic])),
+            topic=", ".join(names),
+            sources=other_topics or any(map(self.count_publishers, names)),
             people=sum(len(camera.people) for camera in cameras),
             refused="; ".join(c.refused for c in cameras if c.refused),
             waits_for_clock=waits_for_clock(self),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Point, Vector3
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
@@ -29,7 +30,7 @@ from pstmo_ros.conversions import (
     stamp_ns,
     time_message,
 )
-from pstmo_ros.drops import DropCounter
+from pstmo_ros.drops import RARELY, DropCounter
 from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
@@ -39,6 +40,8 @@ from pstmo_ros.run_node import run_node, spin
 _PATIENCE = 2.0
 """Seconds: after such a silence a message may bring another frame; stamps of cameras may differ by
 as much."""
+LOOK_PERIOD = 10.0
+"""Seconds between two looks whether all topics are published."""
 _FARTHEST = 1e6
 """Largest coordinate in metres, and largest covariance in square metres."""
 _SUREST = 1e-9
@@ -106,7 +109,15 @@ class PeopleMerger(Node):
         for topic in own.topics:
             take = guarded(self, functools.partial(self._take, topic), self._tell)
             self.create_subscription(Skeletons3D, topic, take, _QOS)
+        look = guarded(self, functools.partial(self._look_for_lifters, own.topics), self._tell)
+        self.create_timer(LOOK_PERIOD, look, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"merges {', '.join(own.topics)} -> {self._merged.topic_name}")
+
+    def _look_for_lifters(self, topics: Sequence[str]) -> None:
+        for name in map(self.resolve_topic_name, topics):
+            if not self.count_publishers(name):
+                sentence = f"nobody publishes skeletons on {name}: does the lifter run?"
+                self._tell(f"missing {name}", f"{sentence} Is skeletons_topics right?", RARELY)
 
     def _take(self, camera: str, message: Skeletons3D) -> None:
         now, frame_id = time.monotonic(), message.header.frame_id
@@ -175,8 +186,8 @@ class PeopleMerger(Node):
         if self._drawn.get_subscription_count():
             self._drawn.publish(self._markers.draw(merged, tuple(p.name for p in people)))
 
-    def _tell(self, reason: str, sentence: str) -> None:
-        if line := self.drops.add(reason, sentence, time.monotonic_ns()):
+    def _tell(self, reason: str, sentence: str, period: int | None = None) -> None:
+        if line := self.drops.add(reason, sentence, time.monotonic_ns(), period=period):
             self.get_logger().warning(line)
 
 

@@ -222,7 +222,13 @@ def write_stand_ins(folder: Path, mocap: Path) -> None:
     from pstmo_core.model.config import ModelConfig
 
     (folder / "test" / "data").mkdir(parents=True)
-    for name in ("cmu_h36m17.npz", "motion_more.npz", "own.npz", "test/data/mocap_excerpt.npz"):
+    for name in (
+        "cmu_h36m17.npz",
+        "motion_more.npz",
+        "own.npz",
+        "own_val.npz",
+        "test/data/mocap_excerpt.npz",
+    ):
         shutil.copy(mocap, folder / name)
     (folder / "motion_more_replaces.txt").touch()
     (folder / "pstmo_core").mkdir()

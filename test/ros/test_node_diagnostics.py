@@ -13,12 +13,14 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import Log
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.room.size_health import Agreement, SizeHealth
+from pstmo_ros import diagnostics
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.diagnostics import Facts, Health, RecentDrops, judge, status
 from pstmo_ros.lifter_node import LifterNode
@@ -104,6 +106,7 @@ def health(fed: tuple[Monitor, int], *, after: float = 0.0, **recent: int) -> He
         (health((Monitor(0), 0)), OK, "waits for keypoints"),
         (health((Monitor(0), 0), after=5), WARN, "for 5 s, none since the node was activated"),
         (health(monitored(), after=3), WARN, "no keypoints on /keypoints for 3 s"),
+        (health(monitored(), after=3), WARN, "silent; do its images still come?"),
         (health(monitored(milliseconds=80)), WARN, "80 ms after it arrived (median of the last"),
         (health(monitored(milliseconds=30, lost=2)), WARN, "it works 27 ms on each"),
         (health(monitored(milliseconds=1, lost=2)), WARN, "200 of 300 frames of the last 10 s"),
@@ -215,6 +218,36 @@ def test_what_was_lifted_and_dropped_and_how_long_it_took_is_reported(listener: 
         for what in ("inference", "latency from receipt", "latency from stamp")
     ]
     assert 0 < latency[0] < latency[1] < latency[2] < 5000
+
+
+def test_keypoints_that_stay_away_are_told_of_once_with_the_likely_reason(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnostics, "SILENCE", 0.1)
+    monkeypatch.setattr(diagnostics, "LOGGED_SILENCE", 0.5)
+    monkeypatch.setattr(diagnostics, "LOGGED_START", 0.5)
+    clip, lines = load_clip(sample_path()), list[str]()
+    listener.create_subscription(Log, "/rosout", lambda m: lines.append(m.msg), 100)
+
+    def told(words: str) -> int:
+        return sum(words in line for line in lines)
+
+    listener.destroy_publisher(listener.keypoints)
+    listener.lifter.start()
+    listener.spin_until(lambda: told("nobody publishes there") == 1)
+    listener.keypoints = listener.create_publisher(People2D, "kp", 10)
+    listener.spin_until(lambda: listener.keypoints.get_subscription_count() == 1)
+
+    def speak() -> bool:
+        now = listener.get_clock().now().nanoseconds
+        listener.keypoints.publish(keypoints_message(clip, 0, now, "camera"))
+        return told("keypoints come again on /kp") == 1
+
+    listener.spin_until(speak)
+    listener.spin_until(lambda: told("do its images still come?") == 1)
+    for _ in range(2):
+        listener.next_status()
+    assert told("no keypoints on /kp") == 2
 
 
 def test_places_are_told_by_what_they_rest_on() -> None:

@@ -68,6 +68,9 @@ class Lifters(Node):
         header = Header(stamp=time_message(round(stamp * 1e9)), frame_id=frame_id)
         self._out[camera].publish(Skeletons3D(header=header))
 
+    def watch(self, node: Node) -> None:
+        self._spinner.add_node(node)
+
     def close(self) -> None:
         self._spinner.shutdown()
         self.merger.destroy_node()
@@ -186,3 +189,17 @@ def test_cameras_whose_clocks_differ_are_told_of(lifters: Lifters) -> None:
 def test_one_topic_alone_is_refused(ros: None) -> None:
     with pytest.raises(ConfigError, match="two or more"):
         PeopleMerger(parameter_overrides=[Parameter("skeletons_topics", value="skeletons")])
+
+
+def test_a_topic_on_which_nobody_publishes_is_named(
+    lifters: Lifters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_merger, "LOOK_PERIOD", 0.1)
+    overrides = [Parameter("skeletons_topics", value="one/skeletons, too/skeletons")]
+    merger = PeopleMerger(parameter_overrides=overrides)
+    lifters.watch(merger)
+    try:
+        lifters.spin_until(lambda: merger.drops.counts["missing /too/skeletons"] > 2)
+        assert not merger.drops.counts["missing /one/skeletons"]
+    finally:
+        merger.destroy_node()
