@@ -117,14 +117,14 @@ class Diagnostics:
         self._publisher.publish(DiagnosticArray(header=header, status=[status(name, health)]))
 
     def _log_silence(self, health: Health) -> None:
-        """Say once that keypoints stay away, and once that they come again."""
+        """Say once that keypoints stay away, and once that they come (again)."""
         silence, heard = health.report.silence, health.report.heard
         active = health.facts.state == "active"
         silent = active and silence >= (LOGGED_SILENCE if heard else LOGGED_START)
         if silent and not self._silent and (told := _silence(health)):
             self._node.get_logger().warning(told[1])
         elif self._silent and active and not silent:
-            self._node.get_logger().info(f"keypoints come again on {health.facts.topic}")
+            self._node.get_logger().info(f"keypoints come on {health.facts.topic}")
         self._silent = silent
 
 
@@ -178,7 +178,7 @@ def _silence(health: Health) -> tuple[bytes, str] | None:
     if silence < SILENCE:
         return None
     since = "" if health.report.heard else ", none since the node was activated"
-    why = "who publishes there is silent; do its images still come?"
+    why = "who publishes there is silent or was killed; do its images still come?"
     if not health.facts.sources:
         why = "nobody publishes there; does the detector run, and on this topic?"
     why = health.facts.refused or why
