@@ -56,19 +56,11 @@ class StepAttention(nn.Module):
         Returns:
             (R F, width).
         """
-        frames, (new_keys, new_values) = self.frames, new
-        of_new = (
-            (asked * new_keys).sum(-1, keepdim=True)
-            if frames == 1
-            else asked @ new_keys.transpose(-2, -1)
-        )
-        weights = (torch.cat([asked @ keys.transpose(-2, -1), of_new], -1) + bias).softmax(-1)
-        of_kept, of_new = weights.split([self.kept, frames], -1)
-        if frames == 1:
-            mixed = of_kept @ values + of_new * new_values
-        else:
-            mixed = of_kept @ values + of_new @ new_values
-            mixed = mixed.view(-1, self.width // self.depth, frames, self.depth).transpose(1, 2)
+        keys, values = (torch.cat(pair, 2) for pair in zip((keys, values), new, strict=True))
+        mixed = (asked @ keys.transpose(-2, -1) + bias).softmax(-1) @ values
+        if self.frames > 1:
+            mixed = mixed.view(-1, self.width // self.depth, self.frames, self.depth)
+            mixed = mixed.transpose(1, 2)
         mapped: Tensor = self.out(mixed.reshape(-1, self.width))
         return mapped
 

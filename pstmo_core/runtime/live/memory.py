@@ -8,8 +8,7 @@ Nothing is moved: the network finds its frames by their ages. The rules are thos
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ _LONG_AGO = -_NEVER
 _LONGEST = np.float32(LONGEST)
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What F new frames of R people find in memory."""
 
     rows: np.ndarray
@@ -41,7 +39,7 @@ class Look:
         if not frames:
             return self
         ages = np.pad(self.ages, ((0, 0), (0, frames), (0, frames)), constant_values=_NEVER)
-        return replace(self, ages=ages)
+        return self._replace(ages=ages)
 
 
 class LiveMemory:
