@@ -100,15 +100,11 @@ class LiveMemory:
             dt: (R, F) float32 seconds since the person's previous frame.
         """
         frames, kept = dt.shape[1], self._kept
-        dt = np.minimum(np.maximum(dt, np.float32(0)), _LONGEST)
+        dt = dt.clip(np.float32(0), _LONGEST)
+        if frames == 1:
+            return self._look_once(rows, dt[:, 0])
         ages = np.empty((len(rows), frames, kept + frames), np.float32)
         taken = self._taken[rows]
-        if frames == 1:
-            times = self._clock[rows, None] + dt
-            keep, since = self._choose(rows, dt)
-            np.subtract(times, taken, out=ages[:, 0, :kept], casting="same_kind")
-            ages[:, 0, kept] = 0
-            return Look(rows, keep, ages, times, since)
         times = self._clock[rows, None] + dt.astype(np.float64).cumsum(1)
         keep, since = self._choose(rows, dt)
         ages[..., :kept] = times[..., None] - taken[:, None]
@@ -122,6 +118,16 @@ class LiveMemory:
         reached |= np.eye(frames, dtype=bool)
         ages[..., kept:][~reached] = _NEVER
         return Look(rows, keep, ages, times, since)
+
+    def _look_once(self, rows: np.ndarray, dt: np.ndarray) -> Look:
+        """The same of one frame of each person, dt (R,), which a live stream does all the time."""
+        times, since = self._clock[rows] + dt, self._since[rows] + dt
+        keep = since >= self._spacing
+        since[keep] = 0
+        ages = np.zeros((len(rows), 1, self._kept + 1), np.float32)
+        before = ages[:, 0, : self._kept]
+        np.subtract(times[:, None], self._taken[rows], out=before, casting="same_kind")
+        return Look(rows, keep[:, None], ages, times[:, None], since)
 
     def write(
         self, look: Look, fresh: np.ndarray, of_moments: np.ndarray, tokens: np.ndarray
