@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 import traceback
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pstmo_core.errors import PstmoError
 from pstmo_ros.clock_watch import watch_clock
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.guarded_callback import guarded
+from pstmo_ros.memory import give_back
 
 
 class GuardedNode(LifecycleNode):
@@ -137,9 +137,7 @@ class GuardedNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         result = self._guarded("clean up", self._release, super().on_cleanup, state)
-        # Callbacks and what they are of refer to each other, and so hold a network of tens of MB
-        # until Python looks for such circles, often after the next one has been loaded.
-        gc.collect()
+        give_back()
         return result
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
