@@ -54,8 +54,11 @@ class GraphRuntime(LiveRuntime):
         if not keep:
             return self._glance(frames, dt, memory, rows, heads)
         people, count = dt.shape
-        if count == 1:
-            return self._step(frames, dt, memory, rows, heads)
+        if count == 1:  # what a live stream does, without a detour
+            look = memory.look(rows, dt)
+            newest, *fresh = self.run(GraphCall("step", frames, look, memory, heads))
+            memory.write(look, *fresh)
+            return newest.copy()
         poses = np.empty((people, count, len(heads), JOINTS, self.config.outputs), np.float32)
         start = 0
         while start < count:
@@ -70,20 +73,6 @@ class GraphRuntime(LiveRuntime):
             memory.write(look, *fresh)
             start = part.stop
         return poses
-
-    def _step(
-        self,
-        frames: np.ndarray,
-        dt: np.ndarray,
-        memory: LiveMemory,
-        rows: np.ndarray,
-        heads: Sequence[int],
-    ) -> np.ndarray:
-        """Lift the next frame of each person: what a live stream does, without a detour."""
-        look = memory.look(rows, dt)
-        poses, *fresh = self.run(GraphCall("step", frames, look, memory, heads))
-        memory.write(look, *fresh)
-        return poses.copy()
 
     def _glance(
         self,
