@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import warnings
@@ -60,8 +61,21 @@ def save_weights(model: Network, path: Path | str) -> None:
     key = next(kind.key for kind in _KINDS if isinstance(model, kind.network))
     metadata = {key: model.config.to_json(), **model.trained_on.metadata()}
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    with atomic_file(Path(path)) as partial:
-        partial.write_bytes(save(state, metadata))  # save_file makes a file that others cannot read
+    with atomic_file(Path(path)) as partial:  # save_file makes a file that others cannot read
+        partial.write_bytes(_in_order(save(state, metadata)))
+
+
+def _in_order(saved: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: safetensors writes them in any order.
+
+    Equal networks give equal files, by which the tests of resuming go.
+    """
+    body = 8 + int.from_bytes(saved[:8], "little")
+    header = json.loads(saved[8:body])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + saved[body:]
 
 
 def load_weights(path: Path | str) -> STMO:

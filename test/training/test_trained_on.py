@@ -182,6 +182,19 @@ def test_the_authors_networks_state_what_the_caller_says(tmp_path: Path, pstmo: 
         assert load_weights(weights).trained_on == stated
 
 
+def test_equal_networks_give_equal_files(tmp_path: Path) -> None:
+    """safetensors writes several metadata in any order, another one each time."""
+    network = STMO(TINY)
+    network.trained_on = COCO
+    written = set()
+    for index in range(20):
+        save_weights(network, tmp_path / f"{index}.safetensors")
+        written.add((tmp_path / f"{index}.safetensors").read_bytes())
+    assert len(written) == 1
+    read = load_weights(tmp_path / "0.safetensors")
+    assert read.trained_on == COCO and read.config == TINY
+
+
 def test_files_that_state_nothing_are_taken(tmp_path: Path) -> None:
     assert load_weights(shipped_model().with_suffix(".safetensors")).trained_on == TrainedOn()
     TrainedOn().require(H36M17)
