@@ -24,7 +24,7 @@ from pstmo_core.model.checkpoints import load_lifter
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.model.live.network import STMOLive
 from pstmo_core.model.stmo import STMO
-from pstmo_core.runtime import AnyRuntime, Runtime, load_runtime
+from pstmo_core.runtime import AnyRuntime, load_runtime
 from pstmo_core.streaming.config import StreamConfig
 
 _RAISED = CameraRange(height=(2.5, 3.5), distance=(2.0, 4.0))
@@ -80,6 +80,11 @@ def measure(
     motion = files.of_split(split)
     files.require(motion, split, "to measure on")
     runtime, config = load_runtime(weights, backend="torch"), StreamConfig(flip=flip)
+    model = (
+        ModelConfig(encoding=network.config.encoding)
+        if isinstance(network, STMOLive)
+        else network.config
+    )
     return {
         "weights": Path(weights).name,
         "sha256": hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
@@ -89,22 +94,23 @@ def measure(
         "by": by,
         "flip": flip,
         "rows": [
-            *_as_windows(network, motion, split, windows, by, flip),
-            *_as_streams(runtime, config, motion, windows, by),
+            *_as_windows(network, model, motion, split, windows, by, flip),
+            *_as_streams(runtime, config, model, motion, windows, by),
         ],
     }
 
 
 def _as_windows(
-    network: STMO | STMOLive, motion: Mocap, split: str, windows: int, by: str, flip: bool
+    network: STMO | STMOLive,
+    model: ModelConfig,
+    motion: Mocap,
+    split: str,
+    windows: int,
+    by: str,
+    flip: bool,
 ) -> Iterator[dict[str, Any]]:
     """The records of a network that gets the keypoints as they are."""
     live = isinstance(network, STMOLive)
-    model = (
-        ModelConfig(encoding=network.config.encoding)
-        if isinstance(network, STMOLive)
-        else network.config
-    )
     look_aheads = [n for n in LOOK_AHEADS if n <= model.target]
     labels = ["centre, by MOFA", *map(str, look_aheads)]
     told_gravity = get_encoding(model.encoding).turned
@@ -121,17 +127,19 @@ def _as_windows(
 
 
 def _as_streams(
-    runtime: AnyRuntime, config: StreamConfig, motion: Mocap, windows: int, by: str
+    runtime: AnyRuntime,
+    config: StreamConfig,
+    model: ModelConfig,
+    motion: Mocap,
+    windows: int,
+    by: str,
 ) -> Iterator[dict[str, Any]]:
     """The records of streams, which filter the keypoints first."""
-    frames, step = ModelConfig().frames, ModelConfig().step
-    if isinstance(runtime, Runtime):
-        frames, step = runtime.config.frames, runtime.config.step
     groups = grouped(motion, by)
     for name, group in tqdm(list(product(STREAMED, groups)), unit="stream", delay=2):
-        drawn = draw_windows(groups[group], windows, frames, step, CONDITIONS[name])
+        drawn = draw_windows(groups[group], windows, model.frames, model.step, CONDITIONS[name])
         drawn = drawn.first(STREAMED_WINDOWS)
-        scores = measure_streamed(drawn, step, runtime, config)
+        scores = measure_streamed(drawn, model.step, runtime, config)
         yield _record(f"{name}, streamed", "0", by, group, scores)
 
 
