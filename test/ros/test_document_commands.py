@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("pstmo_ros.msg", reason="needs ROS 2 and the built messages")
 
 from documents import ROOT, Shown, documents, shown_commands
+from launch_log import without_ignored_interrupts
 
 from pstmo_ros.launching import node_parameters
 from pstmo_ros.own_domain import OwnDomain
@@ -174,7 +175,7 @@ def started_in(domain: int, shown: Shown, seconds: float = 120.0) -> str:
         os.killpg(process.pid, signal.SIGKILL)
         rest, _ = process.communicate()
         rest += "\nTraceback: it did not end"
-    return log + rest
+    return without_ignored_interrupts(log + rest)
 
 
 def test_launch_arguments_that_documents_name_exist() -> None:
