@@ -27,6 +27,7 @@ __all__ = [
     "get_encoding",
     "input_shape",
     "pixel_turns",
+    "viewing_rays",
 ]
 
 ENCODINGS: dict[str, Encoding] = {each.name: each for each in (Screen(), Person(), View())}
@@ -113,6 +114,18 @@ def pixel_turns(
         up: (3,), as of `encode_pixels`.
     """
     return _pixel_turns(points, scores, size, image_scale(size, focal), _vector(up))
+
+
+def viewing_rays(points: np.ndarray, size: np.ndarray, focal: float) -> np.ndarray:
+    """Return the rays (P, 17, 2) of keypoints, x / z and y / z.
+
+    Args:
+        points: (P, 17, 2) pixels.
+        size: (2,) image width and height in pixels.
+        focal: as of `encode_pixels`.
+    """
+    rays: np.ndarray = (points - size / 2) / image_scale(size, focal)
+    return rays
 
 
 def camera_poses(

@@ -200,6 +200,23 @@ class StreamConfig:
         high=100.0,
         unit="Hz",
     )
+    ray_error: float = setting(
+        0.02,
+        "How far keypoints are taken to be from the joints that they stand for. Lifted joints move "
+        "towards the rays of their keypoints: the more, the larger `sigma` is against this. 0 "
+        "leaves them as they are lifted, as does a network without `sigma`.",
+        low=0.0,
+        high=1.0,
+        unit="m",
+    )
+    bone_memory: float = setting(
+        4.0,
+        "Over how long the lengths of a person's bones are averaged. Bones are turned in depth "
+        "until they are nearly that long; 0 leaves them as they are lifted.",
+        low=0.0,
+        high=600.0,
+        unit="s",
+    )
     joint_cutoff: float = setting(
         BY_NETWORK,
         "Cut-off frequency of the same filter for 3D joints relative to the pelvis; 0 turns it "
@@ -272,5 +289,5 @@ class StreamConfig:
 #: Settings with which keypoints are lifted as they come and skeletons given as they are lifted.
 PLAIN: dict[str, Any] = {
     "unswap": 0.0, "outlier": 0.0, "keypoint_cutoff": 0.0, "joint_cutoff": 0.0, "carry": 0.0,
-    "bridge": 0.0,
+    "bridge": 0.0, "ray_error": 0.0, "bone_memory": 0.0,
 }  # fmt: skip

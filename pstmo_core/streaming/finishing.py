@@ -13,8 +13,10 @@ from pstmo_core.room.joint_depths import JointDepths
 from pstmo_core.room.leg_bending import LEGS
 from pstmo_core.room.upright_axes import upright_axes
 from pstmo_core.skeleton import JOINTS, ROOT
+from pstmo_core.streaming.bone_lengths import BoneLengths
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.joint_filter import JointFilter
+from pstmo_core.streaming.ray_fit import move_to_rays, towards
 from pstmo_core.streaming.reading import Due
 from pstmo_core.streaming.root import Roots
 from pstmo_core.streaming.root_estimator import RootEstimator
@@ -30,6 +32,9 @@ class Finishing:
     """
 
     def __init__(self, config: StreamConfig, network: ModelConfig | LiveConfig) -> None:
+        self._ray_error = config.ray_error
+        slots = config.max_people
+        self._bones = BoneLengths(slots, config.bone_memory) if config.bone_memory else None
         cutoff = config.joint_cutoff_of(network)
         self._calm = JointFilter(config.max_people, cutoff, config.joint_beta)
         self.roots = RootEstimator(config)
@@ -58,15 +63,33 @@ class Finishing:
         return answers
 
     def _skeletons(self, due: Due, lifted: np.ndarray, sigma: np.ndarray | None) -> SkeletonFrame:
-        joints = self._calm.filter(due.stamp, due.slots, due.visits, lifted)
+        joints, off = self._as_seen(due, lifted, sigma)
+        joints = self._calm.filter(due.stamp, due.slots, due.visits, joints)
+        rays = due.rays if due.calibrated else None
         joints, roots = self.roots.estimate(
-            due.stamp, due.ids, joints, due.rays, due.weights, due.pose, due.depths
+            due.stamp, due.ids, joints, rays, due.weights, due.pose, due.depths, off
         )
         if self._depths is not None:
             joints, roots, sigma = self._measured(self._depths, due, joints, roots, sigma)
         return SkeletonFrame(
             due.stamp, due.newest, due.ids, joints, due.confidence, due.observed, roots, sigma
         )
+
+    def _as_seen(
+        self, due: Due, lifted: np.ndarray, sigma: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return skeletons that agree better with the keypoints and with one another.
+
+        And metres (P, 17) by which joints had been away from their rays, if they were moved.
+        """
+        joints, off = lifted, None
+        if self._ray_error and sigma is not None:
+            seen = due.confidence > 0
+            joints, off = move_to_rays(lifted, sigma, due.rays, seen, self._ray_error)
+        if self._bones is not None:
+            ahead = towards(due.rays, due.weights > 0)
+            joints = self._bones.hold(due.stamp, due.slots, due.visits, lifted, joints, ahead)
+        return joints, off
 
     def _measured(
         self,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstmo_core.encoding import get_encoding
+from pstmo_core.encoding import get_encoding, viewing_rays
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.live.base import LiveRuntime
 from pstmo_core.streaming.config import StreamConfig
@@ -64,6 +64,7 @@ class LiveReading(Reading[StepsDue]):
         """(H,) nanoseconds before a step for which it answers; the last one is the look-ahead."""
         self._turned = get_encoding(runtime.config.encoding).turned
         self._people, self._bridge = people, round(config.bridge * 1e9)
+        self._focal = config.focal
         self._following = Following(config)
         self._stepping = Stepping(runtime, config, [look_aheads.index(ms) for ms in moments])
         self._latest = _LatestSteps(config.max_people, bool(self.look_ahead))
@@ -141,14 +142,13 @@ class LiveReading(Reading[StepsDue]):
         """Note what an answer for a frame needs besides poses."""
         following = self._following
         ids, weights = self._people.names_of(slots), following.scores[slots]
-        rays = None
-        if frame.focal:
-            size = np.array([frame.width, frame.height], np.float32)
-            rays = (following.points[slots] - size / 2) / frame.focal
+        size = np.array([frame.width, frame.height], np.float32)
+        rays = viewing_rays(following.points[slots], size, frame.focal or self._focal)
         return Due(
             frame.stamp, frame.stamp, ids, slots, self._people.visits(slots),
             np.where(seen[:, None], weights, np.float32(0)),
-            following.observed(frame.stamp, slots), rays, weights, *view_of(frame, ids), turns,
+            following.observed(frame.stamp, slots), rays, bool(frame.focal), weights,
+            *view_of(frame, ids), turns,
         )  # fmt: skip
 
     def _due(self, waiting: Due) -> StepsDue:

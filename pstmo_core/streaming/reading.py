@@ -25,8 +25,10 @@ class Due:
     """(P, 17), the scores of the frame's keypoints."""
     observed: np.ndarray
     """(P,), see `SkeletonFrame`."""
-    rays: np.ndarray | None
-    """(P, 17, 2) of people's last keypoints up to the frame, if the camera is calibrated."""
+    rays: np.ndarray
+    """(P, 17, 2) of people's last keypoints up to the frame."""
+    calibrated: bool
+    """Whether the camera is; else the rays are those of a usual one."""
     weights: np.ndarray
     """(P, 17), the scores of those keypoints."""
     pose: CameraPose | None

@@ -129,6 +129,7 @@ def solve_roots(
     rays: np.ndarray,
     weights: np.ndarray,
     source: RootSource = RootSource.ASSUMED,
+    off: np.ndarray | None = None,
 ) -> Roots:
     """Estimate the root positions of skeletons.
 
@@ -137,6 +138,8 @@ def solve_roots(
         rays: (P, 17, 2), x / z and y / z of the keypoints, lens distortion undone.
         weights: (P, 17), 0 where a keypoint was not seen, else its score.
         source: what the skeletons' size rests on, a key of `SPREADS`, for the covariance.
+        off: (P, 17) metres, how far joints had been from their rays before they were moved to
+            them, for the covariance: what is moved no longer shows how wrong it was.
 
     Returns:
         The root positions; not known where fewer than `FEWEST_JOINTS` were seen, or nothing before
@@ -154,7 +157,8 @@ def solve_roots(
     for _ in range(_ROUNDS):
         depth = np.maximum(joints[..., 2] + position[:, None, 2], _NEAREST)
         error = np.linalg.norm(_residual(rays, right, position), axis=-1) / depth
-        noise = np.maximum(_NOISE_FLOOR, 1.48 * _median(error, usable))
+        spread = error if off is None else np.maximum(error, off / depth)
+        noise = np.maximum(_NOISE_FLOOR, 1.48 * _median(spread, usable))
         trust = np.minimum(1.0, _TRUSTED * noise[:, None] / np.maximum(error, 1e-12)) ** 2
         final = base * trust / depth**2
         position = _least_squares(rays, right, np.where(known[:, None], final, 1.0))

@@ -54,6 +54,7 @@ class RootEstimator:
         weights: np.ndarray,
         pose: CameraPose | None = None,
         depths: np.ndarray | None = None,
+        off: np.ndarray | None = None,
     ) -> tuple[np.ndarray, Roots]:
         """Estimate sizes and root positions of the people in a frame.
 
@@ -67,6 +68,7 @@ class RootEstimator:
             pose: how the camera stands, None where that is not known.
             depths: (P, 17) metres along the camera's axis to what is seen at the keypoints, NaN
                 where not known; None without a depth image.
+            off: (P, 17), as of `solve_roots`.
 
         Returns:
             The joints, scaled to the size of each person, and the root positions.
@@ -78,7 +80,7 @@ class RootEstimator:
         if rays is None or not len(ids):
             return scale_to(joints, self._config.height), Roots.unknown(len(joints))
         pose = pose if pose is not None and pose.knows_floor else None
-        roots = solve_roots(joints, rays, weights, stated)
+        roots = solve_roots(joints, rays, weights, stated, off)
         rows = self._rows_of(ids)
         bodies = joints + roots.position[:, None]
         floor = self._read_floor(rows, stamp, bodies, rays, weights > 0, pose)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pstmo_core.encoding import encode_pixels, get_encoding, pixel_turns
+from pstmo_core.encoding import encode_pixels, get_encoding, pixel_turns, viewing_rays
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.runtime.base import Runtime
 from pstmo_core.skeleton import JOINTS
@@ -19,6 +19,8 @@ from pstmo_core.streaming.people import People
 from pstmo_core.streaming.reading import Due, Reading
 from pstmo_core.streaming.steadying import Steadier
 from pstmo_core.streaming.views import Views
+
+_NO_RAYS = np.empty((0, JOINTS, 2), np.float32)
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,8 @@ class WindowReading(Reading[WindowsDue]):
         pose, depths = self._views.of(stamp, ids)
         if not len(slots):
             return WindowsDue(
-                stamp, self._newest, ids, slots, visits, scores, scores[:, 0], None, weights, pose,
-                depths, None, None,
+                stamp, self._newest, ids, slots, visits, scores, scores[:, 0], _NO_RAYS,
+                bool(self._focal), weights, pose, depths, None, None,
             )  # fmt: skip
         samples = sample(
             buffer.stamps, buffer.points, buffer.scores, buffer.present, slots, stamp, self._grid,
@@ -165,10 +167,12 @@ class WindowReading(Reading[WindowsDue]):
         size = buffer.sizes[row].copy()
         if (buffer.sizes != size).any():
             samples = self._kept_apart(samples, slots, size)
-        rays = (buffer.points[sighting, slots] - size / 2) / self._focal if self._focal else None
+        focal = self._focal or self._config.focal
+        rays = viewing_rays(buffer.points[sighting, slots], size, focal)
         return WindowsDue(
-            stamp, self._newest, ids, slots, visits, scores, samples.observed, rays, weights, pose,
-            depths, self._turns(samples, slots, row), self._windows(samples, slots, row),
+            stamp, self._newest, ids, slots, visits, scores, samples.observed, rays,
+            bool(self._focal), weights, pose, depths, self._turns(samples, slots, row),
+            self._windows(samples, slots, row),
         )  # fmt: skip
 
     def _there(self, row: int) -> tuple[np.ndarray, np.ndarray]:

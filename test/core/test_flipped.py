@@ -12,7 +12,7 @@ from pstmo_core.keypoints.clip import load_clip
 from pstmo_core.keypoints.recorded import Clip
 from pstmo_core.runtime import load_runtime, shipped_model
 from pstmo_core.skeleton import mirror_order
-from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.config import PLAIN, StreamConfig
 from pstmo_core.streaming.lift_clip import lift_clip
 
 MODELS = [shipped_model(), shipped_model().with_name("stmo_live.onnx")]
@@ -62,7 +62,7 @@ def test_people_in_a_mirror_get_the_mirrored_poses(model: object, clip: Clip) ->
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_an_answer_is_the_mean_of_both_ways(model: object, clip: Clip) -> None:
     runtime = load_runtime(model)  # type: ignore[arg-type]
-    settings = StreamConfig(keypoint_cutoff=0, joint_cutoff=0, unswap=0, outlier=0)
+    settings = StreamConfig(**PLAIN)
     alone = dataclasses.replace(settings, flip=False)
     back = np.float32([-1, 1, 1])
     plain = lift_clip(clip, runtime, alone).joints

@@ -91,7 +91,7 @@ def test_a_late_frame_is_put_in_its_place(
     stamps, points = at_rate(walk, 25)
     frames = frames_of(points, stamps)
     # The filter of joints goes from answer to answer, and those may not wait for late frames.
-    config = StreamConfig(look_ahead=13, reorder=0.1, joint_cutoff=0.0)
+    config = StreamConfig(look_ahead=13, reorder=0.1, joint_cutoff=0.0, bone_memory=0.0)
     expected = lift_stream(runtime, frames, config)
     swapped = list(frames)
     swapped[20], swapped[21] = swapped[21], swapped[20]
@@ -107,7 +107,9 @@ def test_without_look_ahead_a_late_frame_serves_later_windows_but_is_not_answere
 ) -> None:
     stamps, points = at_rate(walk, 25)
     frames = frames_of(points, stamps)
-    config = StreamConfig(look_ahead=0, joint_cutoff=0.0)  # it goes from answer to answer
+    config = StreamConfig(
+        look_ahead=0, joint_cutoff=0.0, bone_memory=0.0
+    )  # these go from answer to answer
     expected = dict(zip(*lift_stream(runtime, frames, config), strict=True))
     frames[20], frames[21] = frames[21], frames[20]
     answered, joints = lift_stream(runtime, frames, config)

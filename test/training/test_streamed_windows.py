@@ -64,3 +64,20 @@ def test_the_report_has_rows_of_streams(mocap_file: Path) -> None:
     report = measure(WEIGHTS, [mocap_file], "test", windows=4)
     streamed = {row["input"] for row in report["rows"] if "streamed" in row["input"]}
     assert streamed == {"clean, streamed", "detector faults, streamed"}
+
+
+@pytest.mark.parametrize("condition", [InputCondition(), FAULTS], ids=["clean", "faults"])
+@pytest.mark.parametrize("network", ["stmo_27.onnx", "stmo_live.onnx"])
+def test_rays_and_bones_make_poses_better(
+    mocap_file: Path, network: str, condition: InputCondition
+) -> None:
+    clips = next(iter(grouped(load_mocap(mocap_file, "test"), "class").values()))
+    drawn = draw_windows(clips, 4 * COUNT, 27, 0.04, condition)
+    runtime = load_runtime(WEIGHTS.with_name(network))
+    lifted, with_rays, with_both = (
+        measure_streamed(drawn, 0.04, runtime, StreamConfig(**settings))
+        for settings in ({"ray_error": 0, "bone_memory": 0}, {"bone_memory": 0}, {})
+    )
+    assert with_rays.mpjpe < lifted.mpjpe - 0.2
+    assert with_both.p_mpjpe < with_rays.p_mpjpe < lifted.p_mpjpe
+    assert with_both.mpjpe < lifted.mpjpe - 0.5

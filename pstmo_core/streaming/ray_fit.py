@@ -1,0 +1,73 @@
+"""Moves lifted joints towards the viewing rays of the keypoints that they were lifted from.
+
+What a network gives, projected, is near the keypoints, but not on them. Across the rays the
+keypoints are a measurement with an error of their own, so each joint moves as in a Kalman filter:
+the more, the less sure the network is of it. Along the rays nothing is measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Metres: of a joint that is farther from its ray, the keypoint is taken to be wrong.
+_FARTHEST = 0.05
+#: Fewest joints from which it can be told how the others lie.
+_FEWEST = 4
+
+
+def move_to_rays(
+    joints: np.ndarray, sigma: np.ndarray, rays: np.ndarray, seen: np.ndarray, error: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return skeletons whose joints are nearer to their rays, and how far these were: (P, 17).
+
+    Args:
+        joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.
+        sigma: (P, 17) metres, how far off each of them may be.
+        rays: (P, 17, 2), x / z and y / z of the keypoints.
+        seen: (P, 17) bool, which keypoints there are.
+        error: metres, the standard deviation of keypoints from the rays of their joints.
+
+    Returns:
+        The skeletons, relative to the pelvis, and in metres how far joints had been from their
+        rays, 0 where there are none.
+    """
+    seen = seen & (seen.sum(-1, keepdims=True) >= _FEWEST)
+    rays = np.where(seen[..., None], rays, 0)
+    variance = sigma**2
+    trust = seen / (variance + error**2)
+    away = _distances(joints, rays, trust) * seen[..., None]
+    off = np.linalg.norm(away, axis=-1)
+    gain = variance * trust * (_FARTHEST / np.maximum(off, _FARTHEST))
+    moves = gain[..., None] * away
+    across = (moves * rays).sum(-1) / (1 + (rays**2).sum(-1))  # the shortest way to a ray
+    moved = joints.copy()
+    moved[..., :2] += moves - across[..., None] * rays
+    moved[..., 2] -= across
+    return moved - moved[:, :1], off
+
+
+def towards(rays: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return unit vectors (P, 3) towards people: the mean of their rays (P, 17, 2) that are seen.
+
+    Somebody of whom nothing is seen is taken to be straight ahead.
+    """
+    share = seen / np.maximum(seen.sum(-1, keepdims=True), 1)
+    ahead = np.ones((len(rays), 3), np.float32)
+    ahead[:, :2] = (share[..., None] * np.where(seen[..., None], rays, 0)).sum(1)
+    unit: np.ndarray = ahead / np.linalg.norm(ahead, axis=-1, keepdims=True)
+    return unit
+
+
+def _distances(joints: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return how far (P, 17, 2) joints are from their rays, at their depth, once the body fits.
+
+    The body is put where its joints are nearest to their rays: in closed form, since for this the
+    exact solution of `root.solve_roots`, which doubts outliers in several rounds, is not needed.
+    """
+    share = (weights / np.maximum(weights.sum(-1, keepdims=True), 1e-9))[..., None]
+    needed = rays * joints[..., 2:] - joints[..., :2]
+    rays = rays - (share * rays).sum(1, keepdims=True)
+    needed = needed - (share * needed).sum(1, keepdims=True)
+    weighted = share * rays
+    depth = -(weighted * needed).sum((1, 2)) / np.maximum((weighted * rays).sum((1, 2)), 1e-12)
+    return needed + depth[:, None, None] * rays
