@@ -228,7 +228,9 @@ def _unswap(
     if not (held.any() or count.any()):
         return None, sides, seen
     began = np.where(held, sides["exchanged"], stamp)
-    overdue = held & (stamp - began > np.minimum(longest * 1e9, began - sides["known"]))
+    before = began - sides["known"]
+    before = np.where(before > 0, before, np.inf)  # a limb that was not seen goes by the other
+    overdue = held & (stamp - began > np.minimum(longest * 1e9, before))
     overdue = held & overdue.any(-1, keepdims=True)
     count = np.where(overdue, 0, count)
     lasts = ((count > 0) | (held & unclear)) & ~overdue

@@ -98,6 +98,19 @@ def test_a_swap_is_undone(
     assert undone < 1e-3
 
 
+@pytest.mark.parametrize("seen, hidden", [(ARMS, LEGS), (LEGS, ARMS)], ids=["arms", "legs"])
+def test_a_swap_of_limbs_is_undone_where_no_others_are_seen(
+    shipped: Runtime, boxing: Motion, seen: list[tuple[int, int]], hidden: list[tuple[int, int]]
+) -> None:
+    stamps, points = at_rate(boxing, 30)
+    scores = np.ones(points.shape[:2], np.float32)
+    scores[:, np.array(hidden).ravel()] = 0
+    mixed = frames_of((stamps, swapped(points, slice(24, 39), seen)), scores)
+    right = joints_of(shipped, frames_of((stamps, points), scores), **only())
+    assert apart(joints_of(shipped, mixed, **only()), right) > 100
+    assert apart(joints_of(shipped, mixed, **only(unswap=1.0)), right) < 1e-3
+
+
 @pytest.mark.parametrize("fps", [15, 30, 60])
 @pytest.mark.parametrize("seconds", [0.8, 1.5])
 def test_somebody_who_really_turns_is_not_taken_for_swapped(
