@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pstmo_core.skeleton import JOINTS, PARENTS
+from pstmo_core.streaming.frame_ages import FrameAges
 
 _PARENT = np.maximum(PARENTS, 0)
 #: Metres: the depth of a bone below which its length hardly tells it.
@@ -44,8 +45,7 @@ class BoneLengths:
         self._memory = memory
         self._sum = np.zeros((slots, JOINTS), np.float32)
         self._frames = np.zeros(slots, np.float32)
-        self._stamp = np.zeros(slots, np.int64)
-        self._visit = np.full(slots, -1)
+        self._ages = FrameAges(slots)
 
     def hold(
         self,
@@ -80,13 +80,11 @@ class BoneLengths:
         self, stamp: int, slots: np.ndarray, visits: np.ndarray, bones: np.ndarray
     ) -> np.ndarray:
         """Take in the lengths (P, 17) of a frame; return their means up to it."""
-        age = (stamp - self._stamp[slots]) / 1e9
-        known = (self._visit[slots] == visits) & (age > 0)
-        left = np.where(known, np.exp(-np.maximum(age, 0) / self._memory), 0).astype(np.float32)
+        age = self._ages.advance(stamp, slots, visits)
+        left = np.exp(-age / self._memory).astype(np.float32)
         frames = left * self._frames[slots] + 1
         total = left[:, None] * self._sum[slots] + bones
         self._sum[slots], self._frames[slots] = total, frames
-        self._stamp[slots], self._visit[slots] = stamp, visits
         usual: np.ndarray = total / frames[:, None]
         return usual
 

@@ -16,7 +16,7 @@ from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.bone_lengths import BoneLengths
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.joint_filter import JointFilter
-from pstmo_core.streaming.ray_fit import move_to_rays, towards
+from pstmo_core.streaming.ray_fit import RayFit, towards
 from pstmo_core.streaming.reading import Due
 from pstmo_core.streaming.root import Roots
 from pstmo_core.streaming.root_estimator import RootEstimator
@@ -32,8 +32,9 @@ class Finishing:
     """
 
     def __init__(self, config: StreamConfig, network: ModelConfig | LiveConfig) -> None:
-        self._ray_error = config.ray_error
         slots = config.max_people
+        fits = config.ray_error and network.outputs > 3
+        self._rays = RayFit(slots, config.ray_error) if fits else None
         self._bones = BoneLengths(slots, config.bone_memory) if config.bone_memory else None
         cutoff = config.joint_cutoff_of(network)
         self._calm = JointFilter(config.max_people, cutoff, config.joint_beta)
@@ -83,9 +84,10 @@ class Finishing:
         And metres (P, 17) by which joints had been away from their rays, if they were moved.
         """
         joints, off = lifted, None
-        if self._ray_error and sigma is not None:
-            seen = due.confidence > 0
-            joints, off = move_to_rays(lifted, sigma, due.rays, seen, self._ray_error)
+        if self._rays is not None and sigma is not None:
+            joints, off = self._rays.move(
+                due.stamp, due.slots, due.visits, lifted, sigma, due.rays, due.confidence > 0
+            )
         if self._bones is not None:
             ahead = towards(due.rays, due.weights > 0)
             joints = self._bones.hold(due.stamp, due.slots, due.visits, lifted, joints, ahead)

@@ -6,6 +6,7 @@ import numpy as np
 
 from pstmo_core.skeleton import JOINTS
 from pstmo_core.streaming import one_euro
+from pstmo_core.streaming.frame_ages import FrameAges
 
 #: Seconds after which somebody who comes back is filtered from then on.
 _MEMORY = 0.5
@@ -26,8 +27,7 @@ class JointFilter:
         self._cutoff, self._beta = cutoff, beta
         self._points = np.zeros((slots, JOINTS, 3), np.float32)
         self._velocity = np.zeros((slots, JOINTS, 3), np.float32)
-        self._stamp = np.zeros(slots, np.int64)
-        self._visit = np.full(slots, -1)
+        self._ages = FrameAges(slots)
 
     def filter(
         self, stamp: int, slots: np.ndarray, visits: np.ndarray, joints: np.ndarray
@@ -42,9 +42,8 @@ class JointFilter:
         """
         if not self._cutoff or not len(slots):
             return joints
-        age = (stamp - self._stamp[slots]) / 1e9
-        fresh = (self._visit[slots] != visits) | (age > _MEMORY) | (age <= 0)
-        age = np.where(fresh, np.inf, age).astype(np.float32)[:, None]
+        age = self._ages.advance(stamp, slots, visits)
+        age = np.where(age > _MEMORY, np.inf, age).astype(np.float32)[:, None]
         before, velocity = self._points[slots], self._velocity[slots]
         if not np.isfinite(before).all():
             age = np.where(np.isfinite(before).all(-1), age, np.float32(np.inf))
@@ -56,5 +55,4 @@ class JointFilter:
         )
         points = points.astype(np.float32, copy=False)
         self._points[slots], self._velocity[slots] = points, velocity
-        self._stamp[slots], self._visit[slots] = stamp, visits
         return points

@@ -9,27 +9,74 @@ from __future__ import annotations
 
 import numpy as np
 
+from pstmo_core.skeleton import JOINTS
+from pstmo_core.streaming.frame_ages import FrameAges
+
 #: Metres: of a joint that is farther from its ray, the keypoint is taken to be wrong.
 _FARTHEST = 0.05
+#: Seconds over which moves are averaged.
+_MOMENT = 0.05
 #: Fewest joints from which it can be told how the others lie.
 _FEWEST = 4
 
 
-def move_to_rays(
-    joints: np.ndarray, sigma: np.ndarray, rays: np.ndarray, seen: np.ndarray, error: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return skeletons whose joints are nearer to their rays, and how far these were: (P, 17).
+class RayFit:
+    """Moves everybody's joints; a row a slot.
+
+    A keypoint trembles from frame to frame, while the network is wrong in the same way for longer:
+    moves are averaged over a moment.
 
     Args:
-        joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.
-        sigma: (P, 17) metres, how far off each of them may be.
-        rays: (P, 17, 2), x / z and y / z of the keypoints.
-        seen: (P, 17) bool, which keypoints there are.
+        slots: how many people there may be.
         error: metres, the standard deviation of keypoints from the rays of their joints.
+    """
 
-    Returns:
-        The skeletons, relative to the pelvis, and in metres how far joints had been from their
-        rays, 0 where there are none.
+    def __init__(self, slots: int, error: float) -> None:
+        self._error = error
+        self._moves = np.zeros((slots, JOINTS, 3), np.float32)
+        self._ages = FrameAges(slots)
+
+    def move(
+        self,
+        stamp: int,
+        slots: np.ndarray,
+        visits: np.ndarray,
+        joints: np.ndarray,
+        sigma: np.ndarray,
+        rays: np.ndarray,
+        seen: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return skeletons whose joints are nearer to their rays.
+
+        Args:
+            stamp: nanoseconds; frames come in the order of their stamps.
+            slots: (P,) of the people.
+            visits: (P,) numbers that tell one person in a slot from the next.
+            joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.
+            sigma: (P, 17) metres, how far off each of them may be.
+            rays: (P, 17, 2), x / z and y / z of the keypoints.
+            seen: (P, 17) bool, which keypoints there are.
+
+        Returns:
+            The skeletons, relative to the pelvis, and (P, 17) metres by which joints had been off
+            their rays, 0 where there are none.
+        """
+        moves, off = moves_to_rays(joints, sigma, rays, seen, self._error)
+        age = self._ages.advance(stamp, slots, visits)
+        age = age[:, None, None].astype(np.float32)
+        before = np.where(np.isinf(age), moves, self._moves[slots])
+        moves = before + (1 - np.exp(-age / _MOMENT)) * (moves - before)
+        self._moves[slots] = moves
+        moved = joints + moves
+        return moved - moved[:, :1], off
+
+
+def moves_to_rays(
+    joints: np.ndarray, sigma: np.ndarray, rays: np.ndarray, seen: np.ndarray, error: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the moves (P, 17, 3) of joints in one frame, and how far they are off (P, 17).
+
+    For the arguments see `RayFit`.
     """
     seen = seen & (seen.sum(-1, keepdims=True) >= _FEWEST)
     rays = np.where(seen[..., None], rays, 0)
@@ -38,12 +85,10 @@ def move_to_rays(
     away = _distances(joints, rays, trust) * seen[..., None]
     off = np.linalg.norm(away, axis=-1)
     gain = variance * trust * (_FARTHEST / np.maximum(off, _FARTHEST))
-    moves = gain[..., None] * away
-    across = (moves * rays).sum(-1) / (1 + (rays**2).sum(-1))  # the shortest way to a ray
-    moved = joints.copy()
-    moved[..., :2] += moves - across[..., None] * rays
-    moved[..., 2] -= across
-    return moved - moved[:, :1], off
+    aside = gain[..., None] * away
+    across = (aside * rays).sum(-1, keepdims=True) / (1 + (rays**2).sum(-1, keepdims=True))
+    moves = np.concatenate([aside - across * rays, -across], -1)  # the shortest way to a ray
+    return moves.astype(np.float32), off
 
 
 def towards(rays: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -322,7 +322,7 @@ def test_late_frames_are_followed_in_the_order_of_their_stamps(
     late = list(frames)
     for index in range(5, len(late) - 1, 9):
         late[index : index + 2] = late[index : index + 2][::-1]
-    config = StreamConfig(look_ahead=13, joint_cutoff=0.0, bone_memory=0.0)
+    config = StreamConfig(look_ahead=13, joint_cutoff=0.0, bone_memory=0.0, ray_error=0.0)
     in_order, out_of_order = StreamLifter(shipped, config), StreamLifter(shipped, config)
     expected = [a for frame in frames for a in in_order.push(frame)] + in_order.flush()
     actual = [a for frame in late for a in out_of_order.push(frame)] + out_of_order.flush()

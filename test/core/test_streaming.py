@@ -91,7 +91,9 @@ def test_a_late_frame_is_put_in_its_place(
     stamps, points = at_rate(walk, 25)
     frames = frames_of(points, stamps)
     # The filter of joints goes from answer to answer, and those may not wait for late frames.
-    config = StreamConfig(look_ahead=13, reorder=0.1, joint_cutoff=0.0, bone_memory=0.0)
+    config = StreamConfig(
+        look_ahead=13, reorder=0.1, joint_cutoff=0.0, bone_memory=0.0, ray_error=0.0
+    )
     expected = lift_stream(runtime, frames, config)
     swapped = list(frames)
     swapped[20], swapped[21] = swapped[21], swapped[20]
