@@ -84,6 +84,7 @@ def test_errors_on_motion_capture_are_those_of_the_model_card() -> None:
     clean, faults = table["clean"], table["detector faults"]
     expected = [
         clean[:3:2],
+        table["clean, streamed"][:3:2],
         table["clean, gravity known"][:3:2],
         clean[5:],
         faults[:3:2],
