@@ -32,6 +32,12 @@ def mirror_order(
     return order
 
 
+def bone_vectors(joints: np.ndarray) -> np.ndarray:
+    """Return joints (..., 17, 3) minus their parents; 0 for the root, which has none."""
+    bones: np.ndarray = joints - joints[..., np.maximum(PARENTS, 0), :]
+    return bones
+
+
 def ancestry() -> np.ndarray:
     """Return (17, 17): entry [j, k] is 1 where the bone that ends in k lies between root and j.
 

@@ -9,28 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pstmo_core.skeleton import JOINTS, PARENTS
-from pstmo_core.streaming.frame_ages import FrameAges
+from pstmo_core.skeleton import JOINTS, ancestry, bone_vectors
 
-_PARENT = np.maximum(PARENTS, 0)
 #: Metres: the depth of a bone below which its length hardly tells it.
 _FLAT = 0.2
 #: Most of its depth that a bone is turned by.
 _MOST = 0.5
 
-
-def _paths() -> np.ndarray:
-    """Return (17, 17): 1 where a joint (row) hangs on the bone that ends at another (column)."""
-    paths = np.zeros((JOINTS, JOINTS), np.float32)
-    for joint in range(JOINTS):
-        bone = joint
-        while PARENTS[bone] >= 0:
-            paths[joint, bone] = 1
-            bone = PARENTS[bone]
-    return paths
-
-
-_PATHS = _paths()
+_PATHS = ancestry()
 
 
 class BoneLengths:
@@ -45,13 +31,11 @@ class BoneLengths:
         self._memory = memory
         self._sum = np.zeros((slots, JOINTS), np.float32)
         self._frames = np.zeros(slots, np.float32)
-        self._ages = FrameAges(slots)
 
     def hold(
         self,
-        stamp: int,
+        age: np.ndarray,
         slots: np.ndarray,
-        visits: np.ndarray,
         lifted: np.ndarray,
         moved: np.ndarray,
         ahead: np.ndarray,
@@ -59,16 +43,15 @@ class BoneLengths:
         """Return skeletons whose bones are nearly as long as they were; they turn in depth.
 
         Args:
-            stamp: nanoseconds; frames come in the order of their stamps.
+            age: (P,) seconds since people's last frames, as of `FrameAges`.
             slots: (P,) of the people.
-            visits: (P,) numbers that tell one person in a slot from the next.
             lifted: (P, 17, 3) metres relative to the pelvis, as the network gives them, which
                 tells the lengths.
             moved: (P, 17, 3), the skeletons to correct.
             ahead: (P, 3) unit vectors towards the people.
         """
-        usual = self._usual(stamp, slots, visits, _bones(lifted))
-        bones = moved - moved[:, _PARENT]
+        usual = self._usual(age, slots, np.linalg.norm(bone_vectors(lifted), axis=-1))
+        bones = bone_vectors(moved)
         deep = np.einsum("pji,pi->pj", bones, ahead)
         missing = (usual**2 - (bones**2).sum(-1)) / 2
         limit = _MOST * np.abs(deep)
@@ -76,19 +59,11 @@ class BoneLengths:
         held: np.ndarray = moved + (turned @ _PATHS.T)[..., None] * ahead[:, None]
         return held
 
-    def _usual(
-        self, stamp: int, slots: np.ndarray, visits: np.ndarray, bones: np.ndarray
-    ) -> np.ndarray:
+    def _usual(self, age: np.ndarray, slots: np.ndarray, bones: np.ndarray) -> np.ndarray:
         """Take in the lengths (P, 17) of a frame; return their means up to it."""
-        age = self._ages.advance(stamp, slots, visits)
         left = np.exp(-age / self._memory).astype(np.float32)
         frames = left * self._frames[slots] + 1
         total = left[:, None] * self._sum[slots] + bones
         self._sum[slots], self._frames[slots] = total, frames
         usual: np.ndarray = total / frames[:, None]
         return usual
-
-
-def _bones(joints: np.ndarray) -> np.ndarray:
-    lengths: np.ndarray = np.linalg.norm(joints - joints[:, _PARENT], axis=-1)
-    return lengths

@@ -15,6 +15,7 @@ from pstmo_core.room.upright_axes import upright_axes
 from pstmo_core.skeleton import JOINTS, ROOT
 from pstmo_core.streaming.bone_lengths import BoneLengths
 from pstmo_core.streaming.config import StreamConfig
+from pstmo_core.streaming.frame_ages import FrameAges
 from pstmo_core.streaming.joint_filter import JointFilter
 from pstmo_core.streaming.ray_fit import RayFit, towards
 from pstmo_core.streaming.reading import Due
@@ -33,11 +34,11 @@ class Finishing:
 
     def __init__(self, config: StreamConfig, network: ModelConfig | LiveConfig) -> None:
         slots = config.max_people
-        fits = config.ray_error and network.outputs > 3
-        self._rays = RayFit(slots, config.ray_error) if fits else None
+        self._ages = FrameAges(slots)
+        self._rays = RayFit(slots, config.ray_error) if config.ray_error else None
         self._bones = BoneLengths(slots, config.bone_memory) if config.bone_memory else None
         cutoff = config.joint_cutoff_of(network)
-        self._calm = JointFilter(config.max_people, cutoff, config.joint_beta)
+        self._calm = JointFilter(slots, cutoff, config.joint_beta)
         self.roots = RootEstimator(config)
         self._axes = upright_axes(config.rotation).T if config.rotation else None
         self._sigma = network.outputs > 3
@@ -64,8 +65,9 @@ class Finishing:
         return answers
 
     def _skeletons(self, due: Due, lifted: np.ndarray, sigma: np.ndarray | None) -> SkeletonFrame:
-        joints, off = self._as_seen(due, lifted, sigma)
-        joints = self._calm.filter(due.stamp, due.slots, due.visits, joints)
+        age = self._ages.advance(due.stamp, due.slots, due.visits)
+        joints, off = self._as_seen(due, age, lifted, sigma)
+        joints = self._calm.filter(age, due.slots, joints)
         rays = due.rays if due.calibrated else None
         joints, roots = self.roots.estimate(
             due.stamp, due.ids, joints, rays, due.weights, due.pose, due.depths, off
@@ -77,7 +79,7 @@ class Finishing:
         )
 
     def _as_seen(
-        self, due: Due, lifted: np.ndarray, sigma: np.ndarray | None
+        self, due: Due, age: np.ndarray, lifted: np.ndarray, sigma: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return skeletons that agree better with the keypoints and with one another.
 
@@ -86,11 +88,11 @@ class Finishing:
         joints, off = lifted, None
         if self._rays is not None and sigma is not None:
             joints, off = self._rays.move(
-                due.stamp, due.slots, due.visits, lifted, sigma, due.rays, due.confidence > 0
+                age, due.slots, lifted, sigma, due.rays, due.confidence > 0
             )
         if self._bones is not None:
             ahead = towards(due.rays, due.weights > 0)
-            joints = self._bones.hold(due.stamp, due.slots, due.visits, lifted, joints, ahead)
+            joints = self._bones.hold(age, due.slots, lifted, joints, ahead)
         return joints, off
 
     def _measured(

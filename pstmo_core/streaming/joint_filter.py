@@ -6,7 +6,6 @@ import numpy as np
 
 from pstmo_core.skeleton import JOINTS
 from pstmo_core.streaming import one_euro
-from pstmo_core.streaming.frame_ages import FrameAges
 
 #: Seconds after which somebody who comes back is filtered from then on.
 _MEMORY = 0.5
@@ -27,22 +26,17 @@ class JointFilter:
         self._cutoff, self._beta = cutoff, beta
         self._points = np.zeros((slots, JOINTS, 3), np.float32)
         self._velocity = np.zeros((slots, JOINTS, 3), np.float32)
-        self._ages = FrameAges(slots)
 
-    def filter(
-        self, stamp: int, slots: np.ndarray, visits: np.ndarray, joints: np.ndarray
-    ) -> np.ndarray:
+    def filter(self, age: np.ndarray, slots: np.ndarray, joints: np.ndarray) -> np.ndarray:
         """Filter the skeletons of a frame; frames come in the order of their stamps.
 
         Args:
-            stamp: nanoseconds.
+            age: (P,) seconds since people's last frames, as of `FrameAges`.
             slots: (P,) of the people.
-            visits: (P,) numbers that tell one person in a slot from the next.
             joints: (P, 17, 3) metres, NaN where not known.
         """
         if not self._cutoff or not len(slots):
             return joints
-        age = self._ages.advance(stamp, slots, visits)
         age = np.where(age > _MEMORY, np.inf, age).astype(np.float32)[:, None]
         before, velocity = self._points[slots], self._velocity[slots]
         if not np.isfinite(before).all():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from pstmo_core.skeleton import JOINTS
-from pstmo_core.streaming.frame_ages import FrameAges
 
 #: Metres: of a joint that is farther from its ray, the keypoint is taken to be wrong.
 _FARTHEST = 0.05
@@ -34,13 +33,11 @@ class RayFit:
     def __init__(self, slots: int, error: float) -> None:
         self._error = error
         self._moves = np.zeros((slots, JOINTS, 3), np.float32)
-        self._ages = FrameAges(slots)
 
     def move(
         self,
-        stamp: int,
+        age: np.ndarray,
         slots: np.ndarray,
-        visits: np.ndarray,
         joints: np.ndarray,
         sigma: np.ndarray,
         rays: np.ndarray,
@@ -49,9 +46,8 @@ class RayFit:
         """Return skeletons whose joints are nearer to their rays.
 
         Args:
-            stamp: nanoseconds; frames come in the order of their stamps.
+            age: (P,) seconds since people's last frames, as of `FrameAges`.
             slots: (P,) of the people.
-            visits: (P,) numbers that tell one person in a slot from the next.
             joints: (P, 17, 3) metres relative to the pelvis, camera's optical frame.
             sigma: (P, 17) metres, how far off each of them may be.
             rays: (P, 17, 2), x / z and y / z of the keypoints.
@@ -62,7 +58,6 @@ class RayFit:
             their rays, 0 where there are none.
         """
         moves, off = moves_to_rays(joints, sigma, rays, seen, self._error)
-        age = self._ages.advance(stamp, slots, visits)
         age = age[:, None, None].astype(np.float32)
         before = np.where(np.isinf(age), moves, self._moves[slots])
         moves = before + (1 - np.exp(-age / _MOMENT)) * (moves - before)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pstmo_core.room.root_fusion import KNOWN_SPREAD, STATURE_SPREAD, RootSource
-from pstmo_core.skeleton import JOINT_NAMES, PARENTS
+from pstmo_core.skeleton import JOINT_NAMES, bone_vectors
 
 #: Relative deviation of people's size, by what it was taken from.
 SPREADS = {RootSource.ASSUMED: STATURE_SPREAD, RootSource.HEIGHT: KNOWN_SPREAD}
@@ -109,7 +109,7 @@ def stature(joints: np.ndarray) -> np.ndarray:
 
 def bone_sums(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the lengths (P,) of a leg, and of trunk and head, of skeletons (P, 17, 3)."""
-    bones = np.linalg.norm(joints - joints[:, np.maximum(PARENTS, 0)], axis=-1)
+    bones = np.linalg.norm(bone_vectors(joints), axis=-1)
     return bones[:, _LEGS].sum(-1) / 2, bones[:, _TRUNK].sum(-1)
 
 

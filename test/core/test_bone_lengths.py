@@ -9,6 +9,7 @@ from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import PARENTS
 from pstmo_core.streaming.bone_lengths import BoneLengths
+from pstmo_core.streaming.frame_ages import FrameAges
 
 FRAMES, STEP = 100, 40_000_000
 SLOTS, VISITS = np.array([2, 0]), np.array([7, 3])
@@ -32,14 +33,20 @@ def ahead(people: int = 2) -> np.ndarray:
     return np.tile(np.float32([0, 0, 1]), (people, 1))
 
 
+class Bones:
+    """The bones of people, frame by frame."""
+
+    def __init__(self, memory: float = 4.0) -> None:
+        self._ages, self._lengths = FrameAges(4), BoneLengths(4, memory)
+
+    def hold(self, stamp: int, joints: np.ndarray, visits: np.ndarray = VISITS) -> np.ndarray:
+        age = self._ages.advance(stamp, SLOTS, visits)
+        return self._lengths.hold(age, SLOTS, joints, joints, ahead())
+
+
 def held(motion: np.ndarray, memory: float = 4.0) -> np.ndarray:
-    lengths = BoneLengths(4, memory)
-    return np.stack(
-        [
-            lengths.hold((row + 1) * STEP, SLOTS, VISITS, joints, joints, ahead())
-            for row, joints in enumerate(motion)
-        ]
-    )
+    bones = Bones(memory)
+    return np.stack([bones.hold((row + 1) * STEP, joints) for row, joints in enumerate(motion)])
 
 
 def test_a_skeleton_whose_bones_keep_their_lengths_stays_as_it_is(motion: np.ndarray) -> None:
@@ -62,20 +69,20 @@ def test_depth_that_comes_and_goes_becomes_steadier_and_nearer_to_the_truth(
 
 
 def test_a_bone_never_turns_by_more_than_half_its_depth(motion: np.ndarray) -> None:
-    lengths = BoneLengths(4, 4.0)
+    both = Bones()
     long, short = motion[0] * 3, motion[1]
-    lengths.hold(STEP, SLOTS, VISITS, long, long, ahead())
-    turned = lengths.hold(2 * STEP, SLOTS, VISITS, short, short, ahead())
+    both.hold(STEP, long)
+    turned = both.hold(2 * STEP, short)
     parents = np.maximum(PARENTS, 0)
     deep, now = (each[..., 2] - each[:, parents, 2] for each in (short, turned))
     assert (np.abs(now - deep) <= 0.5 * np.abs(deep) + 1e-6).all()
 
 
-def test_another_person_in_a_slot_and_time_that_jumped_back_start_anew(motion: np.ndarray) -> None:
+def test_nothing_is_remembered_of_somebody_else_or_once_time_jumps_back(motion: np.ndarray) -> None:
     for stamp, visits in ((2 * STEP, VISITS + 1), (STEP // 2, VISITS)):
-        lengths = BoneLengths(4, 4.0)
-        lengths.hold(STEP, SLOTS, VISITS, motion[0] * 3, motion[0] * 3, ahead())
-        first = lengths.hold(stamp, SLOTS, visits, motion[1], motion[1], ahead())
+        both = Bones()
+        both.hold(STEP, motion[0] * 3)
+        first = both.hold(stamp, motion[1], visits)
         np.testing.assert_allclose(first, motion[1], atol=1e-6)
 
 
@@ -89,4 +96,4 @@ def test_lengths_are_those_of_the_last_seconds(motion: np.ndarray) -> None:
 
 def test_nobody_has_no_bones() -> None:
     nobody, none = np.empty((0, 17, 3), np.float32), np.empty(0, np.intp)
-    assert BoneLengths(4, 4.0).hold(1, none, none, nobody, nobody, ahead(0)).shape == (0, 17, 3)
+    assert BoneLengths(4, 4.0).hold(none, none, nobody, nobody, ahead(0)).shape == (0, 17, 3)

@@ -7,6 +7,7 @@ import pytest
 
 from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
+from pstmo_core.streaming.frame_ages import FrameAges
 from pstmo_core.streaming.ray_fit import RayFit, towards
 
 ERROR = 0.02
@@ -25,8 +26,8 @@ def people() -> np.ndarray:
 
 def move_to_rays(joints: np.ndarray, *seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Skeletons moved by the first frame of people."""
-    slots = np.arange(len(joints))
-    return RayFit(max(len(joints), 1), ERROR).move(1, slots, slots, joints, *seen)
+    new, slots = np.full(len(joints), np.inf), np.arange(len(joints))
+    return RayFit(max(len(joints), 1), ERROR).move(new, slots, joints, *seen)
 
 
 def relative(bodies: np.ndarray) -> np.ndarray:
@@ -133,13 +134,12 @@ def test_what_trembles_moves_joints_less_than_what_lasts(people: np.ndarray) -> 
     sigma, seen, slot = np.full((1, 17), 0.05), everything(one), np.array([0])
     moves = {}
     for name, of_frame in (("lasts", lambda _: 1), ("trembles", lambda row: (-1) ** row)):
-        fit = RayFit(1, ERROR)
+        fit, age = RayFit(1, ERROR), np.array([np.inf])
         for row in range(60):
             wrong = relative(one).copy()
             wrong[:, 16, 1] += 0.02 * of_frame(row)
-            moved, _ = fit.move(
-                (row + 1) * 16_666_667, slot, slot, wrong, sigma, rays_of(one), seen
-            )
+            moved, _ = fit.move(age, slot, wrong, sigma, rays_of(one), seen)
+            age = np.array([1 / 60])
         moves[name] = float(distances(moved, wrong)[0, 16])
     assert moves["lasts"] == pytest.approx(0.02 * 0.86, rel=0.2)
     assert moves["trembles"] < 0.3 * moves["lasts"]
@@ -151,9 +151,9 @@ def test_moves_are_those_of_one_person_until_time_jumps_back(people: np.ndarray)
     slot, first = np.array([0]), slice(0, 1)
     alone, _ = move_to_rays(wrong[first], sigma[first], rays[first], seen[first])
     for stamp, visit in ((2, 1), (1, 0)):
-        fit = RayFit(1, ERROR)
-        fit.move(1, slot, slot, wrong[1:], sigma[1:], rays[1:], seen[1:])
-        moved, _ = fit.move(
-            stamp, slot, np.array([visit]), wrong[first], sigma[first], rays[first], seen[first]
-        )
+        fit, ages = RayFit(1, ERROR), FrameAges(1)
+        age = ages.advance(1, slot, slot)
+        fit.move(age, slot, wrong[1:], sigma[1:], rays[1:], seen[1:])
+        age = ages.advance(stamp, slot, np.array([visit]))
+        moved, _ = fit.move(age, slot, wrong[first], sigma[first], rays[first], seen[first])
         np.testing.assert_array_equal(moved, alone)
