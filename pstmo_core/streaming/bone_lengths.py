@@ -62,8 +62,9 @@ class BoneLengths:
     def _usual(self, age: np.ndarray, slots: np.ndarray, bones: np.ndarray) -> np.ndarray:
         """Take in the lengths (P, 17) of a frame; return their means up to it."""
         left = np.exp(-age / self._memory).astype(np.float32)
-        frames = left * self._frames[slots] + 1
-        total = left[:, None] * self._sum[slots] + bones
+        finite = np.isfinite(bones).all(-1)  # a pose that is not must not be remembered
+        frames = left * self._frames[slots] + finite
+        total = left[:, None] * self._sum[slots] + np.where(finite[:, None], bones, 0)
         self._sum[slots], self._frames[slots] = total, frames
-        usual: np.ndarray = total / frames[:, None]
+        usual: np.ndarray = total / np.maximum(frames, 1e-6)[:, None]
         return usual

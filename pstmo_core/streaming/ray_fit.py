@@ -61,7 +61,7 @@ class RayFit:
         age = age[:, None, None].astype(np.float32)
         before = np.where(np.isinf(age), moves, self._moves[slots])
         moves = before + (1 - np.exp(-age / _MOMENT)) * (moves - before)
-        self._moves[slots] = moves
+        self._moves[slots] = np.nan_to_num(moves)  # a pose may be no number, the next one is
         moved = joints + moves
         return moved - moved[:, :1], off
 

@@ -97,3 +97,10 @@ def test_lengths_are_those_of_the_last_seconds(motion: np.ndarray) -> None:
 def test_nobody_has_no_bones() -> None:
     nobody, none = np.empty((0, 17, 3), np.float32), np.empty(0, np.intp)
     assert BoneLengths(4, 4.0).hold(none, none, nobody, nobody, ahead(0)).shape == (0, 17, 3)
+
+
+def test_a_pose_that_is_no_number_is_not_remembered(motion: np.ndarray) -> None:
+    both = Bones()
+    both.hold(STEP, motion[0])
+    both.hold(2 * STEP, np.full_like(motion[1], np.nan))
+    np.testing.assert_allclose(both.hold(3 * STEP, motion[2]), motion[2], atol=0.01)

@@ -157,3 +157,11 @@ def test_moves_are_those_of_one_person_until_time_jumps_back(people: np.ndarray)
         age = ages.advance(stamp, slot, np.array([visit]))
         moved, _ = fit.move(age, slot, wrong[first], sigma[first], rays[first], seen[first])
         np.testing.assert_array_equal(moved, alone)
+
+
+def test_a_pose_that_is_no_number_is_not_remembered(people: np.ndarray) -> None:
+    fit, slot, age = RayFit(1, ERROR), np.array([0]), np.array([0.1])
+    sigma, rays, seen = np.full((1, 17), 0.05), rays_of(people[:1]), everything(people[:1])
+    fit.move(age, slot, np.full((1, 17, 3), np.nan), sigma, rays, seen)
+    moved, _ = fit.move(age, slot, relative(people[:1]), sigma, rays, seen)
+    np.testing.assert_allclose(moved, relative(people[:1]), atol=1e-6)
