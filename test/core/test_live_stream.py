@@ -29,7 +29,7 @@ from pstmo_core.runtime import (  # noqa: E402
     load_window_runtime,
 )
 from pstmo_core.runtime.flipped import flipped  # noqa: E402
-from pstmo_core.runtime.live.memory import LiveMemory  # noqa: E402
+from pstmo_core.runtime.live.memory import Fresh, LiveMemory  # noqa: E402
 from pstmo_core.streaming.config import (  # noqa: E402
     LIVE_CUTOFF,
     PLAIN,
@@ -234,10 +234,12 @@ class _Clock(LiveRuntime):
     ) -> np.ndarray:  # fmt: skip
         look = memory.look(rows, dt)
         back = np.array([self.config.look_aheads[head] for head in heads]) / 1e3
-        zeros = np.zeros((*dt.shape, self.config.layers, 2, 10, 16), np.float32)
         if keep:
-            of_moments = np.zeros((*dt.shape, 2, 2, 16), np.float32)
-            memory.write(look, zeros, of_moments, np.zeros((*dt.shape, 160), np.float32))
+            people, frames = dt.shape
+            layers = np.zeros((self.config.layers, 2, people, 10, frames, 16), np.float32)
+            moments = np.zeros((2, people, 2, frames, 16), np.float32)
+            tokens = np.zeros((people, frames, 160), np.float32)
+            memory.write(look, Fresh(layers, moments, tokens))
         times = look.times[..., None] - back
         return np.broadcast_to(times[..., None, None], (*times.shape, 17, 4)).astype(np.float32)
 

@@ -9,6 +9,7 @@ which frames are kept). Norms with fixed statistics and scales are folded into t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -65,36 +66,28 @@ class LiveStep(nn.Module):
                 and of the moments, in turns, and their tokens (R, N, width).
 
         Returns:
-            Poses (R, F, 17, 4) for each of `config.look_aheads`; keys and values of the new frames,
-            (R, F, layers, 2, key heads, depth) and those of the moments (R, F, 2, key heads,
-            depth); and their tokens (R, F, width).
+            Poses (R, F, 17, 4) for each of `config.look_aheads`; then of the new frames what
+            `memory` is of those before: keys and values (R, key heads, F, depth), and their tokens
+            (R, F, width).
         """
-        config, hats = self.config, self.ages(ages)
+        config, ramps = self.config, self.ages(ages)
         fresh: list[Tensor] = []
         *arrays, tokens = memory
         pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
-        x = self.sem(frames.view(-1, *input_shape(config.encoding)))
-        for layer, bias, pair in zip(self.layers, self._biases(hats), pairs, strict=False):
+        x = self.sem(frames if self.frames == 1 else frames.flatten(0, 1))
+        for layer, bias, pair in zip(self.layers, self._biases(ramps), pairs, strict=False):
             x, new = layer(x, bias, *pair)
             fresh += new
-        poses, packed = self.moments(x, ages, hats, tokens, *pairs[-1])
+        poses, new = self.moments(x, ages, ramps, tokens, *pairs[-1])
         poses = [pose.view(-1, self.frames, JOINTS, config.outputs) for pose in poses]
-        joined = torch.cat(fresh, 1)
-        if self.frames > 1:
-            joined = joined.transpose(1, 2).contiguous()
-        shape = -1, self.frames, config.layers, 2, config.key_heads, config.depth
-        of_moments = -1, self.frames, 2, config.moment_key_heads, config.depth
-        return (
-            *poses, joined.view(shape), packed.view(of_moments),
-            x.view(-1, self.frames, config.width),
-        )  # fmt: skip
+        return *poses, *fresh, *new, x.view(-1, self.frames, config.width)
 
-    def _biases(self, hats: Tensor) -> Sequence[Tensor]:
+    def _biases(self, ramps: Tensor) -> Sequence[Tensor]:
         """What the ages (R, nodes + 1, F M) add to the scores of each layer, in one product."""
         config, frames = self.config, self.frames
         key_heads, groups = config.key_heads, config.heads // config.key_heads
         shape = -1, config.layers * key_heads, groups * frames, config.kept + frames
-        return (self.biases @ hats).view(shape).split(key_heads, 1)
+        return (self.biases @ ramps).view(shape).split(key_heads, 1)
 
 
 class _Tokens(nn.Module):
@@ -121,6 +114,7 @@ class _Unseen(nn.Module):
 
     limit: Tensor
     embedding: Tensor
+    score: Tensor
 
     def __init__(self, unseen: nn.Module, rows: int) -> None:
         super().__init__()
@@ -130,37 +124,41 @@ class _Unseen(nn.Module):
             limits[:JOINTS] = 0.0
             self.register_buffer("embedding", unseen.embedding.detach().clone())
             self.register_buffer("limit", limits)
+            self.register_buffer("score", torch.tensor([2]))
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Encoded frames (R F, rows, channels)."""
+        """Encoded frames (..., rows, channels)."""
         if not self.embeds:
             return frames
-        return torch.where(frames[..., 2:] <= self.limit, self.embedding, frames)
+        scores = frames.index_select(-1, self.score)  # a slice of them takes longer
+        return torch.where(scores <= self.limit, self.embedding, frames)
 
 
 class _Ages(nn.Module):
-    """Weights of the nodes between which what is learned of an age is interpolated."""
+    """How far an age is from each node to the next, between which what is learned is interpolated.
 
-    rising: Tensor
-    falling: Tensor
+    These ramps take half as many operations as the weights of nodes (`past.weights`), and what is
+    learned of an age can as well be put together from them: see `age_weights`.
+    """
+
+    slopes: Tensor
+    offsets: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        last = len(NODES) - 1
-        # value = slope x age + offset; a side that does not end is 1.
-        rising = [_line(NODES[i - 1], NODES[i]) if i else (0.0, 1.0) for i in range(last + 1)]
-        falling = [
-            _line(NODES[i + 1], NODES[i]) if i < last else (0.0, 1.0) for i in range(last + 1)
-        ]
-        never = _line(OUT_OF_REACH / 2, OUT_OF_REACH)
-        for name, lines in (("rising", [*rising, never]), ("falling", [*falling, (0.0, 1.0)])):
-            self.register_buffer(name, torch.tensor(lines).T[:, :, None])
+        ramps = [_line(*ends) for ends in itertools.pairwise(NODES)]
+        lines = [(0.0, 1.0), *ramps, _line(OUT_OF_REACH / 2, OUT_OF_REACH)]
+        slopes, offsets = torch.tensor(lines).T[:, :, None]
+        self.register_buffer("slopes", slopes)
+        self.register_buffer("offsets", offsets)
 
     def forward(self, ages: Tensor) -> Tensor:
-        """Ages (R, F, M) -> weights (R, nodes + 1, F M), the last of what is out of reach."""
+        """Ages (R, F, M) -> ramps (R, nodes + 1, F M): always 1, then 0 to 1 from node to node.
+
+        The last is 1 where a frame is out of reach.
+        """
         ages = ages if ages.shape[1] == 1 else ages.flatten(1)[:, None]
-        rising, falling = (line[0] * ages + line[1] for line in (self.rising, self.falling))
-        return torch.minimum(rising, falling).clamp(0.0, 1.0)
+        return (self.slopes * ages + self.offsets).clamp(0.0, 1.0)
 
 
 def _line(zero: float, one: float) -> tuple[float, float]:

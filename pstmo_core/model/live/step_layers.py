@@ -110,25 +110,24 @@ class StepMoments(nn.Module):
         self.head.bias = nn.Parameter(self.head(last.bias).detach())
 
     def forward(
-        self, x: Tensor, ages: Tensor, hats: Tensor, tokens: Tensor, keys: Tensor, values: Tensor
-    ) -> tuple[list[Tensor], Tensor]:
-        """Tokens (R F, width) -> poses (R F, 17 C) of each moment, and what is kept of the new.
+        self, x: Tensor, ages: Tensor, ramps: Tensor, tokens: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[list[Tensor], Sequence[Tensor]]:
+        """Tokens (R F, width) -> poses (R F, 17 C) of each moment.
 
-        These are keys and values (R F, 2 keyed).
+        And the new frames' keys and values (R, key heads, F, depth).
         """
-        attention = self.attention
-        packed = self.pack(self.norm_attention(x))
-        new = attention.of_heads(packed, 2 * attention.key_heads).split(attention.key_heads, 1)
-        frames = self.frames
+        attention, frames = self.attention, self.frames
+        packed = attention.of_heads(self.pack(self.norm_attention(x)), 2 * attention.key_heads)
+        new = packed.split(attention.key_heads, 1)
         shape = -1, attention.key_heads, attention.groups * frames, attention.kept + frames
         poses = []
         for look_ahead, named, bias in zip(self.look_aheads, self.named, self.biases, strict=True):
-            asked = x if look_ahead <= 0 else self._about(look_ahead, x, ages, hats, tokens)
+            asked = x if look_ahead <= 0 else self._about(look_ahead, x, ages, ramps, tokens)
             asked = asked + named
             queries = attention.asked(self.query(self.norm_attention(asked)))
-            mixed = attention.mix(queries, new, (bias @ hats).view(shape), keys, values)
+            mixed = attention.mix(queries, new, (bias @ ramps).view(shape), keys, values)
             poses.append(self._pose(asked + mixed))
-        return poses, packed
+        return poses, new
 
     def _pose(self, read: Tensor) -> Tensor:
         """Tokens (R F, width) after attention -> poses (R F, 17 C)."""
@@ -136,17 +135,21 @@ class StepMoments(nn.Module):
         return torch.addmm(self.head(read), hidden, self.last.T)
 
     def _about(
-        self, look_ahead: int, x: Tensor, ages: Tensor, hats: Tensor, tokens: Tensor
+        self, look_ahead: int, x: Tensor, ages: Tensor, ramps: Tensor, tokens: Tensor
     ) -> Tensor:
         """The tokens (R F, width) about a moment, of those in memory and the new ones."""
         away = (ages.clamp(0.0, NODES[-1]) - look_ahead / 1e3).abs() / ABOUT
-        never = hats[:, -1].view(-1, *ages.shape[1:]) * NEVER
+        never = ramps[:, -1].view(-1, *ages.shape[1:]) * NEVER
         of_kept, of_new = (never - away).softmax(-1).split([tokens.shape[1], self.frames], -1)
         about = of_kept @ tokens + of_new @ x.view(-1, self.frames, x.shape[1])
         return about.flatten(0, 1)
 
 
 def age_weights(attention: nn.Module) -> Tensor:
-    """What each head makes of the weights of an age: (..., heads, nodes + 1)."""
+    """What each head makes of the ramps of an age: (..., heads, nodes + 1).
+
+    From one node to the next, what a head has learned changes by the difference.
+    """
     assert isinstance(attention, KeptAttention)
-    return torch.cat([attention.bias.nodes.detach(), attention.bias.never], -1)
+    nodes, never = attention.bias.nodes.detach(), attention.bias.never
+    return torch.cat([nodes[..., :1], nodes.diff(dim=-1), never], -1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pstmo_core.model.live.config import LiveConfig
 from pstmo_core.runtime.live.base import LiveRuntime
-from pstmo_core.runtime.live.memory import LiveMemory, Look
+from pstmo_core.runtime.live.memory import Fresh, LiveMemory, Look
 from pstmo_core.skeleton import JOINTS
 
 #: The graphs of a file, on the same weights, and how many frames of each person they take at once.
@@ -56,8 +56,8 @@ class GraphRuntime(LiveRuntime):
         people, count = dt.shape
         if count == 1:  # what a live stream does, without a detour
             look = memory.look(rows, dt)
-            newest, *fresh = self.run(GraphCall("step", frames, look, memory, heads))
-            memory.write(look, *fresh)
+            newest, fresh = self.run(GraphCall("step", frames, look, memory, heads))
+            memory.write(look, fresh)
             return newest.copy()
         poses = np.empty((people, count, len(heads), JOINTS, self.config.outputs), np.float32)
         start = 0
@@ -68,9 +68,9 @@ class GraphRuntime(LiveRuntime):
             shown, missing = frames[:, part], GRAPHS[graph] - taken
             if missing:
                 shown = np.pad(shown, ((0, 0), (0, missing), (0, 0), (0, 0)))
-            made = self.run(GraphCall(graph, shown, look.padded(missing), memory, heads))
-            poses[:, part], *fresh = (each[:, :taken] for each in made)
-            memory.write(look, *fresh)
+            made, fresh = self.run(GraphCall(graph, shown, look.padded(missing), memory, heads))
+            poses[:, part] = made[:, :taken]
+            memory.write(look, fresh)
             start = part.stop
         return poses
 
@@ -86,16 +86,16 @@ class GraphRuntime(LiveRuntime):
         people, count = dt.shape
         rows, dt = np.repeat(rows, count), dt.reshape(-1, 1)
         alone = frames.reshape(people * count, 1, *frames.shape[2:])
-        poses, *_ = self.run(GraphCall("step", alone, memory.look(rows, dt), memory, heads))
+        poses, _ = self.run(GraphCall("step", alone, memory.look(rows, dt), memory, heads))
         return poses.reshape(people, count, *poses.shape[2:]).copy()
 
     @abstractmethod
-    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+    def run(self, call: GraphCall) -> tuple[np.ndarray, Fresh]:
         """Run a graph, see `pstmo_core.model.live.step.LiveStep`.
 
         Returns:
-            Poses (R, F, len(heads), 17, 4), and what `LiveMemory.write` takes. The next call may
-            write over them.
+            Poses (R, F, len(heads), 17, 4), and what is to be kept. The next call may write over
+            them.
         """
 
 
@@ -112,8 +112,7 @@ def _graph_for(people: int, frames: int) -> tuple[str, int]:
 
 def input_names(graph: str, config: LiveConfig) -> list[str]:
     """Return the inputs of a graph: frames, ages, and what `LiveMemory.of` gives."""
-    pairs = [f"{graph}_{what}_{n}" for n in range(config.layers + 1) for what in ("keys", "values")]
-    return [f"{graph}_frames", f"{graph}_ages", *pairs, f"{graph}_tokens"]
+    return [f"{graph}_frames", f"{graph}_ages", *_kept(f"{graph}_", config)]
 
 
 def pose_output(graph: str, look_ahead: int) -> str:
@@ -121,14 +120,20 @@ def pose_output(graph: str, look_ahead: int) -> str:
     return f"{graph}_pose_{look_ahead}".replace("-", "minus_")
 
 
-def fresh_outputs(graph: str) -> list[str]:
-    """Return the names of a graph's outputs that `LiveMemory.write` takes."""
-    return [f"{graph}_fresh", f"{graph}_fresh_of_moments", f"{graph}_fresh_tokens"]
+def fresh_outputs(graph: str, config: LiveConfig) -> list[str]:
+    """Return the outputs of a graph that are to be kept: of new frames, what it is told of old."""
+    return _kept(f"{graph}_new_", config)
 
 
 def output_names_of(graph: str, config: LiveConfig) -> list[str]:
     """Return the outputs of a graph: the poses of each look-ahead, then `fresh_outputs`."""
-    return [*(pose_output(graph, ms) for ms in config.look_aheads), *fresh_outputs(graph)]
+    return [*(pose_output(graph, ms) for ms in config.look_aheads), *fresh_outputs(graph, config)]
+
+
+def _kept(prefix: str, config: LiveConfig) -> list[str]:
+    """Return names for the keys and values of each layer, of the moments, and for tokens."""
+    pairs = [f"{what}_{n}" for n in range(config.layers + 1) for what in ("keys", "values")]
+    return [prefix + name for name in (*pairs, "tokens")]
 
 
 def describe_config(config: LiveConfig) -> str:

@@ -8,6 +8,7 @@ Nothing is moved: the network finds its frames by their ages. The rules are thos
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +23,8 @@ _LONGEST = np.float32(LONGEST)
 class Look(NamedTuple):
     """What F new frames of R people find in memory."""
 
-    rows: np.ndarray
-    """(R,)"""
+    rows: slice | np.ndarray
+    """Theirs; a slice where they follow one another."""
     keep: np.ndarray
     """(R, F) bool, which of the new frames are kept."""
     ages: np.ndarray
@@ -40,6 +41,28 @@ class Look(NamedTuple):
             return self
         ages = np.pad(self.ages, ((0, 0), (0, frames), (0, frames)), constant_values=_NEVER)
         return self._replace(ages=ages)
+
+
+class Fresh(NamedTuple):
+    """What is to be kept of F new frames of R people; arrays lie as in memory."""
+
+    layers: np.ndarray
+    """(layers, 2, R, key heads, F, depth), keys and values of each layer."""
+    moments: np.ndarray
+    """(2, R, key heads, F, depth), those of the moments."""
+    tokens: np.ndarray
+    """(R, F, width)"""
+
+    @classmethod
+    def of(cls, outputs: Sequence[np.ndarray]) -> Fresh:
+        """Join what a graph gives, in the order of `parts`."""
+        *layers, keys, values, tokens = outputs
+        joined = np.stack(layers)
+        return cls(joined.reshape(-1, 2, *joined.shape[1:]), np.stack([keys, values]), tokens)
+
+    def parts(self) -> list[np.ndarray]:
+        """Return its arrays (R, ...) one by one, as `LiveMemory.of` does; not copies."""
+        return [*(each for pair in self.layers for each in pair), *self.moments, self.tokens]
 
 
 class LiveMemory:
@@ -80,17 +103,14 @@ class LiveMemory:
             "taken": self._taken, "clock": self._clock, "since": self._since, "count": self._count,
         }  # fmt: skip
 
-    def of(self, rows: np.ndarray) -> list[np.ndarray]:
+    def of(self, rows: slice | np.ndarray) -> list[np.ndarray]:
         """Return what is kept of people: keys and values (R, key heads, N, depth) in turns.
 
-        Those of each layer, then those of the moments; at last the tokens (R, N, width).
-
-        Not copies where the rows follow one another (`in_place`): as a rule they do.
+        Those of each layer, then those of the moments; at last the tokens (R, N, width). Not copies
+        where the rows are a slice.
         """
-        first = int(rows[0])
-        chosen = slice(first, first + len(rows)) if in_place(rows) else rows
         arrays = (*(each for pair in self._layers for each in pair), *self._moments, self._tokens)
-        return [each[chosen] for each in arrays]
+        return [each[rows] for each in arrays]
 
     def look(self, rows: np.ndarray, dt: np.ndarray) -> Look:
         """Find what new frames of some people can learn of, and which of them are to be kept.
@@ -102,7 +122,7 @@ class LiveMemory:
         frames, kept = dt.shape[1], self._kept
         dt = dt.clip(np.float32(0), _LONGEST)
         if frames == 1:
-            return self._look_once(rows, dt[:, 0])
+            return self._look_once(_sliced(rows), dt[:, 0])
         ages = np.empty((len(rows), frames, kept + frames), np.float32)
         taken = self._taken[rows]
         times = self._clock[rows, None] + dt.astype(np.float64).cumsum(1)
@@ -117,48 +137,51 @@ class LiveMemory:
         reached = np.tri(frames, k=-1, dtype=bool) & keep[:, None] & (pushed < kept)
         reached |= np.eye(frames, dtype=bool)
         ages[..., kept:][~reached] = _NEVER
-        return Look(rows, keep, ages, times, since)
+        return Look(_sliced(rows), keep, ages, times, since)
 
-    def _look_once(self, rows: np.ndarray, dt: np.ndarray) -> Look:
+    def _look_once(self, rows: slice | np.ndarray, dt: np.ndarray) -> Look:
         """The same of one frame of each person, dt (R,), which a live stream does all the time."""
         times, since = self._clock[rows] + dt, self._since[rows] + dt
         keep = since >= self._spacing
         since[keep] = 0
-        ages = np.zeros((len(rows), 1, self._kept + 1), np.float32)
-        before = ages[:, 0, : self._kept]
-        np.subtract(times[:, None], self._taken[rows], out=before, casting="same_kind")
+        ages = np.zeros((len(dt), 1, self._kept + 1), np.float32)
+        ages[:, 0, :-1] = times[:, None] - self._taken[rows]
         return Look(rows, keep[:, None], ages, times[:, None], since)
 
-    def write(
-        self, look: Look, fresh: np.ndarray, of_moments: np.ndarray, tokens: np.ndarray
-    ) -> None:
-        """Keep the new frames of a look; their rows are each once there.
+    def write(self, look: Look, fresh: Fresh) -> None:
+        """Keep the new frames of a look, as `look` returned it; their rows are each once there.
 
-        Args:
-            look: as `look` returned it.
-            fresh: (R, F, layers, 2, key heads, depth), the frames' keys and values.
-            of_moments: (R, F, 2, key heads, depth), the same of the moments.
-            tokens: (R, F, width), the frames'.
+        What more frames `fresh` has, with which it was padded, is left out.
         """
         rows, keep = look.rows, look.keep
-        new: Any
-        at: Any
-        if keep.size == 1:  # plain numbers are faster than arrays of one
-            row, added = int(rows[0]), keep[0]
-            new, at = (0, 0), (row, int(self._count[row]) % self._kept)
-        elif keep.shape[1] == 1:
-            added, person = keep[:, 0], slice(None) if keep.all() else keep[:, 0].nonzero()[0]
-            new, at = (person, 0), (rows[person], self._count[rows[person]] % self._kept)
-        else:
+        if keep.shape[1] == 1:
+            self._write_once(look, fresh)
+        elif keep.any():
+            people = np.arange(len(self._count))[rows]
             nth = keep.cumsum(1)
-            added, new = nth[:, -1], (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
-            at = rows[new[0]], (self._count[rows[new[0]]] + nth[new] - 1) % self._kept
-        if added.any():
-            self._layers[:, :, at[0], :, at[1]] = fresh[new]
-            self._moments[:, at[0], :, at[1]] = of_moments[new]
-            self._tokens[at], self._taken[at] = tokens[new], look.times[new]
-            self._count[rows] += added
+            new = (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
+            at = people[new[0]]
+            self._put((at, (self._count[at] + nth[new] - 1) % self._kept), fresh, new, look.times)
+            self._count[rows] += nth[:, -1]
         self._clock[rows], self._since[rows] = look.times[:, -1], look.since
+
+    def _write_once(self, look: Look, fresh: Fresh) -> None:
+        """The same of one frame of each person; mostly all are kept, and all in the same slot."""
+        rows, added = look.rows, look.keep[:, 0]
+        slots, kept = self._count[rows] % self._kept, added.tolist()
+        if all(kept) and isinstance(rows, slice) and len(set(slots.tolist())) == 1:
+            self._put((rows, int(slots[0])), fresh, (slice(None), 0), look.times)
+        elif any(kept):
+            (person,) = added.nonzero()
+            people = np.arange(len(self._count))[rows]
+            self._put((people[person], slots[person]), fresh, (person, 0), look.times)
+        self._count[rows] += added
+
+    def _put(self, at: Any, fresh: Fresh, new: Any, times: np.ndarray) -> None:
+        """Put new frames (person, frame) where they belong (row, slot)."""
+        self._layers[:, :, at[0], :, at[1]] = fresh.layers[:, :, new[0], :, new[1]]
+        self._moments[:, at[0], :, at[1]] = fresh.moments[:, new[0], :, new[1]]
+        self._tokens[at], self._taken[at] = fresh.tokens[new], times[new]
 
     def _choose(self, rows: np.ndarray, dt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Say which of the new frames are kept (R, F): one after the other; and `Look.since`."""
@@ -171,9 +194,11 @@ class LiveMemory:
         return keep, since
 
 
-def in_place(rows: np.ndarray) -> bool:
-    """Say whether rows (R,) follow one another, so that they are a slice of the memory."""
+def _sliced(rows: np.ndarray) -> slice | np.ndarray:
+    """Return rows (R,) as a slice of the memory, if they follow one another."""
     first, count = int(rows[0]), len(rows)
     if int(rows[-1]) - first != count - 1:
-        return False
-    return count < 3 or bool((rows == np.arange(first, first + count)).all())
+        return rows
+    if count < 3 or bool((rows == np.arange(first, first + count)).all()):
+        return slice(first, first + count)
+    return rows

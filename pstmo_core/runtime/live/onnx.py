@@ -18,7 +18,7 @@ from pstmo_core.runtime.live.graphs import (
     input_names,
     pose_output,
 )
-from pstmo_core.runtime.live.memory import LiveMemory, in_place
+from pstmo_core.runtime.live.memory import Fresh, LiveMemory
 from pstmo_core.runtime.live.onnx_file import read_live_model
 from pstmo_core.runtime.onnx import make_session
 from pstmo_core.runtime.onnx_graph import keep_outputs
@@ -43,7 +43,7 @@ class LiveOnnxRuntime(GraphRuntime):
             f"{onnxruntime.__version__}, {place}, fp32"
         )
 
-    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+    def run(self, call: GraphCall) -> tuple[np.ndarray, Fresh]:
         """See `GraphRuntime.run`."""
         return self._graph(call.graph, call.heads).run(call)
 
@@ -53,6 +53,10 @@ class LiveOnnxRuntime(GraphRuntime):
         if key not in self._graphs:
             self._graphs[key] = _Graph(self._model, self.config, *key, self._path, self._threads)
         return self._graphs[key]
+
+
+#: A memory, and which rows of it follow one another.
+_Place = tuple[LiveMemory, slice]
 
 
 class _Graph:
@@ -68,31 +72,30 @@ class _Graph:
         threads: int,
     ) -> None:
         poses = [pose_output(graph, config.look_aheads[head]) for head in heads]
-        self.outputs = [*poses, *fresh_outputs(graph)]
+        self.outputs = [*poses, *fresh_outputs(graph, config)]
         self._inputs, self._moments = input_names(graph, config), len(heads)
         self.session = make_session(keep_outputs(model, self.outputs), path, threads)
         self._needed = {node.name for node in self.session.get_inputs()}
         on_cpu = self.session.get_providers()[0] == "CPUExecutionProvider"
         self.place = "CPU" if on_cpu else "CUDA"
-        self._last: tuple[LiveMemory, int, int] | None = None
+        self._last: _Place | None = None
         self._bound: _Bound | None = None
 
-    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
-        """Poses (R, F, moments, 17, C), and what `LiveMemory.write` takes; until the next call."""
-        people = call.look.rows
-        rows = call.memory, int(people[0]), len(people)
+    def run(self, call: GraphCall) -> tuple[np.ndarray, Fresh]:
+        """See `GraphRuntime.run`."""
+        rows = call.look.rows
+        place = (call.memory, rows) if self.place == "CPU" and isinstance(rows, slice) else None
         bound = self._bound  # other threads may lift others, of another memory
-        if bound is not None and bound.rows == rows and in_place(people):
-            outputs = bound.run(call.frames, call.look.ages)
-        else:
-            named = zip(self._inputs, call.arrays(), strict=True)
-            inputs = {name: array for name, array in named if name in self._needed}
-            outputs = self.session.run(self.outputs, inputs)
-            again = rows == self._last and self.place == "CPU" and in_place(people)
-            self._bound = _Bound(self, rows, inputs, outputs) if again else None
-            self._last = rows
-        poses, fresh = outputs[: self._moments], outputs[self._moments :]
-        return (poses[0][:, :, None] if len(poses) == 1 else np.stack(poses, 2), *fresh)
+        if bound is not None and bound.place == place:
+            return bound.run(call.frames, call.look.ages)
+        named = zip(self._inputs, call.arrays(), strict=True)
+        inputs = {name: array for name, array in named if name in self._needed}
+        outputs = self.session.run(self.outputs, inputs)
+        poses, fresh = np.stack(outputs[: self._moments], 2), Fresh.of(outputs[self._moments :])
+        again = place == self._last
+        self._bound = _Bound(self, place, inputs, poses, fresh) if place and again else None
+        self._last = place
+        return poses, fresh
 
 
 class _Bound:
@@ -102,20 +105,22 @@ class _Bound:
 
     Args:
         graph: the graph.
-        rows: the memory, the first row in it and their number.
+        place: where the memory of those lies who are lifted.
         inputs: those of a step that was made, by name; all but the first two lie in the memory.
-        outputs: its outputs, which are written over from now on.
+        poses: what it gave; both are written over from now on.
+        fresh: the same.
     """
 
     def __init__(
         self,
         graph: _Graph,
-        rows: tuple[LiveMemory, int, int],
+        place: _Place,
         inputs: dict[str, np.ndarray],
-        outputs: list[np.ndarray],
+        poses: np.ndarray,
+        fresh: Fresh,
     ) -> None:
-        self.rows = rows
-        self._session, self._outputs = graph.session, outputs
+        self.place = place
+        self._session = graph.session
         self._binding = graph.session.io_binding()
         frames, ages, *_ = inputs
         self._frames, self._ages = inputs[frames].copy(), inputs[ages].copy()
@@ -123,15 +128,17 @@ class _Bound:
         for name, array in self._inputs.items():
             value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
             self._binding.bind_ortvalue_input(name, value)
-        for name, array in zip(graph.outputs, outputs, strict=True):
+        moments = np.ascontiguousarray(poses.transpose(2, 0, 1, 3, 4))
+        self._answer = moments.transpose(1, 2, 0, 3, 4), fresh
+        for name, array in zip(graph.outputs, [*moments, *fresh.parts()], strict=True):
             value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
             self._binding.bind_ortvalue_output(name, value)
 
-    def run(self, frames: np.ndarray, ages: np.ndarray) -> list[np.ndarray]:
-        """Run the graph: its outputs, written over by the next call."""
+    def run(self, frames: np.ndarray, ages: np.ndarray) -> tuple[np.ndarray, Fresh]:
+        """Run the graph: its answer, written over by the next call."""
         self._frames[...], self._ages[...] = frames, ages
         self._session.run_with_iobinding(self._binding)
-        return self._outputs
+        return self._answer
 
 
 def load(path: Path, threads: int, precision: str) -> GraphRuntime:

@@ -25,6 +25,7 @@ from pstmo_core.runtime.live.graphs import (
     output_names_of,
     pose_output,
 )
+from pstmo_core.runtime.live.memory import Fresh
 from pstmo_core.runtime.onnx_graph import keep_outputs
 from pstmo_core.runtime.tensorrt.backend import require_like_cpu
 from pstmo_core.runtime.tensorrt.build import EngineConfig
@@ -65,14 +66,14 @@ class LiveTensorRtRuntime(GraphRuntime):
         moments = len(self.config.look_aheads)
         return f"streaming network of {moments} moments on {self._engine.describe()}, fp32"
 
-    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+    def run(self, call: GraphCall) -> tuple[np.ndarray, Fresh]:
         """See `GraphRuntime.run`."""
         if call.graph != _STEP:
             return self._cpu.run(call)
         inputs = dict(zip(input_names(_STEP, self.config), call.arrays(), strict=True))
         poses = [pose_output(_STEP, self.config.look_aheads[head]) for head in call.heads]
-        outputs = self._engine.run(inputs, [*poses, *fresh_outputs(_STEP)])
-        return np.stack(outputs[: len(poses)], 2), *outputs[len(poses) :]
+        outputs = self._engine.run(inputs, [*poses, *fresh_outputs(_STEP, self.config)])
+        return np.stack(outputs[: len(poses)], 2), Fresh.of(outputs[len(poses) :])
 
 
 class LiveServesWhileBuilding(GraphRuntime):
@@ -92,7 +93,7 @@ class LiveServesWhileBuilding(GraphRuntime):
         """See `LoadedNetwork.describe`; says also what became of the engine."""
         return self.engine.describe()
 
-    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+    def run(self, call: GraphCall) -> tuple[np.ndarray, Fresh]:
         """See `GraphRuntime.run`."""
         return self.engine.step(lambda engine: engine.run(call), lambda: self._cpu.run(call))
 

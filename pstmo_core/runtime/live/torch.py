@@ -11,6 +11,7 @@ from pstmo_core.model.checkpoints import load_live
 from pstmo_core.model.live.step import LiveStep
 from pstmo_core.runtime.base import BackendUnavailable, require_joints
 from pstmo_core.runtime.live.graphs import GRAPHS, GraphCall, GraphRuntime, describe_config
+from pstmo_core.runtime.live.memory import Fresh
 from pstmo_core.runtime.live.onnx_file import check_state
 
 
@@ -35,15 +36,15 @@ class LiveTorchRuntime(GraphRuntime):
         )
 
     @torch.inference_mode()
-    def run(self, call: GraphCall) -> tuple[np.ndarray, ...]:
+    def run(self, call: GraphCall) -> tuple[np.ndarray, Fresh]:
         """See `GraphRuntime.run`."""
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
         inputs = (torch.from_numpy(np.ascontiguousarray(each)) for each in call.arrays())
         outputs = self._graphs[call.graph](*inputs)
         poses = torch.stack([outputs[head] for head in call.heads], 2)
-        fresh = outputs[len(self.config.look_aheads) :]
-        return (poses.numpy(), *(each.numpy() for each in fresh))
+        kept = outputs[len(self.config.look_aheads) :]
+        return poses.numpy(), Fresh.of([each.numpy() for each in kept])
 
 
 def load(path: Path, threads: int, precision: str) -> GraphRuntime:
