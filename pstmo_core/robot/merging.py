@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pstmo_core.robot.merged_sigma import aged_sigma, merged_sigma
+
 #: People that are known at once, and of a camera's message: matching costs the product.
 MOST_PEOPLE = 64
 #: Seconds for which what a camera told of a person counts, and by how much it may be behind others.
@@ -46,6 +48,8 @@ class Sighting:
     """(17, 3) metres relative to the pelvis, along the axes of the shared frame."""
     confidence: np.ndarray
     """(17,), 0 to 1."""
+    sigma: np.ndarray | None = None
+    """(17,) metres, how far off each joint may be, as in `SkeletonFrame`; None if not known."""
 
 
 @dataclass(eq=False)
@@ -78,6 +82,8 @@ class Merged:
     """(17, 3) metres relative to the pelvis."""
     confidence: np.ndarray
     """(17,)"""
+    sigma: np.ndarray | None
+    """(17,) metres; None unless all of these cameras say it."""
     cameras: tuple[str, ...]
     """Who sees the person now."""
 
@@ -174,27 +180,35 @@ class Merger:
         """Weigh a person's fresh sightings by covariance, each carried on to a stamp."""
         fresh = self._fresh(person, stamp) or person.sightings
         weights: np.ndarray = np.zeros((3, 3))
-        positions, joints = np.zeros(3), np.zeros((17, 3))
-        trust, total = np.zeros(17), 0.0
-        best = np.inf
+        positions, best = np.zeros(3), np.inf
+        shares: list[float] = []
         for sighting in fresh.values():
             age = _age(sighting, stamp)
             spread = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
             weight = np.linalg.inv(spread)
             weights += weight
             positions += weight @ (sighting.position + person.velocity * age)
-            share = 1 / np.trace(spread)
-            joints += share * sighting.joints
-            trust = np.maximum(trust, sighting.confidence)
-            total += share
+            shares.append(1 / np.trace(spread))
             best = min(best, float(np.trace(spread)))
         covariance = np.linalg.inv(weights)
         size = float(np.trace(covariance))
         covariance = covariance * max(1.0, _LEAST_SHARE * best / size)
         position = np.linalg.solve(weights, positions)
-        return Merged(
-            person.name, position, covariance, joints / total, trust, tuple(sorted(fresh))
-        )
+        joints, trust, sigma = _pose(list(fresh.values()), np.array(shares) / sum(shares), stamp)
+        cameras = tuple(sorted(fresh))
+        return Merged(person.name, position, covariance, joints, trust, sigma, cameras)
+
+
+def _pose(
+    sightings: list[Sighting], shares: np.ndarray, stamp: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return joints (17, 3), confidence (17,) and sigma (17,) of sightings with shares (C,)."""
+    joints = np.stack([sighting.joints for sighting in sightings])
+    trust = np.max([sighting.confidence for sighting in sightings], axis=0)
+    said = [aged_sigma(s.sigma, _age(s, stamp)) for s in sightings if s.sigma is not None]
+    known = len(said) == len(sightings)
+    sigma = merged_sigma(joints, np.stack(said), shares) if known else None
+    return np.tensordot(shares, joints, 1), trust, sigma
 
 
 def _age(sighting: Sighting, stamp: int) -> float:
