@@ -43,7 +43,7 @@ as much."""
 LOOK_PERIOD = 10.0
 """Seconds between two looks whether all topics are published."""
 _FARTHEST = 1e6
-"""Largest coordinate in metres, and largest covariance in square metres."""
+"""Largest coordinate and sigma in metres, and largest covariance in square metres."""
 _SUREST = 1e-9
 """Square metres: a covariance with a smaller eigenvalue is invalid."""
 MOST_TOPICS = 64
@@ -168,7 +168,7 @@ class PeopleMerger(Node):
             self._tell(
                 "skeleton",
                 f"{camera}: people are left out whose skeleton does not have {JOINTS} joints, or "
-                "has invalid numbers (NaN, infinite, not a covariance)",
+                "has invalid numbers (NaN, infinite, not a covariance, a sigma below 0)",
             )
         return [_sighting(stamp, person) for person in right]
 
@@ -194,8 +194,11 @@ class PeopleMerger(Node):
 def _is_valid(skeleton: Skeleton3D) -> bool:
     if len(skeleton.joints) != 3 * JOINTS or len(skeleton.confidence) != JOINTS:
         return False
+    if len(skeleton.sigma) not in (0, JOINTS) or min(skeleton.sigma, default=0.0) < 0:
+        return False
     root, covariance = skeleton.root, np.reshape(skeleton.root_covariance, (3, 3))
-    values = (skeleton.joints, skeleton.confidence, (root.x, root.y, root.z), covariance)
+    places = (root.x, root.y, root.z)
+    values = (skeleton.joints, skeleton.confidence, places, covariance, skeleton.sigma or [0.0])
     if len(skeleton.id) > LONGEST_ID or not all(np.abs(v).max() < _FARTHEST for v in values):
         return False
     return bool(np.linalg.eigvalsh(covariance).min() > _SUREST)
@@ -210,6 +213,7 @@ def _sighting(stamp: int, skeleton: Skeleton3D) -> Sighting:
         np.reshape(skeleton.root_covariance, (3, 3)),
         joints_of(skeleton).astype(np.float64),
         np.asarray(skeleton.confidence, np.float64),
+        np.asarray(skeleton.sigma, np.float64) if skeleton.sigma else None,
     )
 
 
@@ -219,6 +223,7 @@ def _skeleton(person: Merged, velocity: list[float]) -> Skeleton3D:
         id=person.name,
         joints=floats(person.joints),
         confidence=floats(person.confidence),
+        sigma=floats(person.sigma) if person.sigma is not None else [],
         observed=1.0,
         root=Point(x=x, y=y, z=z),
         root_source=Skeleton3D.ROOT_EXTERNAL,

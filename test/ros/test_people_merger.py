@@ -105,6 +105,29 @@ def test_one_person_before_two_cameras_is_told_once_and_of_both(lifters: Lifters
     assert lifters.merger.drops.counts["no_root"] == 2
 
 
+def test_a_merged_joint_is_as_sure_as_the_cameras_are_and_less_where_they_disagree(
+    lifters: Lifters,
+) -> None:
+    raised = np.zeros((17, 3))
+    raised[13] = 0.0, 0.0, 0.6
+    lifters.say("one", 100.0, 1.0, sigma=[0.03] * 17)
+    lifters.spin_until(lambda: len(lifters.merged) == 1)
+    lifters.say("two", 100.0, 1.0, sigma=[0.03] * 17, joints=floats(raised))
+    lifters.spin_until(lambda: len(lifters.merged) == 2)
+    alone, both = (message.people[0] for message in lifters.merged)
+    np.testing.assert_allclose(alone.sigma, 0.03)
+    np.testing.assert_allclose(np.delete(both.sigma, 13), 0.03)
+    assert 2.5 * both.sigma[13] > 0.3 == pytest.approx(both.joints[3 * 13 + 2])
+
+
+def test_sigma_is_empty_where_one_of_the_cameras_does_not_say_it(lifters: Lifters) -> None:
+    lifters.say("one", 100.0, 1.0, sigma=[0.03] * 17)
+    lifters.spin_until(lambda: len(lifters.merged) == 1)
+    lifters.say("two", 100.0, 1.0)
+    lifters.spin_until(lambda: len(lifters.merged) == 2)
+    assert [len(message.people[0].sigma) for message in lifters.merged] == [17, 0]
+
+
 @pytest.mark.parametrize("behind", [0.0, 0.06, 0.5])
 def test_two_cameras_of_one_moment_or_one_of_them_late_tell_of_a_steady_motion(
     lifters: Lifters, behind: float
@@ -140,6 +163,10 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "no covariance": {"root_covariance": np.zeros(9)},
     "a covariance that is no number": {"root_covariance": np.full(9, NAN)},
     "a negative covariance": {"root_covariance": -np.eye(3).ravel()},
+    "sigma of another layout": {"sigma": [0.03] * 25},
+    "a negative sigma": {"sigma": [-0.03] * 17},
+    "a sigma that is no number": {"sigma": [0.03] * 16 + [NAN]},
+    "an endless sigma": {"sigma": [float("inf")] * 17},
     "an endless id": {"id": "\x1b[2J" * 100_000},
 }
 
