@@ -1,27 +1,21 @@
-"""The lifter's health on /diagnostics: figures, a level, and a sentence that says why.
-
-Published directly: diagnostic_updater for Python is not available wherever this node runs.
-"""
+"""The lifter's health on /diagnostics: figures, a level, and a sentence that says why."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
-from std_msgs.msg import Header
 
-from pstmo_ros.conversions import time_message
 from pstmo_ros.drops import DropCounter
 from pstmo_ros.monitor import WINDOW, Monitor, Report, Spread
+from pstmo_ros.recent_drops import RecentDrops
+from pstmo_ros.status_publisher import StatusPublisher
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-PERIOD = 1.0
-"""Seconds between two messages."""
 SILENCE = 2.0
 """Seconds without a message after which a warning is due."""
 LOGGED_SILENCE, LOGGED_START = 5.0, 15.0
@@ -92,29 +86,21 @@ class Health:
 
 
 class Diagnostics:
-    """Says on /diagnostics how a node is, in every state of its life.
-
-    The publisher is no lifecycle publisher and the timer is not on the node's clock: it speaks
-    while the node is inactive, and while a simulation stands still.
-    """
+    """Says on /diagnostics how a lifter is, and in the log that keypoints stay away."""
 
     def __init__(self, node: Node, drops: DropCounter, facts: Callable[[], Facts]) -> None:
         self.monitor = Monitor(time.monotonic_ns())
         self._node, self._drops, self._facts = node, drops, facts
         self._recent_drops = RecentDrops(time.monotonic_ns(), WINDOW)
         self._silent = False
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(PERIOD, self._publish, clock=steady)
+        StatusPublisher(node, self._status)
 
-    def _publish(self) -> None:
+    def _status(self, name: str) -> DiagnosticStatus:
         now, counts = time.monotonic_ns(), self._drops.counts
         recent = self._recent_drops.update(now, counts)
         health = Health(self._facts(), self.monitor.report(now), counts, recent)
         self._log_silence(health)
-        name = self._node.get_fully_qualified_name().lstrip("/")
-        header = Header(stamp=time_message(self._node.get_clock().now().nanoseconds))
-        self._publisher.publish(DiagnosticArray(header=header, status=[status(name, health)]))
+        return status(name, health)
 
     def _log_silence(self, health: Health) -> None:
         """Say once that keypoints stay away, and once that they come (again)."""
@@ -126,21 +112,6 @@ class Diagnostics:
         elif self._silent and active and not silent:
             self._node.get_logger().info(f"keypoints come on {health.facts.topic}")
         self._silent = silent
-
-
-class RecentDrops:
-    """What was dropped in the last seconds, from counts that only grow and begin at `now`."""
-
-    def __init__(self, now: int, window: float) -> None:
-        self._window = int(window * 1e9)
-        self._history: deque[tuple[int, Counter[str]]] = deque([(now, Counter())])
-
-    def update(self, now: int, counts: Counter[str]) -> Counter[str]:
-        """Take the counts at `now` (nanoseconds) and return by how much they grew."""
-        self._history.append((now, counts.copy()))
-        while self._history[0][0] < now - self._window:
-            self._history.popleft()
-        return counts - self._history[0][1]
 
 
 def status(name: str, health: Health) -> DiagnosticStatus:
@@ -247,22 +218,23 @@ def _values(health: Health) -> list[tuple[str, str]]:
         ("frames answered", str(report.answered)),
         ("frames lost before the node", str(report.lost)),
         ("input rate (Hz)", f"{report.rate:.1f}"),
-        *_spread("latency from stamp", _of_this_clock(report.from_stamp)),
-        *_spread("latency from receipt", report.from_receipt),
-        *_spread("inference", report.inference),
-        *_spread("busy with a frame", report.busy),
+        *spread_values("latency from stamp", of_this_clock(report.from_stamp)),
+        *spread_values("latency from receipt", report.from_receipt),
+        *spread_values("inference", report.inference),
+        *spread_values("busy with a frame", report.busy),
     ]
     return values + [(f"dropped: {reason}", str(n)) for reason, n in sorted(health.drops.items())]
 
 
-def _spread(what: str, spread: Spread | None) -> list[tuple[str, str]]:
+def spread_values(what: str, spread: Spread | None) -> list[tuple[str, str]]:
+    """Return keys and values of a duration."""
     parts = ("median", "p95", "p99")
     if spread is None:
         return [(f"{what} {part} (ms)", "not known") for part in parts]
     return [(f"{what} {part} (ms)", f"{getattr(spread, part) * 1e3:.2f}") for part in parts]
 
 
-def _of_this_clock(spread: Spread | None) -> Spread | None:
+def of_this_clock(spread: Spread | None) -> Spread | None:
     """Return a latency only if the stamps can be of the node's clock: not so in an old bag."""
     usual = spread is not None and 0 <= spread.median < FARTHEST_STAMP
     return spread if usual else None

@@ -22,10 +22,11 @@ from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.room.size_health import Agreement, SizeHealth
 from pstmo_ros import diagnostics
 from pstmo_ros.conversions import keypoints_message
-from pstmo_ros.diagnostics import Facts, Health, RecentDrops, judge, status
+from pstmo_ros.diagnostics import Facts, Health, judge, status
 from pstmo_ros.lifter_node import LifterNode
 from pstmo_ros.monitor import WINDOW, Monitor
 from pstmo_ros.msg import People2D, Skeleton3D, Skeletons3D
+from pstmo_ros.recent_drops import RecentDrops
 from pstmo_ros.root_summary import describe_roots
 from pstmo_ros.size_health import describe_sizes, doubt_sizes
 
