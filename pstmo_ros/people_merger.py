@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point, Vector3
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -33,9 +33,14 @@ from pstmo_ros.conversions import (
 from pstmo_ros.drops import RARELY, DropCounter
 from pstmo_ros.guarded_callback import guarded
 from pstmo_ros.markers import MarkerStyle, SkeletonMarkers
+from pstmo_ros.merged_camera import MergedCamera
+from pstmo_ros.merger_diagnostics import MISSING, MergerHealth, status
+from pstmo_ros.monitor import WINDOW
 from pstmo_ros.msg import Skeleton3D, Skeletons3D
 from pstmo_ros.parameters import NEVER, Parameters
+from pstmo_ros.recent_drops import RecentDrops
 from pstmo_ros.run_node import run_node, spin
+from pstmo_ros.status_publisher import StatusPublisher
 
 _PATIENCE = 2.0
 """Seconds: after such a silence a message may bring another frame; stamps of cameras may differ by
@@ -91,6 +96,8 @@ class MergerParameters:
 class PeopleMerger(Node):
     """Subscribes to several Skeletons3D and publishes one, and markers.
 
+    It reports its health on /diagnostics.
+
     Raises:
         ConfigError: if a parameter is wrong.
     """
@@ -106,20 +113,34 @@ class PeopleMerger(Node):
         """Per camera: when its last message came (seconds, monotonic), and the message's stamp."""
         self._merged = self.create_publisher(Skeletons3D, own.merged_topic, _QOS)
         self._drawn = self.create_publisher(MarkerArray, "merged_markers", _QOS)
-        for topic in own.topics:
-            take = guarded(self, functools.partial(self._take, topic), self._tell)
-            self.create_subscription(Skeletons3D, topic, take, _QOS)
-        look = guarded(self, functools.partial(self._look_for_lifters, own.topics), self._tell)
+        self._people: list[Merged] = []
+        """Of the newest answer."""
+        self._cameras = [
+            MergedCamera(self, topic, _QOS, self._take, self._tell) for topic in own.topics
+        ]
+        look = guarded(self, self._look_for_lifters, self._tell)
         self.create_timer(LOOK_PERIOD, look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._recent_drops = RecentDrops(time.monotonic_ns(), WINDOW)
+        StatusPublisher(self, self._status)
         self.get_logger().info(f"merges {', '.join(own.topics)} -> {self._merged.topic_name}")
 
-    def _look_for_lifters(self, topics: Sequence[str]) -> None:
-        for name in map(self.resolve_topic_name, topics):
-            if not self.count_publishers(name):
-                sentence = f"nobody publishes skeletons on {name}: does the lifter run?"
-                self._tell(f"missing {name}", f"{sentence} Is skeletons_topics right?", RARELY)
+    def _look_for_lifters(self) -> None:
+        for camera in self._cameras:
+            if not camera.sources:
+                sentence = f"nobody publishes skeletons on {camera.name}: does the lifter run?"
+                self._tell(
+                    f"{MISSING}{camera.name}", f"{sentence} Is skeletons_topics right?", RARELY
+                )
 
-    def _take(self, camera: str, message: Skeletons3D) -> None:
+    def _status(self, name: str) -> DiagnosticStatus:
+        drops, seen = self.drops.counts, [each for p in self._people for each in p.cameras]
+        recent = self._recent_drops.update(time.monotonic_ns(), drops)
+        cameras = tuple(camera.health(seen.count(camera.topic)) for camera in self._cameras)
+        people = len(self._people)
+        return status(name, MergerHealth(cameras, self._frame_id, people, drops, recent))
+
+    def _take(self, camera: str, message: Skeletons3D) -> bool:
+        """Publish what all cameras tell, one more message included; say whether it could be."""
         now, frame_id = time.monotonic(), message.header.frame_id
         if not message.people:  # nobody is in every frame
             frame_id = self._frame_id or frame_id
@@ -133,7 +154,7 @@ class PeopleMerger(Node):
                 f"{camera} is in the frame {quoted(frame_id)}, but the others are in "
                 f"{quoted(self._frame_id)}: give each lifter the same target_frame, and TF to it",
             )
-            return
+            return False
         stamp = stamp_ns(message.header.stamp)
         self._compare_clocks(camera, stamp, now)
         sightings = self._sightings(camera, stamp, message.people)
@@ -143,6 +164,8 @@ class PeopleMerger(Node):
         velocities = self._velocities.update(tuple(p.name for p in people), newest, positions)
         header = Header(stamp=time_message(newest), frame_id=frame_id)
         self._publish(header, people, velocities)
+        self._people = people
+        return True
 
     def _compare_clocks(self, camera: str, stamp: int, now: float) -> None:
         for other, (heard, at) in self._stamps.items():
