@@ -160,7 +160,7 @@ class Merger:
     def _see(self, person: _Person, camera: str, sighting: Sighting) -> None:
         person.sightings[camera] = sighting
         passed = (sighting.stamp - person.stamp) / 1e9
-        position = self._fuse(person, sighting.stamp).position
+        position, _, _ = self._place(person, sighting.stamp)
         if passed > 0:
             gain = 1 - np.exp(-passed / _VELOCITY_TIME)
             person.velocity = person.velocity + gain * (
@@ -176,13 +176,20 @@ class Merger:
             if _age(sighting, stamp) <= _FRESH + self._behind[camera]
         }
 
-    def _fuse(self, person: _Person, stamp: int) -> Merged:
-        """Weigh a person's fresh sightings by covariance, each carried on to a stamp."""
-        fresh = self._fresh(person, stamp) or person.sightings
+    def _telling(self, person: _Person, stamp: int) -> dict[str, Sighting]:
+        """Return what counts of what the cameras told; the last of all if nothing is fresh."""
+        return self._fresh(person, stamp) or person.sightings
+
+    def _place(self, person: _Person, stamp: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weigh what counts by covariance, each carried on to a stamp.
+
+        Returns:
+            The position (3,), its covariance (3, 3), and each camera's share (C,).
+        """
         weights: np.ndarray = np.zeros((3, 3))
         positions, best = np.zeros(3), np.inf
         shares: list[float] = []
-        for sighting in fresh.values():
+        for sighting in self._telling(person, stamp).values():
             age = _age(sighting, stamp)
             spread = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
             weight = np.linalg.inv(spread)
@@ -193,9 +200,14 @@ class Merger:
         covariance = np.linalg.inv(weights)
         size = float(np.trace(covariance))
         covariance = covariance * max(1.0, _LEAST_SHARE * best / size)
-        position = np.linalg.solve(weights, positions)
-        joints, trust, sigma = _pose(list(fresh.values()), np.array(shares) / sum(shares), stamp)
-        cameras = tuple(sorted(fresh))
+        return np.linalg.solve(weights, positions), covariance, np.array(shares) / sum(shares)
+
+    def _fuse(self, person: _Person, stamp: int) -> Merged:
+        """Return a person at a stamp."""
+        telling = self._telling(person, stamp)
+        position, covariance, shares = self._place(person, stamp)
+        joints, trust, sigma = _pose(list(telling.values()), shares, stamp)
+        cameras = tuple(sorted(telling))
         return Merged(person.name, position, covariance, joints, trust, sigma, cameras)
 
 
