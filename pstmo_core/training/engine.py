@@ -87,13 +87,16 @@ class Trainer:
         Raises:
             NonFiniteLossError: if the loss stops being a number.
             ConfigError: if the folder holds a run with other settings.
+            OutputError: if another run is writing into it.
             KeyboardInterrupt: after SIGINT or SIGTERM; the step was finished and the state saved.
         """
-        self._keeper.go_on(self.processes)
-        steps = self.plan.steps
-        if self._keeper.finished:
-            return
         with contextlib.ExitStack() as stack:
+            if self.processes.first:
+                stack.enter_context(run_folder.claimed(self.folder))
+            self._keeper.go_on(self.processes)
+            steps = self.plan.steps
+            if self._keeper.finished:
+                return
             interruption = stack.enter_context(Interruption(patient=self.processes.count > 1))
             bar, journal = self._open(stack)
             while self.state.step < steps:

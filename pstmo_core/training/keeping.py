@@ -51,7 +51,6 @@ class Keeper:
                 the same in it.
             CheckpointError: if the checkpoint cannot be used.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         if self._last.exists():
             run_folder.require_same(self._config)
             self._state.load(self._last)

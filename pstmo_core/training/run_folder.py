@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,31 @@ def check_run_folder(config: RunConfig) -> None:
             f"{folder}: holds {', '.join(there)}, which `pstmo train` did not write: name another "
             "folder as `output`"
         )
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make a run's folder and keep other runs out of it; the kernel frees it if this one dies.
+
+    Raises:
+        OutputError: if another run writes into it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise OutputError(
+            f"{folder}: another training is writing into it: wait for its end, or name another "
+            "folder as `output`"
+        ) from None
+    except OSError:
+        pass  # some network file systems lock no folders
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_settings(config: RunConfig) -> None:

@@ -12,6 +12,7 @@ from pstmo_core.atomic_files import OutputError
 from pstmo_core.model.config import ModelConfig
 from pstmo_core.training.config import OptimiserConfig, RunConfig
 from pstmo_core.training.engine import Trainer
+from pstmo_core.training.run_folder import claimed
 
 #: Commands with an input {in}; the output is another name of the same file.
 COMMANDS = {
@@ -84,6 +85,17 @@ def test_training_replaces_none_of_its_inputs(run: RunConfig) -> None:
     with pytest.raises(OutputError, match="would replace an input"):
         Trainer(dataclasses.replace(run, initial=str(best)))
     assert best.read_bytes() == before
+
+
+def test_a_folder_has_one_training_at_a_time(run: RunConfig, pstmo: Command) -> None:
+    Trainer(run).run()
+    settings, checkpoint = (Path(run.output) / name for name in ("run.yaml", "last.pt"))
+    before = settings.read_bytes(), checkpoint.read_bytes()
+    with claimed(Path(run.output)):
+        code, _, err = pstmo("train", run.output, "optimiser.steps=3")
+    assert code == 2 and "another training is writing into it" in err and "Traceback" not in err
+    assert (settings.read_bytes(), checkpoint.read_bytes()) == before
+    assert pstmo("train", run.output, "optimiser.steps=3")[0] == 0
 
 
 def test_a_damaged_checkpoint_ends_in_a_sentence(

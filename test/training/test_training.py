@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from pstmo_core.data.motion.detector_errors import DetectorErrors
 from pstmo_core.data.motion.mocap import MocapError
@@ -46,6 +47,14 @@ def run(mocap_file: Path, small_model: ModelConfig, tmp_path: Path) -> RunConfig
         precision="fp32",
         threads=1,
     )
+
+
+@pytest.fixture(autouse=True)
+def event_files_in_order() -> Iterator[None]:
+    """TensorBoard reads the files of one process and second by their numbers' text: 10 before 9."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(100))
+        yield
 
 
 @pytest.fixture
