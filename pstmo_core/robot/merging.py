@@ -8,10 +8,17 @@ they move from one camera's view to another's, and for a while when no camera se
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from pstmo_core.robot.merged_sigma import aged_sigma, merged_sigma
+from pstmo_core.robot.merged_joints import (
+    aged_sigma,
+    gains,
+    merged_joints,
+    merged_sigma,
+    precision,
+)
 
 #: People that are known at once, and of a camera's message: matching costs the product.
 MOST_PEOPLE = 64
@@ -50,6 +57,11 @@ class Sighting:
     """(17,), 0 to 1."""
     sigma: np.ndarray | None = None
     """(17,) metres, how far off each joint may be, as in `SkeletonFrame`; None if not known."""
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """How much the joints tell along each direction, (3, 3)."""
+        return precision(self.covariance)
 
 
 @dataclass(eq=False)
@@ -218,9 +230,10 @@ def _pose(
     joints = np.stack([sighting.joints for sighting in sightings])
     trust = np.max([sighting.confidence for sighting in sightings], axis=0)
     said = [aged_sigma(s.sigma, _age(s, stamp)) for s in sightings if s.sigma is not None]
+    precisions = np.stack([sighting.precision for sighting in sightings])
     known = len(said) == len(sightings)
-    sigma = merged_sigma(joints, np.stack(said), shares) if known else None
-    return np.tensordot(shares, joints, 1), trust, sigma
+    sigma = merged_sigma(joints, np.stack(said), precisions, shares) if known else None
+    return merged_joints(joints, gains(precisions, shares)), trust, sigma
 
 
 def _age(sighting: Sighting, stamp: int) -> float:

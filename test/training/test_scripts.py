@@ -122,6 +122,11 @@ def test_layouts_and_detectors_errors_are_printed_as_tables(
     assert "| drawn for training |" in capsys.readouterr().out
 
 
+def test_cameras_are_merged_and_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call(load("measure_merging"), "recordings -o table.md", monkeypatch)
+    assert "| reference, projected | 1 |" in (folder / "table.md").read_text()
+
+
 def test_detectors_are_measured_on_videos_and_on_rendered_people(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

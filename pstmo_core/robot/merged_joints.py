@@ -1,0 +1,103 @@
+"""Joints that are weighted means of what several cameras tell of them, and how far off they may be.
+
+An image shows where a joint is across the camera's viewing direction, and hardly how far away.
+So cameras that look from different directions make up for what each of them does not see.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: How much farther off lifted joints are along the viewing direction than across it: for a real
+#: man 2.3 to 2.5 times with detectors' keypoints, 3 with exact ones (docs/benchmarks/merging.md);
+#: 2 to 4 do nearly as well.
+_AHEAD = 3.0
+#: Metres per second along each axis by which joints move against the pelvis: nine of ten joints of
+#: the motion in test/data, in which people walk, throw, jump and do gymnastics, move at most 2.5
+#: times as fast.
+_HIP, _KNEE, _ANKLE, _TRUNK, _ELBOW, _WRIST = 0.05, 0.35, 0.55, 0.3, 0.45, 0.7
+_LEG, _ARM = (_HIP, _KNEE, _ANKLE), (_TRUNK, _ELBOW, _WRIST)
+_SPEEDS = np.array([0.0, *_LEG, *_LEG, *[_TRUNK] * 4, *_ARM, *_ARM])
+
+
+def aged_sigma(sigma: np.ndarray, age: float) -> np.ndarray:
+    """Return the sigma of joints that were seen some time ago and are taken for those of now.
+
+    Args:
+        sigma: (17,) metres, when they were seen.
+        age: seconds since then.
+    """
+    return np.hypot(sigma, _SPEEDS * age)
+
+
+def precision(root_covariance: np.ndarray) -> np.ndarray:
+    """Return how much a camera's lifted joints tell along each direction, (3, 3).
+
+    Its inverse, times the square of a joint's sigma, is that joint's covariance.
+
+    A root position, too, is surest across the viewing direction: the direction in which it is least
+    sure is taken for it. The less it stands out, as with positions that a depth camera measured,
+    the less it counts.
+
+    Args:
+        root_covariance: (3, 3) square metres.
+    """
+    variances, axes = np.linalg.eigh(root_covariance)
+    stretch = np.clip(variances[2] / variances[1], 1, _AHEAD**2)
+    ahead = axes[:, 2]
+    told = np.eye(3) - (1 - 1 / stretch) * np.outer(ahead, ahead)
+    matrix: np.ndarray = (stretch + 2) / 3 * told
+    return matrix
+
+
+def gains(precisions: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the weights of a mean, (C, 3, 3), which sum to the unit matrix.
+
+    Args:
+        precisions: (C, 3, 3) of the cameras, see `precision`.
+        shares: (C,) how much the cameras count besides; they sum to 1.
+    """
+    weights = shares[:, None, None] * precisions
+    matrices: np.ndarray = np.linalg.solve(weights.sum(0), weights)
+    return matrices
+
+
+def merged_joints(joints: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Return the weighted mean (17, 3) of joints (C, 17, 3), with weights as of `gains`."""
+    mean: np.ndarray = np.einsum("cab,cjb->ja", gain, joints)
+    return mean
+
+
+def merged_sigma(
+    joints: np.ndarray,
+    sigma: np.ndarray,
+    precisions: np.ndarray,
+    shares: np.ndarray,
+) -> np.ndarray:
+    """Return the sigma (17,) in metres of joints as `merged_joints` merges them.
+
+    One network lifts for all cameras, so their errors are alike to a degree that nobody knows: it
+    takes the same body size and the same joints for everybody. More cameras are thus no reason for
+    a smaller sigma; only that they look from different directions is. What is stated is a bound
+    that holds however alike the errors are (covariance intersection: the covariance of a sum is at
+    most the mean, by shares, of those of its parts over their shares). For cameras side by side it
+    is the mean of their variances.
+
+    Where the cameras differ by more than their sigmas let expect, these are too small, as when one
+    of them takes left for right. The mean square of their errors is that of the differences to the
+    mean, which is seen, and the error of the mean itself, which is at least that of independent
+    errors. What this exceeds their sigmas by is added.
+
+    Args:
+        joints: (C, 17, 3) metres, as C cameras tell of them.
+        sigma: (C, 17) metres.
+        precisions: as of `gains`.
+        shares: the same.
+    """
+    gain, variance = gains(precisions, shares), sigma**2
+    passed = np.einsum("cab,cbd,cad->c", gain, np.linalg.inv(precisions), gain) / 3
+    stated, single = (passed / shares) @ variance, shares @ variance
+    apart = ((joints - merged_joints(joints, gain)) ** 2).mean(-1)
+    seen = shares @ apart + passed @ variance
+    result: np.ndarray = np.sqrt(stated + np.maximum(0, seen - single))
+    return result
