@@ -50,31 +50,13 @@ def precision(root_covariance: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def gains(precisions: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return the weights of a mean, (C, 3, 3), which sum to the unit matrix.
-
-    Args:
-        precisions: (C, 3, 3) of the cameras, see `precision`.
-        shares: (C,) how much the cameras count besides; they sum to 1.
-    """
-    weights = shares[:, None, None] * precisions
-    matrices: np.ndarray = np.linalg.solve(weights.sum(0), weights)
-    return matrices
-
-
-def merged_joints(joints: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Return the weighted mean (17, 3) of joints (C, 17, 3), with weights as of `gains`."""
-    mean: np.ndarray = np.einsum("cab,cjb->ja", gain, joints)
-    return mean
-
-
-def merged_sigma(
+def merge(
     joints: np.ndarray,
-    sigma: np.ndarray,
+    sigma: np.ndarray | None,
     precisions: np.ndarray,
     shares: np.ndarray,
-) -> np.ndarray:
-    """Return the sigma (17,) in metres of joints as `merged_joints` merges them.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the weighted mean (17, 3) of joints in metres, and its sigma (17,).
 
     One network lifts for all cameras, so their errors are alike to a degree that nobody knows: it
     takes the same body size and the same joints for everybody. More cameras are thus no reason for
@@ -90,14 +72,17 @@ def merged_sigma(
 
     Args:
         joints: (C, 17, 3) metres, as C cameras tell of them.
-        sigma: (C, 17) metres.
-        precisions: as of `gains`.
-        shares: the same.
+        sigma: (C, 17) metres; None if they are not all known, nor is then that of the mean.
+        precisions: (C, 3, 3) of the cameras, see `precision`.
+        shares: (C,) how much the cameras count besides; they sum to 1.
     """
-    gain, variance = gains(precisions, shares), sigma**2
+    weights = shares[:, None, None] * precisions
+    gain = np.linalg.solve(weights.sum(0), weights)  # these sum to the unit matrix
+    mean = np.einsum("cab,cjb->ja", gain, joints)
+    if sigma is None:
+        return mean, None
+    variance = sigma**2
     passed = np.einsum("cab,cbd,cad->c", gain, np.linalg.inv(precisions), gain) / 3
-    stated, single = (passed / shares) @ variance, shares @ variance
-    apart = ((joints - merged_joints(joints, gain)) ** 2).mean(-1)
-    seen = shares @ apart + passed @ variance
-    result: np.ndarray = np.sqrt(stated + np.maximum(0, seen - single))
-    return result
+    stated = (passed / shares) @ variance
+    seen = shares @ ((joints - mean) ** 2).mean(-1) + passed @ variance
+    return mean, np.sqrt(stated + np.maximum(0, seen - shares @ variance))

@@ -12,13 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pstmo_core.robot.merged_joints import (
-    aged_sigma,
-    gains,
-    merged_joints,
-    merged_sigma,
-    precision,
-)
+from pstmo_core.robot.merged_joints import aged_sigma, merge, precision
 
 #: People that are known at once, and of a camera's message: matching costs the product.
 MOST_PEOPLE = 64
@@ -231,9 +225,9 @@ def _pose(
     trust = np.max([sighting.confidence for sighting in sightings], axis=0)
     said = [aged_sigma(s.sigma, _age(s, stamp)) for s in sightings if s.sigma is not None]
     precisions = np.stack([sighting.precision for sighting in sightings])
-    known = len(said) == len(sightings)
-    sigma = merged_sigma(joints, np.stack(said), precisions, shares) if known else None
-    return merged_joints(joints, gains(precisions, shares)), trust, sigma
+    known = np.stack(said) if len(said) == len(sightings) else None
+    mean, sigma = merge(joints, known, precisions, shares)
+    return mean, trust, sigma
 
 
 def _age(sighting: Sighting, stamp: int) -> float:

@@ -12,13 +12,7 @@ import pytest
 from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.model.config import INTERVAL
-from pstmo_core.robot.merged_joints import (
-    aged_sigma,
-    gains,
-    merged_joints,
-    merged_sigma,
-    precision,
-)
+from pstmo_core.robot.merged_joints import aged_sigma, merge, precision
 from pstmo_core.robot.merging import Merger, Sighting
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.view import View
@@ -58,7 +52,7 @@ def test_each_camera_decides_what_it_sees_best() -> None:
     joints = np.zeros((2, 17, 3))
     joints[0, :, 0] = joints[1, :, 1] = 0.1  # each is wrong along its viewing direction
     looks = np.stack([precision(np.diag(d)) for d in ((0.04, 0.001, 0.001), (0.001, 0.04, 0.001))])
-    merged = merged_joints(joints, gains(looks, np.array([0.5, 0.5])))
+    merged, _ = merge(joints, None, looks, np.array([0.5, 0.5]))
     np.testing.assert_allclose(merged, np.full((17, 3), [0.01, 0.01, 0.0]), atol=1e-12)
 
 
@@ -71,8 +65,9 @@ def test_nine_of_ten_are_covered_however_alike_the_cameras_errors_are(
     sigma = rng.uniform(0.02, 0.08, (len(shares), 20_000))
     common, own = rng.normal(size=(20_000, 3)), rng.normal(size=(*sigma.shape, 3))
     joints = sigma[..., None] * (np.sqrt(alike) * common + np.sqrt(1 - alike) * own)
-    merged = merged_sigma(joints, sigma, side_by_side(len(shares)), np.array(shares))
-    assert covered(np.tensordot(shares, joints, 1), merged) > 0.89
+    mean, merged = merge(joints, sigma, side_by_side(len(shares)), np.array(shares))
+    assert merged is not None
+    assert covered(mean, merged) > 0.89
     assert np.median(merged) < 1.1 * np.median(np.sqrt(shares @ sigma**2))
 
 
@@ -80,15 +75,16 @@ def test_cameras_side_by_side_that_agree_are_no_surer_than_each() -> None:
     for count in (1, 4):
         sigma, joints = np.full((count, 17), 0.05), np.ones((count, 17, 3))
         shares = np.full(count, 1 / count)
-        merged = merged_sigma(joints, sigma, side_by_side(count), shares)
-        np.testing.assert_allclose(merged, 0.05)
+        _, merged = merge(joints, sigma, side_by_side(count), shares)
+        np.testing.assert_allclose(merged, 0.05)  # type: ignore[arg-type]
 
 
 def test_cameras_that_disagree_by_more_than_their_sigma_are_less_sure() -> None:
     joints = np.zeros((2, 17, 3))
     joints[1, :, 0] = 0.6
     sigma = np.full((2, 17), 0.03)
-    merged = merged_sigma(joints, sigma, side_by_side(2), np.array([0.5, 0.5]))
+    _, merged = merge(joints, sigma, side_by_side(2), np.array([0.5, 0.5]))
+    assert merged is not None
     assert (INTERVAL * merged > 0.3).all(), "either of them may be right"
 
 
