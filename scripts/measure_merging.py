@@ -9,7 +9,8 @@ as `people_merger` does. Their mean is what merging has to beat.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -21,7 +22,8 @@ from pstmo_core.atomic_files import write_text
 from pstmo_core.bench.real_recordings import JUDGED, RecordingError, View, load_recordings
 from pstmo_core.bench.triangulation import StationedCamera
 from pstmo_core.cli.app import run_script
-from pstmo_core.evaluation.metrics import mpjpe
+from pstmo_core.keypoints.clip import Clip
+from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.npz.bounded import read_plain_npz
 from pstmo_core.model.config import INTERVAL
 from pstmo_core.robot.merging import Merger, Sighting
@@ -32,6 +34,15 @@ from pstmo_core.streaming.lift_clip import lift_clip
 
 _JUDGED = [JOINT_NAMES.index(name) for name in JUDGED]
 _HIPS = [JUDGED.index("rhip"), JUDGED.index("lhip")]
+#: What is hidden from the first of the cameras, and what is judged, by parts of joints' names.
+HIDDEN = {
+    "arms": (("elbow", "wrist"), ("elbow", "wrist")),
+    "legs": (("knee", "ankle", "heel", "foot", "toe"), ("knee", "ankle")),
+    "below the chest": (
+        ("hip", "spine", "pelvis", "knee", "ankle", "heel", "foot", "toe"),
+        ("shoulder", "elbow", "wrist"),
+    ),
+}
 _HEAD = (
     "| keypoints | cameras | their mean | merged | within 2.5 sigma | alone, along | across |\n"
     "|---|---|---|---|---|---|---|"
@@ -49,13 +60,15 @@ class Station(NamedTuple):
     """(F, 3) unit vectors from the camera to the person, along the world's axes."""
 
 
-def stations(views: Sequence[View], folder: Path, detector: str) -> list[Station]:
-    """Lift a detector's keypoints of all views."""
+def stations(
+    views: Sequence[View], folder: Path, detector: str, hidden: Sequence[str] = ()
+) -> list[Station]:
+    """Lift a detector's keypoints of all views, without joints of whose names these are parts."""
     made: list[Station] = []
     for view in views:
         place = stationed(view, folder / f"{view.name}.npz")
         rotation = place.rotation.T
-        keypoints = view.keypoints[detector]
+        keypoints = without(view.keypoints[detector], hidden)
         lifted = lift_clip(keypoints, load_runtime(), StreamConfig(), camera=view.camera)
         bodies = lifted.bodies
         seen = [
@@ -70,6 +83,13 @@ def stations(views: Sequence[View], folder: Path, detector: str) -> list[Station
         ahead /= np.linalg.norm(ahead, axis=-1, keepdims=True)
         made.append(Station(centred(view.reference) @ rotation.T, seen, ahead))
     return made
+
+
+def without(clip: Clip, hidden: Sequence[str]) -> Clip:
+    """Return keypoints of which some are not seen."""
+    names, scores = get_layout(clip.layout).joint_names, clip.scores.copy()
+    scores[..., [any(part in name for part in hidden) for name in names]] = 0
+    return replace(clip, scores=scores)
 
 
 def stationed(view: View, path: Path) -> StationedCamera:
@@ -92,8 +112,12 @@ def centred(joints: np.ndarray) -> np.ndarray:
     return joints - joints[:, _HIPS].mean(1, keepdims=True)
 
 
-def measure(chosen: Sequence[Station]) -> np.ndarray:
-    """Return the error of the mean, that of what is merged, in mm, and the share in 2.5 sigma."""
+def measure(chosen: Sequence[Station], joints_judged: Sequence[str] = ("",)) -> np.ndarray:
+    """Return the error of the mean, that of what is merged, in mm, and the share in 2.5 sigma.
+
+    Only of joints of whose names something is a part.
+    """
+    judged = [any(part in name for part in joints_judged) for name in JUDGED]
     merger, joints, sigma = Merger(), [], []
     for frame in zip(*(station.seen for station in chosen), strict=True):
         for camera, sighting in enumerate(frame):
@@ -104,15 +128,12 @@ def measure(chosen: Sequence[Station]) -> np.ndarray:
     truth = np.nanmean([station.truth for station in chosen], axis=0)
     known = np.isfinite(truth).all((1, 2))
     mean = np.mean([[s.joints[_JUDGED] for s in station.seen] for station in chosen], axis=0)
-    merged = centred(np.array(joints))
-    off = np.linalg.norm(merged - truth, axis=-1)[known]
-    return np.array(
-        [
-            mpjpe(centred(mean)[known], truth[known]).mean() * 1e3,
-            off.mean() * 1e3,
-            (off <= INTERVAL * np.array(sigma)[known]).mean(),
-        ]
+    of_mean, off = (
+        np.linalg.norm(centred(each) - truth, axis=-1)[known][:, judged]
+        for each in (mean, np.array(joints))
     )
+    within = off <= INTERVAL * np.array(sigma)[known][:, judged]
+    return np.array([of_mean.mean() * 1e3, off.mean() * 1e3, within.mean()])
 
 
 def deviations(station: Station) -> np.ndarray:
@@ -126,11 +147,44 @@ def deviations(station: Station) -> np.ndarray:
     return np.sqrt([along, (np.nanmean((off**2).sum(-1)) - along) / 2]) * 1e3
 
 
+def whole(views: Sequence[View], folder: Path) -> Iterator[str]:
+    """Yield rows of people whom all cameras see."""
+    for detector in views[0].keypoints:
+        made = stations(views, folder, detector)
+        along, across = np.mean([deviations(station) for station in made], axis=0)
+        for count in range(1, len(made) + 1):
+            mean, merged, share = np.mean([measure(c) for c in combinations(made, count)], axis=0)
+            yield (
+                f"| {detector} | {count} | {mean:.0f} | {merged:.0f} | {share:.0%} | "
+                f"{along:.0f} | {across:.0f} |"
+            )
+
+
+def partly_hidden(views: Sequence[View], folder: Path) -> Iterator[str]:
+    """Yield rows of people of whom one camera does not see all."""
+    for detector in views[0].keypoints:
+        made = stations(views, folder, detector)
+        for name, (parts, judged) in HIDDEN.items():
+            less = stations(views, folder, detector, parts)
+            for count in range(1, len(made)):
+                # Each camera is the one that sees less, beside all choices of the others.
+                found, others = [], []
+                for index, one in enumerate(less):
+                    for rest in combinations(made[:index] + made[index + 1 :], count):
+                        found.append(measure([one, *rest], judged))
+                        others.append(measure(rest, judged)[1])
+                mean, merged, share = np.mean(found, axis=0)
+                yield (
+                    f"| {detector} | {name} | {count} | {np.mean(others):.0f} | {mean:.0f} | "
+                    f"{merged:.0f} | {share:.0%} |"
+                )
+
+
 def main(
     recordings: Annotated[Path, typer.Argument(help="Folder of recordings with a reference.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The Markdown file to write.")],
 ) -> None:
-    """Measure and write the table."""
+    """Measure and write the tables."""
     lines = [
         "# Skeletons of several cameras\n",
         "Errors in mm (MPJPE of twelve joints, middle of the hips aligned, look-ahead 0, default "
@@ -143,18 +197,19 @@ def main(
     ]
     for recording, views in load_recordings(recordings).items():
         lines += [f"\n## {recording}\n", _HEAD]
-        for detector in views[0].keypoints:
-            made = stations(views, recordings, detector)
-            along, across = np.mean([deviations(station) for station in made], axis=0)
-            for count in range(1, len(made) + 1):
-                mean, merged, share = np.mean(
-                    [measure(chosen) for chosen in combinations(made, count)], axis=0
-                )
-                lines.append(
-                    f"| {detector} | {count} | {mean:.0f} | {merged:.0f} | {share:.0%} | "
-                    f"{along:.0f} | {across:.0f} |"
-                )
-                print(lines[-1], flush=True)
+        for row in whole(views, recordings):
+            lines.append(row)
+            print(row, flush=True)
+        lines += [
+            f"\n## {recording}, parts hidden from one camera\n",
+            "Errors of the arms or legs that one camera does not see while the others do; with all "
+            "below the chest hidden, of shoulders and arms.\n",
+            "| keypoints | hidden | other cameras | these alone | mean of all | all merged | "
+            "within 2.5 sigma |\n|---|---|---|---|---|---|---|",
+        ]
+        for row in partly_hidden(views, recordings):
+            lines.append(row)
+            print(row, flush=True)
     write_text(output, "\n".join(lines) + "\n")
 
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from pstmo_core.skeleton import JOINT_NAMES
+
 #: How much farther off lifted joints are along the viewing direction than across it: for a real
 #: man 2.3 to 2.5 times with detectors' keypoints, 3 with exact ones (docs/benchmarks/merging.md);
 #: 2 to 4 do nearly as well.
 _AHEAD = 3.0
+#: How much a joint counts that a camera does not see, against one that another camera sees.
+_GUESSED = 0.05
+_HIPS = [JOINT_NAMES.index(side + "hip") for side in "rl"]
 #: Metres per second along each axis by which joints move against the pelvis: nine of ten joints of
 #: the motion in test/data, in which people walk, throw, jump and do gymnastics, move at most 2.5
 #: times as fast.
@@ -53,10 +58,15 @@ def precision(root_covariance: np.ndarray) -> np.ndarray:
 def merge(
     joints: np.ndarray,
     sigma: np.ndarray | None,
+    seen: np.ndarray,
     precisions: np.ndarray,
     shares: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the weighted mean (17, 3) of joints in metres, and its sigma (17,).
+
+    What a camera does not see is a guess of the network, which hardly counts where another camera
+    sees it. Where a camera sees no hip, the pelvis is a guess and so is the place of all joints
+    about it.
 
     One network lifts for all cameras, so their errors are alike to a degree that nobody knows: it
     takes the same body size and the same joints for everybody. More cameras are thus no reason for
@@ -73,16 +83,22 @@ def merge(
     Args:
         joints: (C, 17, 3) metres, as C cameras tell of them.
         sigma: (C, 17) metres; None if they are not all known, nor is then that of the mean.
+        seen: (C, 17) bool, which joints a camera sees.
         precisions: (C, 3, 3) of the cameras, see `precision`.
         shares: (C,) how much the cameras count besides; they sum to 1.
     """
-    weights = shares[:, None, None] * precisions
-    gain = np.linalg.solve(weights.sum(0), weights)  # these sum to the unit matrix
-    mean = np.einsum("cab,cjb->ja", gain, joints)
+    placed = seen & seen[:, _HIPS].any(-1, keepdims=True)
+    share = shares[:, None] * np.where(placed, 1.0, _GUESSED)
+    share /= share.sum(0)
+    told = np.where(seen[..., None, None], precisions[:, None], np.eye(3))
+    weights = share[..., None, None] * told
+    inverse = np.linalg.inv(weights.sum(0))
+    gain = inverse @ weights  # (C, 17, 3, 3), over the cameras they sum to the unit matrix
+    mean = np.einsum("cjab,cjb->ja", gain, joints)
     if sigma is None:
         return mean, None
     variance = sigma**2
-    passed = np.einsum("cab,cbd,cad->c", gain, np.linalg.inv(precisions), gain) / 3
-    stated = (passed / shares) @ variance
-    seen = shares @ ((joints - mean) ** 2).mean(-1) + passed @ variance
-    return mean, np.sqrt(stated + np.maximum(0, seen - shares @ variance))
+    passed = share * np.einsum("cjab,jba->cj", gain, inverse) / 3
+    stated = (passed / share * variance).sum(0)
+    excess = (share * (((joints - mean) ** 2).mean(-1) - variance) + passed * variance).sum(0)
+    return mean, np.sqrt(stated + np.maximum(0, excess))

@@ -222,12 +222,12 @@ def _pose(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return joints (17, 3), confidence (17,) and sigma (17,) of sightings with shares (C,)."""
     joints = np.stack([sighting.joints for sighting in sightings])
-    trust = np.max([sighting.confidence for sighting in sightings], axis=0)
+    trust = np.stack([sighting.confidence for sighting in sightings])
     said = [aged_sigma(s.sigma, _age(s, stamp)) for s in sightings if s.sigma is not None]
     precisions = np.stack([sighting.precision for sighting in sightings])
     known = np.stack(said) if len(said) == len(sightings) else None
-    mean, sigma = merge(joints, known, precisions, shares)
-    return mean, trust, sigma
+    mean, sigma = merge(joints, known, trust > 0, precisions, shares)
+    return mean, trust.max(0), sigma
 
 
 def _age(sighting: Sighting, stamp: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pstmo_core.robot.merged_joints import aged_sigma, merge, precision
 from pstmo_core.robot.merging import Merger, Sighting
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.view import View
-from pstmo_core.skeleton import mirror_order
+from pstmo_core.skeleton import JOINT_NAMES, mirror_order
 from pstmo_core.streaming.config import StreamConfig
 from pstmo_core.streaming.lifter import StreamLifter
 
@@ -27,6 +27,9 @@ VIEWS = (
     View(1280, 720, 900.0, (-4.1, 2.4, 1.9), (0.0, 0.0, 0.9)),
     View(1280, 720, 900.0, (-2.2, -4.8, 2.2), (0.0, 0.0, 0.9)),
 )
+
+
+SEEN = np.ones((4, 17), bool)
 
 
 def covered(off: np.ndarray, sigma: np.ndarray) -> float:
@@ -52,7 +55,7 @@ def test_each_camera_decides_what_it_sees_best() -> None:
     joints = np.zeros((2, 17, 3))
     joints[0, :, 0] = joints[1, :, 1] = 0.1  # each is wrong along its viewing direction
     looks = np.stack([precision(np.diag(d)) for d in ((0.04, 0.001, 0.001), (0.001, 0.04, 0.001))])
-    merged, _ = merge(joints, None, looks, np.array([0.5, 0.5]))
+    merged, _ = merge(joints, None, SEEN[:2], looks, np.array([0.5, 0.5]))
     np.testing.assert_allclose(merged, np.full((17, 3), [0.01, 0.01, 0.0]), atol=1e-12)
 
 
@@ -64,8 +67,9 @@ def test_nine_of_ten_are_covered_however_alike_the_cameras_errors_are(
     rng = np.random.default_rng(0)
     sigma = rng.uniform(0.02, 0.08, (len(shares), 20_000))
     common, own = rng.normal(size=(20_000, 3)), rng.normal(size=(*sigma.shape, 3))
+    seen = np.ones(sigma.shape, bool)
     joints = sigma[..., None] * (np.sqrt(alike) * common + np.sqrt(1 - alike) * own)
-    mean, merged = merge(joints, sigma, side_by_side(len(shares)), np.array(shares))
+    mean, merged = merge(joints, sigma, seen, side_by_side(len(shares)), np.array(shares))
     assert merged is not None
     assert covered(mean, merged) > 0.89
     assert np.median(merged) < 1.1 * np.median(np.sqrt(shares @ sigma**2))
@@ -75,7 +79,7 @@ def test_cameras_side_by_side_that_agree_are_no_surer_than_each() -> None:
     for count in (1, 4):
         sigma, joints = np.full((count, 17), 0.05), np.ones((count, 17, 3))
         shares = np.full(count, 1 / count)
-        _, merged = merge(joints, sigma, side_by_side(count), shares)
+        _, merged = merge(joints, sigma, SEEN[:count], side_by_side(count), shares)
         np.testing.assert_allclose(merged, 0.05)  # type: ignore[arg-type]
 
 
@@ -83,7 +87,7 @@ def test_cameras_that_disagree_by_more_than_their_sigma_are_less_sure() -> None:
     joints = np.zeros((2, 17, 3))
     joints[1, :, 0] = 0.6
     sigma = np.full((2, 17), 0.03)
-    _, merged = merge(joints, sigma, side_by_side(2), np.array([0.5, 0.5]))
+    _, merged = merge(joints, sigma, SEEN[:2], side_by_side(2), np.array([0.5, 0.5]))
     assert merged is not None
     assert (INTERVAL * merged > 0.3).all(), "either of them may be right"
 
@@ -117,14 +121,18 @@ def clips(shipped: Runtime) -> list[Clip]:
     return made
 
 
-def lifted(runtime: Runtime, view: View, world: np.ndarray) -> list[Sighting]:
-    """Lift joints (F, 17, 3) from a view's keypoints, which are 3 pixels off."""
+def lifted(
+    runtime: Runtime, view: View, world: np.ndarray, hidden: Sequence[int] = ()
+) -> list[Sighting]:
+    """Lift joints (F, 17, 3) from a view's keypoints, which are 3 pixels off, or not seen."""
     lifter, rng, told = StreamLifter(runtime, StreamConfig()), np.random.default_rng(0), []
+    scores = np.ones((1, 17), np.float32)
+    scores[:, hidden] = 0
     for row, joints in enumerate(world):
         points = view.project(view.to_camera(joints))[None] + rng.normal(0, 3.0, (1, 17, 2))
         frame = KeypointFrame(
             round(row / FPS * 1e9), ("p",), points.astype(np.float32),
-            np.ones((1, 17), np.float32), view.width, view.height, view.focal, view.pose,
+            scores, view.width, view.height, view.focal, view.pose,
         )  # fmt: skip
         (answer,) = lifter.push(frame)
         level = answer.in_axes(view.pose.rotation, view.pose.position)
@@ -183,6 +191,29 @@ def test_real_motion_is_a_quarter_nearer_than_the_mean_of_the_cameras(
     merged, mean = (float(np.linalg.norm(each, axis=-1).mean()) * 1e3 for each in (off, means))
     print(f"{cameras} cameras: {merged:.0f} mm, their mean {mean:.0f} mm")
     assert merged < 0.75 * mean
+
+
+ARMS = [JOINT_NAMES.index(side + joint) for side in "lr" for joint in ("elbow", "wrist")]
+
+
+def test_what_only_one_camera_sees_is_as_it_sees_it(shipped: Runtime) -> None:
+    mocap = load_mocap(EXCERPT)
+    world = mocap.positions[mocap.start[0] :][:120:2].astype(np.float64)
+    world[..., :2] -= world[:, 0, :2].mean(0)
+    guess, seen = lifted(shipped, VIEWS[0], world, ARMS), lifted(shipped, VIEWS[1], world)
+    merger, merged = Merger(), []
+    for pair in zip(guess, seen, strict=True):
+        for camera, sighting in zip("ab", pair, strict=True):
+            (person,) = merger.take(camera, sighting.stamp, [sighting])
+        assert person.sigma is not None
+        merged.append(person.joints[ARMS])
+    truth = (world - world[:, :1])[:, ARMS]
+    told = ([sighting.joints[ARMS] for sighting in camera] for camera in (seen, guess))
+    off, alone, guessed = (
+        np.linalg.norm(np.array(arms) - truth, axis=-1).mean() * 1e3 for arms in (merged, *told)
+    )
+    print(f"arms: {off:.0f} mm, as seen {alone:.0f} mm, as guessed {guessed:.0f} mm")
+    assert guessed > 1.5 * alone and off < 1.05 * alone
 
 
 @pytest.mark.parametrize("cameras", [1, 2, 3])
