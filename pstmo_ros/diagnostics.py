@@ -7,30 +7,29 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from pstmo_ros.drops import DropCounter
-from pstmo_ros.monitor import WINDOW, Monitor, Report, Spread
+from pstmo_ros.faults import LOST, OK, SILENCE, WARN, Fault, dropped, no_clock, remedied, worst
+from pstmo_ros.monitor import WINDOW, Monitor, Report
 from pstmo_ros.recent_drops import RecentDrops
+from pstmo_ros.silence_log import SilenceLog
 from pstmo_ros.status_publisher import StatusPublisher
+from pstmo_ros.status_values import (
+    Values,
+    drop_values,
+    of_this_clock,
+    spread_values,
+    status_message,
+)
 
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-SILENCE = 2.0
-"""Seconds without a message after which a warning is due."""
-LOGGED_SILENCE, LOGGED_START = 5.0, 15.0
-"""The same for a line in the log: after a message, and after the start, when detectors load."""
-FARTHEST_STAMP = 10.0
-"""A stamp further from the node's clock than this many seconds is of another clock."""
-LOST = 0.05
-"""Share of frames lost before the node above which a warning is due."""
 WAITING = 1.5
 """Messages in the node or waiting for it, on average, above which a warning is due."""
 BUSY = 0.7
 """Share of the time between two frames above which they are lost because the node is busy."""
 #: What is dropped in the ordinary course of things: somebody at the edge of the image.
 _ORDINARY = frozenset({"too_few_joints"})
-_INTERNAL = "internal"
 #: What was missing besides the keypoints, which were lifted all the same, and what to do about it.
 _MISSING = {
     "tf": "TF does not tell where the camera is at its images' stamps, so the floor or the target "
@@ -53,7 +52,7 @@ class Facts:
     """What the node says of itself."""
 
     state: str
-    """unconfigured, inactive or active."""
+    """unconfigured, inactive, active or finalized."""
     runtime: str
     """What runs where, and why; empty while unconfigured."""
     topic: str
@@ -90,47 +89,35 @@ class Diagnostics:
 
     def __init__(self, node: Node, drops: DropCounter, facts: Callable[[], Facts]) -> None:
         self.monitor = Monitor(time.monotonic_ns())
-        self._node, self._drops, self._facts = node, drops, facts
+        self._drops, self._facts = drops, facts
         self._recent_drops = RecentDrops(time.monotonic_ns(), WINDOW)
-        self._silent = False
+        self._silence_log = SilenceLog(node, "keypoints")
         StatusPublisher(node, self._status)
 
     def _status(self, name: str) -> DiagnosticStatus:
         now, counts = time.monotonic_ns(), self._drops.counts
         recent = self._recent_drops.update(now, counts)
-        health = Health(self._facts(), self.monitor.report(now), counts, recent)
-        self._log_silence(health)
+        facts, report = self._facts(), self.monitor.report(now)
+        health = Health(facts, report, counts, recent)
+        self._silence_log.look(facts.state == "active", report, facts.topic, _silence(health))
         return status(name, health)
-
-    def _log_silence(self, health: Health) -> None:
-        """Say once that keypoints stay away, and once that they come (again)."""
-        silence, heard = health.report.silence, health.report.heard
-        active = health.facts.state == "active"
-        silent = active and silence >= (LOGGED_SILENCE if heard else LOGGED_START)
-        if silent and not self._silent and (told := _silence(health)):
-            self._node.get_logger().warning(told[1])
-        elif self._silent and active and not silent:
-            self._node.get_logger().info(f"keypoints come on {health.facts.topic}")
-        self._silent = silent
 
 
 def status(name: str, health: Health) -> DiagnosticStatus:
     """Return the level, the sentence and the figures of the node with this name."""
-    level, sentence = judge(health)
-    values = [KeyValue(key=key, value=value) for key, value in _values(health)]
-    return DiagnosticStatus(level=level, name=f"{name}: lifting", message=sentence, values=values)
+    return status_message(f"{name}: lifting", judge(health), _values(health))
 
 
-def judge(health: Health) -> tuple[bytes, str]:
+def judge(health: Health) -> Fault:
     """Return the level and the sentences that say why."""
     if health.facts.state != "active":
         return OK, f"{health.facts.state}: keypoints are not listened to"
     report = health.report
-    found = [_clock(health), _silence(health), _lost(report), _drops(health), _missing(health)]
-    found += [_queue(report), (WARN, health.facts.doubt) if health.facts.doubt else None]
-    faults = [fault for fault in found if fault is not None]
-    if faults:
-        return max(level for level, _ in faults), "; ".join(sentence for _, sentence in faults)
+    found = [no_clock(health.facts.waits_for_clock), _silence(health), _lost(report)]
+    found += [_drops(health), remedied(_MISSING, health.recent_drops), _queue(report)]
+    found += [(WARN, health.facts.doubt) if health.facts.doubt else None]
+    if fault := worst(found):
+        return fault
     if not report.recent_frames:
         return OK, "active: waits for keypoints"
     latency = report.from_receipt
@@ -138,13 +125,7 @@ def judge(health: Health) -> tuple[bytes, str]:
     return OK, f"active: {health.facts.people} people, {report.rate:.1f} frames/s{took}"
 
 
-def _clock(health: Health) -> tuple[bytes, str] | None:
-    if not health.facts.waits_for_clock:
-        return None
-    return WARN, "use_sim_time is true, but nobody publishes /clock"
-
-
-def _silence(health: Health) -> tuple[bytes, str] | None:
+def _silence(health: Health) -> Fault | None:
     silence = health.report.silence
     if silence < SILENCE:
         return None
@@ -156,7 +137,7 @@ def _silence(health: Health) -> tuple[bytes, str] | None:
     return WARN, f"no keypoints on {health.facts.topic} for {silence:.0f} s{since}: {why}"
 
 
-def _lost(report: Report) -> tuple[bytes, str] | None:
+def _lost(report: Report) -> Fault | None:
     if report.share_lost <= LOST:
         return None
     sent = report.recent_frames + report.recent_lost
@@ -176,24 +157,13 @@ def _lost(report: Report) -> tuple[bytes, str] | None:
     )
 
 
-def _drops(health: Health) -> tuple[bytes, str] | None:
-    usual = _ORDINARY.union(_MISSING, _DOUBTED)
-    recent = Counter({r: n for r, n in health.recent_drops.items() if r not in usual})
-    if not recent:
-        return None
-    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(recent.items()))
-    sentence = f"dropped in the last {WINDOW:.0f} s: {counts}; the log says why"
-    report = health.report
-    useless = report.recent_frames > 0 and not report.recent_answered
-    return (ERROR if recent[_INTERNAL] or useless else WARN), sentence
+def _drops(health: Health) -> Fault | None:
+    usual, report = _ORDINARY.union(_MISSING, _DOUBTED), health.report
+    recent = {r: n for r, n in health.recent_drops.items() if r not in usual}
+    return dropped(recent, useless=report.recent_frames > 0 and not report.recent_answered)
 
 
-def _missing(health: Health) -> tuple[bytes, str] | None:
-    found = [text for reason, text in _MISSING.items() if health.recent_drops[reason]]
-    return (WARN, "; ".join(found)) if found else None
-
-
-def _queue(report: Report) -> tuple[bytes, str] | None:
+def _queue(report: Report) -> Fault | None:
     latency = report.from_receipt
     # Little's law: how many are in the node or wait for it. Comparisons with a rate that is not
     # known (NaN) are false.
@@ -206,9 +176,9 @@ def _queue(report: Report) -> tuple[bytes, str] | None:
     )
 
 
-def _values(health: Health) -> list[tuple[str, str]]:
+def _values(health: Health) -> Values:
     report = health.report
-    values = [
+    return [
         ("state", health.facts.state),
         ("runtime", health.facts.runtime or "none: unconfigured"),
         ("people", str(health.facts.people)),
@@ -222,19 +192,5 @@ def _values(health: Health) -> list[tuple[str, str]]:
         *spread_values("latency from receipt", report.from_receipt),
         *spread_values("inference", report.inference),
         *spread_values("busy with a frame", report.busy),
+        *drop_values(health.drops),
     ]
-    return values + [(f"dropped: {reason}", str(n)) for reason, n in sorted(health.drops.items())]
-
-
-def spread_values(what: str, spread: Spread | None) -> list[tuple[str, str]]:
-    """Return keys and values of a duration."""
-    parts = ("median", "p95", "p99")
-    if spread is None:
-        return [(f"{what} {part} (ms)", "not known") for part in parts]
-    return [(f"{what} {part} (ms)", f"{getattr(spread, part) * 1e3:.2f}") for part in parts]
-
-
-def of_this_clock(spread: Spread | None) -> Spread | None:
-    """Return a latency only if the stamps can be of the node's clock: not so in an old bag."""
-    usual = spread is not None and 0 <= spread.median < FARTHEST_STAMP
-    return spread if usual else None

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 
-from pstmo_ros.diagnostics import ERROR, LOST, OK, SILENCE, WARN, of_this_clock, spread_values
+from pstmo_ros.faults import LOST, OK, SILENCE, WARN, Fault, dropped, remedied, worst
 from pstmo_ros.monitor import WINDOW, Report
+from pstmo_ros.status_values import (
+    Values,
+    age_of_last,
+    drop_values,
+    of_this_clock,
+    spread_values,
+    status_message,
+)
 
 MISSING = "missing "
 """How reasons begin that name a topic on which nobody publishes: nothing was dropped."""
-_INTERNAL = "internal"
 #: What is left out, or goes wrong, and what to do about it.
 _REMEDIES = {
     "frame": "cameras whose skeletons are in another frame than the others' are left out: give "
@@ -60,25 +67,22 @@ class MergerHealth:
 
 def status(name: str, health: MergerHealth) -> DiagnosticStatus:
     """Return the level, the sentence and the figures of the merger with this name."""
-    level, sentence = judge(health)
-    values = [KeyValue(key=key, value=value) for key, value in _values(health)]
-    return DiagnosticStatus(level=level, name=f"{name}: merging", message=sentence, values=values)
+    return status_message(f"{name}: merging", judge(health), _values(health))
 
 
-def judge(health: MergerHealth) -> tuple[bytes, str]:
+def judge(health: MergerHealth) -> Fault:
     """Return the level and the sentences that say why."""
     found = [each for camera in health.cameras for each in (_silence(camera), _lost(camera))]
-    found += [_drops(health), _remedies(health)]
-    faults = [fault for fault in found if fault is not None]
-    if faults:
-        return max(level for level, _ in faults), "; ".join(sentence for _, sentence in faults)
+    found += [dropped(_without_remedy(health)), remedied(_REMEDIES, health.recent_drops)]
+    if fault := worst(found):
+        return fault
     heard = sum(camera.heard for camera in health.cameras)
     if not heard:
         return OK, "waits for skeletons"
     return OK, f"{health.people} people, {heard} of {len(health.cameras)} cameras are heard"
 
 
-def _silence(camera: CameraHealth) -> tuple[bytes, str] | None:
+def _silence(camera: CameraHealth) -> Fault | None:
     silence = camera.report.silence
     if silence < SILENCE:
         return None
@@ -92,7 +96,7 @@ def _silence(camera: CameraHealth) -> tuple[bytes, str] | None:
     return WARN, f"no skeletons on {camera.topic} for {silence:.0f} s{since}: {why}"
 
 
-def _lost(camera: CameraHealth) -> tuple[bytes, str] | None:
+def _lost(camera: CameraHealth) -> Fault | None:
     report = camera.report
     if report.share_lost <= LOST:
         return None
@@ -104,46 +108,35 @@ def _lost(camera: CameraHealth) -> tuple[bytes, str] | None:
     )
 
 
-def _drops(health: MergerHealth) -> tuple[bytes, str] | None:
-    recent = {
+def _without_remedy(health: MergerHealth) -> dict[str, int]:
+    return {
         reason: count
-        for reason, count in sorted(health.recent_drops.items())
+        for reason, count in health.recent_drops.items()
         if reason not in _REMEDIES and not reason.startswith(MISSING)
     }
-    if not recent:
-        return None
-    counts = ", ".join(f"{reason} {count}" for reason, count in recent.items())
-    sentence = f"dropped in the last {WINDOW:.0f} s: {counts}; the log says why"
-    return ERROR if _INTERNAL in recent else WARN, sentence
 
 
-def _remedies(health: MergerHealth) -> tuple[bytes, str] | None:
-    found = [text for reason, text in _REMEDIES.items() if health.recent_drops[reason]]
-    return (WARN, "; ".join(found)) if found else None
-
-
-def _values(health: MergerHealth) -> list[tuple[str, str]]:
+def _values(health: MergerHealth) -> Values:
     heard = sum(camera.heard for camera in health.cameras)
-    dropped = {r: n for r, n in sorted(health.drops.items()) if not r.startswith(MISSING)}
+    drops = {r: n for r, n in health.drops.items() if not r.startswith(MISSING)}
     return [
         ("cameras heard", f"{heard} of {len(health.cameras)}"),
         ("people", str(health.people if heard else 0)),
         ("frame", health.frame_id or "not known"),
         *[value for camera in health.cameras for value in _camera_values(camera)],
-        *[(f"dropped: {reason}", str(count)) for reason, count in dropped.items()],
+        *drop_values(drops),
     ]
 
 
-def _camera_values(camera: CameraHealth) -> list[tuple[str, str]]:
+def _camera_values(camera: CameraHealth) -> Values:
     report = camera.report
-    age = f"{report.silence:.1f}" if report.heard else "none came"
     values = [
         ("people seen", str(camera.people if camera.heard else 0)),
         ("messages received", str(report.frames)),
         ("messages merged", str(report.answered)),
         ("messages lost before the node", str(report.lost)),
         ("rate (Hz)", f"{report.rate:.1f}"),
-        ("age of the last message (s)", age),
+        ("age of the last message (s)", age_of_last(report)),
         *spread_values("latency from stamp", of_this_clock(report.from_stamp)),
     ]
     return [(f"{camera.topic}: {key}", value) for key, value in values]

@@ -20,7 +20,7 @@ from rclpy.parameter import Parameter
 
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.room.size_health import Agreement, SizeHealth
-from pstmo_ros import diagnostics
+from pstmo_ros import diagnostics, silence_log
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.diagnostics import Facts, Health, judge, status
 from pstmo_ros.lifter_node import LifterNode
@@ -225,8 +225,8 @@ def test_keypoints_that_stay_away_are_told_of_once_with_the_likely_reason(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diagnostics, "SILENCE", 0.1)
-    monkeypatch.setattr(diagnostics, "LOGGED_SILENCE", 0.5)
-    monkeypatch.setattr(diagnostics, "LOGGED_START", 0.5)
+    monkeypatch.setattr(silence_log, "LOGGED_SILENCE", 0.5)
+    monkeypatch.setattr(silence_log, "LOGGED_START", 0.5)
     clip, lines = load_clip(sample_path()), list[str]()
     listener.create_subscription(Log, "/rosout", lambda m: lines.append(m.msg), 100)
 
