@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 
 #: Nanoseconds between two reports of what is usual, such as images that a newer one replaces.
@@ -11,6 +12,8 @@ RARELY = 300_000_000_000
 class DropCounter:
     """Counts drops by reason; each reason is reported at once, then no more often than a period.
 
+    Threads may share it.
+
     Args:
         period: nanoseconds between two reports of one reason.
     """
@@ -19,6 +22,7 @@ class DropCounter:
         self.counts: Counter[str] = Counter()
         self._period = period
         self._reported: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def add(
         self, reason: str, sentence: str, now: int, amount: int = 1, period: int | None = None
@@ -32,12 +36,13 @@ class DropCounter:
             amount: how many there were.
             period: nanoseconds between two reports, where they differ from other reasons'.
         """
-        self.counts[reason] += amount
-        last = self._reported.get(reason)
-        if last is not None and 0 <= now - last < (self._period if period is None else period):
-            return None
-        self._reported[reason] = now
-        return f"{sentence} ({reason}: {self.counts[reason]} so far)"
+        with self._lock:
+            self.counts[reason] += amount
+            last = self._reported.get(reason)
+            if last is not None and 0 <= now - last < (self._period if period is None else period):
+                return None
+            self._reported[reason] = now
+            return f"{sentence} ({reason}: {self.counts[reason]} so far)"
 
     def summary(self) -> str:
         """Return all counts in a line, '' if there are none."""

@@ -14,7 +14,8 @@ class RecentDrops:
 
     def update(self, now: int, counts: Counter[str]) -> Counter[str]:
         """Take the counts at `now` (nanoseconds) and return by how much they grew."""
-        self._history.append((now, counts.copy()))
+        counts = counts.copy()  # another thread may go on counting
+        self._history.append((now, counts))
         while self._history[0][0] < now - self._window:
             self._history.popleft()
         return counts - self._history[0][1]
