@@ -83,9 +83,14 @@ class GuardedNode(LifecycleNode):
         return bool(activated == done)
 
     @property
+    def state(self) -> str:
+        """Of the node's life: unconfigured, inactive, active, finalized, or on the way to one."""
+        return str(self._state_machine.current_state[1])
+
+    @property
     def is_unconfigured(self) -> bool:
         """Whether no transition has begun yet, or clean-up has ended."""
-        return bool(self._state_machine.current_state[1] == "unconfigured")
+        return self.state == "unconfigured"
 
     def prepare(self) -> None:
         """Do in advance what `_configure` needs long for; called in another thread.

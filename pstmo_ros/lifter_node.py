@@ -197,13 +197,12 @@ class LifterNode(GuardedNode):
 
     def _facts(self) -> Facts:
         """Return what the diagnostics cannot know by themselves."""
-        state = "active" if self._release_on_deactivate else "inactive"
         cameras = self._cameras
         topics = [camera.topic(self._own.keypoints_topic) for camera in cameras]
         names = [self.resolve_topic_name(topic) for topic in topics or [self._own.keypoints_topic]]
         other_topics = self.parameters.read(InputParameters).input == "hri"
         return Facts(
-            state=state if self._runtime else "unconfigured",
+            state=self.state,
             runtime=self._runtime.explain() if self._runtime else "",
             topic=", ".join(names),
             sources=other_topics or any(map(self.count_publishers, names)),
