@@ -13,24 +13,38 @@ _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": Com
 _COMPRESSED = "/compressed"
 
 
+def image_topics(node: Node, topic: str, transport: str) -> list[str]:
+    """Return where images may be, in the order of preference.
+
+    Args:
+        node: knows what is remapped.
+        topic: where images are, or where an image_transport publisher has its raw ones.
+        transport: `raw`, `compressed`, or `auto`: either.
+    """
+    if transport == "raw":
+        return [topic]
+    by_convention = topic if topic.endswith(_COMPRESSED) else compressed_topic(node, topic)
+    if transport == "compressed" or by_convention == topic:
+        return [by_convention]
+    return [topic, by_convention]
+
+
 def find_images(node: Node, topic: str, transport: str) -> tuple[type, str] | None:
     """Return the type and topic of images.
 
     Args:
         node: sees the graph.
-        topic: where images are, or where an image_transport publisher has its raw ones.
-        transport: `raw`, `compressed`, or `auto`: as the graph has it.
+        topic: see `image_topics`.
+        transport: the same; `auto`: as the graph has it.
 
     Returns:
         None if it is to be found on the graph and nobody publishes images there yet.
     """
-    if transport == "raw":
-        return Image, topic
-    by_convention = topic if topic.endswith(_COMPRESSED) else compressed_topic(node, topic)
-    if transport == "compressed":
-        return CompressedImage, by_convention
+    candidates = image_topics(node, topic, transport)
+    if transport != "auto":
+        return Image if transport == "raw" else CompressedImage, candidates[0]
     published: dict[str, set[str]] = {}
-    for candidate in (topic, by_convention):
+    for candidate in candidates:
         infos = node.get_publishers_info_by_topic(node.resolve_topic_name(candidate))
         published[candidate] = {info.topic_type for info in infos}
     for candidate, kinds in published.items():
