@@ -7,6 +7,7 @@ they move from one camera's view to another's, and for a while when no camera se
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,8 +27,13 @@ _REACH, _DEVIATIONS = 1.2, 3.5
 _DRIFT = 0.7
 #: Seconds over which a velocity is taken.
 _VELOCITY_TIME = 0.4
+#: Moments of a person's path that are remembered, some seconds of two or three cameras.
+_PATH = 128
 #: A binding to a camera's id ends where the two are farther apart than this, metres.
 _TORN = 1.8
+#: Two whom no camera sees both of, and who are so near one another for so long, are one: deviations
+#: and seconds.
+_TWINS, _TOGETHER = 3.0, 1.0
 #: One network lifts for all cameras, so they err alike in part: a fused covariance is no smaller
 #: than this share of the best camera's.
 _LEAST_SHARE = 0.5
@@ -66,9 +72,29 @@ class _Person:
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
     sightings: dict[str, Sighting] = field(default_factory=dict)
     """The newest of each camera."""
+    path: deque[tuple[int, np.ndarray]] = field(default_factory=lambda: deque(maxlen=_PATH))
+    """Stamps and positions of the last moments."""
+    twin: tuple[_Person, int] | None = None
+    """Who may be the same, and since which stamp."""
+
+    def move(self, stamp: int, position: np.ndarray) -> None:
+        self.path.append((self.stamp, self.position))
+        self.position, self.stamp = position, stamp
 
     def expected(self, stamp: int) -> np.ndarray:
-        passed = np.clip((stamp - self.stamp) / 1e9, 0.0, _MEMORY)
+        """The position (3,) at a stamp, which may be past: some cameras tell of earlier moments."""
+        after, there = self.stamp, self.position
+        for before, here in reversed(self.path):
+            if stamp >= after:
+                break
+            if stamp >= before:
+                share = (stamp - before) / max(after - before, 1)
+                between: np.ndarray = here + share * (there - here)
+                return between
+            after, there = before, here
+        if stamp < self.stamp:
+            return there
+        passed = min((stamp - self.stamp) / 1e9, _MEMORY)
         moved: np.ndarray = self.position + self.velocity * _VELOCITY_TIME * (
             1 - np.exp(-passed / _VELOCITY_TIME)
         )
@@ -131,6 +157,7 @@ class Merger:
         """Bind sightings to people: known ids first, then the nearest pairs, then new people."""
         left = list(sightings)
         bound = {p.sightings[camera].name: p for p in self._people if camera in p.sightings}
+        others = [person for person in self._people if not _sees(person, camera, stamp)]
         for sighting in sightings:
             person = bound.get(sighting.name)
             if person is None:
@@ -139,6 +166,7 @@ class Merger:
                 del person.sightings[camera]
                 continue
             self._see(person, camera, sighting)
+            self._join_twin(person, others, sighting)
             left.remove(sighting)
         pairs = sorted(
             (
@@ -172,7 +200,32 @@ class Merger:
             person.velocity = person.velocity + gain * (
                 (position - person.position) / passed - person.velocity
             )
-            person.position, person.stamp = position, sighting.stamp
+            person.move(sighting.stamp, position)
+
+    def _join_twin(self, person: _Person, others: list[_Person], sighting: Sighting) -> None:
+        """Make a person and one of the others one, if they were taken for two.
+
+        So they may be while their cameras hardly know where they are. Where others were is known;
+        where they will be when a slow camera tells of now is not.
+        """
+        stamp, seen_by = sighting.stamp, self._fresh(person, self.newest).keys()
+        near = [
+            (_deviations(other, sighting, stamp), other)
+            for other in others
+            if stamp - other.stamp <= _FRESH * 1e9
+            and not self._fresh(other, self.newest).keys() & seen_by
+        ]
+        off, twin = min(near, key=lambda pair: pair[0], default=(np.inf, person))
+        if off > _TWINS:
+            person.twin = None
+        elif person.twin is None or person.twin[0] is not twin:
+            person.twin = twin, stamp
+        elif stamp - person.twin[1] > _TOGETHER * 1e9:
+            first, second = sorted((person, twin), key=self._people.index)
+            first.sightings = {**second.sightings, **first.sightings}
+            first.twin = None
+            self._people.remove(second)
+            others.remove(twin)
 
     def _fresh(self, person: _Person, stamp: int) -> dict[str, Sighting]:
         """Return what the cameras that see a person told."""

@@ -117,3 +117,42 @@ def test_whom_only_a_slow_camera_sees_is_there_in_every_answer() -> None:
             )  # fmt: skip
             counts.append(len(merger.take(camera, stamp, [seen])))
     assert set(counts[1:]) == {2}
+
+
+WALK = 1.3
+"""Metres per second of somebody who walks."""
+
+
+def walked(since: dict[str, float], behind: dict[str, float], apart: float = 0.0) -> list[set[str]]:
+    """Return the names in each answer while somebody walks for 5 s.
+
+    Args:
+        since: camera -> from when on it sees them, seconds.
+        behind: the same -> by how much it is later than the others.
+        apart: metres by which the one whom the second camera sees is somewhere else.
+    """
+    merger, names = Merger(), []
+    for row in range(125):
+        for number, camera in enumerate(since):
+            at = row / FPS - behind.get(camera, 0.0)
+            if at >= since[camera]:
+                place = (WALK * at, apart * number, 1.0)
+                told = merger.take(camera, round(at * 1e9), [sighting(at, "p1", place)])
+                names.append({person.name for person in told})
+    return names
+
+
+def test_a_camera_that_is_late_is_compared_with_where_people_were() -> None:
+    names = walked({"fast": 0.0, "slow": 1.0}, {"slow": 0.8})
+    assert set(map(len, names)) == {1} and len(set.union(*names)) == 1
+
+
+def test_who_was_taken_for_two_becomes_the_one_who_was_there_first() -> None:
+    names = walked({"fast": 0.0, "slow": -0.8}, {"slow": 0.8})
+    assert len(names[2]) == 2, "the second camera's first sight is of before anybody was known"
+    assert all(answer == names[0] for answer in names[100:]), "after two seconds"
+
+
+def test_two_whom_different_cameras_see_stay_two() -> None:
+    names = walked({"one": 0.0, "other": 0.0}, {}, apart=0.9)
+    assert set(map(len, names[1:])) == {2}
