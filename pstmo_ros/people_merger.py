@@ -18,7 +18,8 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from pstmo_core.errors import ConfigError, quoted
-from pstmo_core.robot.merging import MOST_PEOPLE, Merged, Merger, Sighting
+from pstmo_core.robot.merged_person import Sighting
+from pstmo_core.robot.merging import MOST_PEOPLE, Merged, Merger
 from pstmo_core.robot.velocity import Velocities
 from pstmo_core.settings import check_settings, setting
 from pstmo_core.skeleton import JOINTS

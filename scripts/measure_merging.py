@@ -26,7 +26,8 @@ from pstmo_core.keypoints.clip import Clip
 from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.npz.bounded import read_plain_npz
 from pstmo_core.model.config import INTERVAL
-from pstmo_core.robot.merging import Merger, Sighting
+from pstmo_core.robot.merged_person import Sighting
+from pstmo_core.robot.merging import Merger
 from pstmo_core.runtime import load_runtime
 from pstmo_core.skeleton import JOINT_NAMES
 from pstmo_core.streaming.config import StreamConfig

@@ -83,14 +83,14 @@ def merge(
     Args:
         joints: (C, 17, 3) metres, as C cameras tell of them.
         sigma: (C, 17) metres; None if they are not all known, nor is then that of the mean.
-        seen: (C, 17) bool, which joints a camera sees.
+        seen: (C, 17), 1 for joints that a camera sees, 0 for others, between while that changes.
         precisions: (C, 3, 3) of the cameras, see `precision`.
         shares: (C,) how much the cameras count besides; they sum to 1.
     """
-    placed = seen & seen[:, _HIPS].any(-1, keepdims=True)
-    share = shares[:, None] * np.where(placed, 1.0, _GUESSED)
+    placed = seen * seen[:, _HIPS].max(-1, keepdims=True)
+    share = shares[:, None] * (_GUESSED + (1 - _GUESSED) * placed)
     share /= share.sum(0)
-    told = np.where(seen[..., None, None], precisions[:, None], np.eye(3))
+    told = np.eye(3) + seen[..., None, None] * (precisions[:, None] - np.eye(3))
     weights = share[..., None, None] * told
     inverse = np.linalg.inv(weights.sum(0))
     gain = inverse @ weights  # (C, 17, 3, 3), over the cameras they sum to the unit matrix

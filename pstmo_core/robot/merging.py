@@ -7,28 +7,21 @@ they move from one camera's view to another's, and for a while when no camera se
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 
-from pstmo_core.robot.merged_joints import aged_sigma, merge, precision
+from pstmo_core.robot.merged_joints import aged_sigma, merge
+from pstmo_core.robot.merged_person import MEMORY, VELOCITY_TIME, MergedPerson, Sighting
 
 #: People that are known at once, and of a camera's message: matching costs the product.
 MOST_PEOPLE = 64
 #: Seconds for which what a camera told of a person counts, and by how much it may be behind others.
 _FRESH, _MOST_BEHIND = 0.3, 1.0
-#: Seconds for which a person whom no camera sees is expected back.
-_MEMORY = 2.0
 #: Farther than this nobody is the same person, metres; nor beyond this many deviations.
 _REACH, _DEVIATIONS = 1.2, 3.5
 #: How uncertain a root position becomes with time: metres per second.
 _DRIFT = 0.7
-#: Seconds over which a velocity is taken.
-_VELOCITY_TIME = 0.4
-#: Moments of a person's path that are remembered, some seconds of two or three cameras.
-_PATH = 128
 #: A binding to a camera's id ends where the two are farther apart than this, metres.
 _TORN = 1.8
 #: Two whom no camera sees both of, and who are so near one another for so long, are one: deviations
@@ -37,68 +30,6 @@ _TWINS, _TOGETHER = 3.0, 1.0
 #: One network lifts for all cameras, so they err alike in part: a fused covariance is no smaller
 #: than this share of the best camera's.
 _LEAST_SHARE = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Sighting:
-    """One person as one camera reports them."""
-
-    stamp: int
-    """Nanoseconds."""
-    name: str
-    """The camera's own id of the person."""
-    position: np.ndarray
-    """(3,) metres in the shared frame."""
-    covariance: np.ndarray
-    """(3, 3) square metres."""
-    joints: np.ndarray
-    """(17, 3) metres relative to the pelvis, along the axes of the shared frame."""
-    confidence: np.ndarray
-    """(17,), 0 to 1."""
-    sigma: np.ndarray | None = None
-    """(17,) metres, how far off each joint may be, as in `SkeletonFrame`; None if not known."""
-
-    @cached_property
-    def precision(self) -> np.ndarray:
-        """How much the joints tell along each direction, (3, 3)."""
-        return precision(self.covariance)
-
-
-@dataclass(eq=False)
-class _Person:
-    name: str
-    position: np.ndarray
-    stamp: int
-    velocity: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    sightings: dict[str, Sighting] = field(default_factory=dict)
-    """The newest of each camera."""
-    path: deque[tuple[int, np.ndarray]] = field(default_factory=lambda: deque(maxlen=_PATH))
-    """Stamps and positions of the last moments."""
-    twin: tuple[_Person, int] | None = None
-    """Who may be the same, and since which stamp."""
-
-    def move(self, stamp: int, position: np.ndarray) -> None:
-        self.path.append((self.stamp, self.position))
-        self.position, self.stamp = position, stamp
-
-    def expected(self, stamp: int) -> np.ndarray:
-        """The position (3,) at a stamp, which may be past: some cameras tell of earlier moments."""
-        after, there = self.stamp, self.position
-        for before, here in reversed(self.path):
-            if stamp >= after:
-                break
-            if stamp >= before:
-                share = (stamp - before) / max(after - before, 1)
-                between: np.ndarray = here + share * (there - here)
-                return between
-            after, there = before, here
-        if stamp < self.stamp:
-            return there
-        passed = min((stamp - self.stamp) / 1e9, _MEMORY)
-        moved: np.ndarray = self.position + self.velocity * _VELOCITY_TIME * (
-            1 - np.exp(-passed / _VELOCITY_TIME)
-        )
-        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +60,7 @@ class Merger:
 
     def __init__(self, people: int = MOST_PEOPLE) -> None:
         self._most = people
-        self._people: list[_Person] = []
+        self._people: list[MergedPerson] = []
         self._given = 0
         self.newest = 0
         """Nanoseconds, the newest stamp of all cameras."""
@@ -148,10 +79,10 @@ class Merger:
         return [self._fuse(person, self.newest) for person in there]
 
     def _forget(self, stamp: int) -> None:
-        if self.newest - stamp > _MEMORY * 1e9:
+        if self.newest - stamp > MEMORY * 1e9:
             self._people, self.newest = [], stamp  # time jumped back
         self.newest = max(self.newest, stamp)
-        self._people = [p for p in self._people if self.newest - p.stamp <= _MEMORY * 1e9]
+        self._people = [p for p in self._people if self.newest - p.stamp <= MEMORY * 1e9]
 
     def _match(self, camera: str, stamp: int, sightings: list[Sighting]) -> None:
         """Bind sightings to people: known ids first, then the nearest pairs, then new people."""
@@ -187,22 +118,24 @@ class Merger:
         for row, sighting in enumerate(left):
             if row not in matched and len(self._people) < self._most:
                 self._given += 1
-                person = _Person(f"b{self._given}", sighting.position, sighting.stamp)
-                person.sightings[camera] = sighting
+                person = MergedPerson(f"b{self._given}", sighting.position, sighting.stamp)
+                person.take(camera, sighting)
                 self._people.append(person)
 
-    def _see(self, person: _Person, camera: str, sighting: Sighting) -> None:
-        person.sightings[camera] = sighting
+    def _see(self, person: MergedPerson, camera: str, sighting: Sighting) -> None:
+        person.take(camera, sighting)
         passed = (sighting.stamp - person.stamp) / 1e9
         position, _, _ = self._place(person, sighting.stamp)
         if passed > 0:
-            gain = 1 - np.exp(-passed / _VELOCITY_TIME)
+            gain = 1 - np.exp(-passed / VELOCITY_TIME)
             person.velocity = person.velocity + gain * (
                 (position - person.position) / passed - person.velocity
             )
             person.move(sighting.stamp, position)
 
-    def _join_twin(self, person: _Person, others: list[_Person], sighting: Sighting) -> None:
+    def _join_twin(
+        self, person: MergedPerson, others: list[MergedPerson], sighting: Sighting
+    ) -> None:
         """Make a person and one of the others one, if they were taken for two.
 
         So they may be while their cameras hardly know where they are. Where others were is known;
@@ -223,11 +156,12 @@ class Merger:
         elif stamp - person.twin[1] > _TOGETHER * 1e9:
             first, second = sorted((person, twin), key=self._people.index)
             first.sightings = {**second.sightings, **first.sightings}
+            first.trust = {**second.trust, **first.trust}
             first.twin = None
             self._people.remove(second)
             others.remove(twin)
 
-    def _fresh(self, person: _Person, stamp: int) -> dict[str, Sighting]:
+    def _fresh(self, person: MergedPerson, stamp: int) -> dict[str, Sighting]:
         """Return what the cameras that see a person told."""
         return {
             camera: sighting
@@ -235,11 +169,11 @@ class Merger:
             if _age(sighting, stamp) <= _FRESH + self._behind[camera]
         }
 
-    def _telling(self, person: _Person, stamp: int) -> dict[str, Sighting]:
+    def _telling(self, person: MergedPerson, stamp: int) -> dict[str, Sighting]:
         """Return what counts of what the cameras told; the last of all if nothing is fresh."""
         return self._fresh(person, stamp) or person.sightings
 
-    def _place(self, person: _Person, stamp: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _place(self, person: MergedPerson, stamp: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weigh what counts by covariance, each carried on to a stamp.
 
         Returns:
@@ -261,39 +195,40 @@ class Merger:
         covariance = covariance * max(1.0, _LEAST_SHARE * best / size)
         return np.linalg.solve(weights, positions), covariance, np.array(shares) / sum(shares)
 
-    def _fuse(self, person: _Person, stamp: int) -> Merged:
+    def _fuse(self, person: MergedPerson, stamp: int) -> Merged:
         """Return a person at a stamp."""
         telling = self._telling(person, stamp)
         position, covariance, shares = self._place(person, stamp)
-        joints, trust, sigma = _pose(list(telling.values()), shares, stamp)
+        seen = np.stack([person.trust[camera] for camera in telling])
+        joints, trust, sigma = _pose(list(telling.values()), seen, shares, stamp)
         cameras = tuple(sorted(telling))
         return Merged(person.name, position, covariance, joints, trust, sigma, cameras)
 
 
 def _pose(
-    sightings: list[Sighting], shares: np.ndarray, stamp: int
+    sightings: list[Sighting], seen: np.ndarray, shares: np.ndarray, stamp: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return joints (17, 3), confidence (17,) and sigma (17,) of sightings with shares (C,)."""
+    """Return joints (17, 3), confidence (17,) and sigma (17,); arguments as of `merge`."""
     joints = np.stack([sighting.joints for sighting in sightings])
-    trust = np.stack([sighting.confidence for sighting in sightings])
+    trust = np.max([sighting.confidence for sighting in sightings], axis=0)
     said = [aged_sigma(s.sigma, _age(s, stamp)) for s in sightings if s.sigma is not None]
     precisions = np.stack([sighting.precision for sighting in sightings])
     known = np.stack(said) if len(said) == len(sightings) else None
-    mean, sigma = merge(joints, known, trust > 0, precisions, shares)
-    return mean, trust.max(0), sigma
+    mean, sigma = merge(joints, known, seen, precisions, shares)
+    return mean, trust, sigma
 
 
 def _age(sighting: Sighting, stamp: int) -> float:
     return max(0.0, (stamp - sighting.stamp) / 1e9)
 
 
-def _sees(person: _Person, camera: str, stamp: int) -> bool:
+def _sees(person: MergedPerson, camera: str, stamp: int) -> bool:
     """Say whether a camera sees a person already."""
     sighting = person.sightings.get(camera)
     return sighting is not None and _age(sighting, stamp) <= _FRESH
 
 
-def _deviations(person: _Person, sighting: Sighting, stamp: int) -> float:
+def _deviations(person: MergedPerson, sighting: Sighting, stamp: int) -> float:
     """Return how many deviations a sighting is off a person; infinite beyond reach."""
     off = sighting.position - person.expected(stamp)
     if np.linalg.norm(off) > _REACH:

@@ -13,7 +13,8 @@ from pstmo_core.data.motion.mocap import load_mocap
 from pstmo_core.keypoints.frame import KeypointFrame
 from pstmo_core.model.config import INTERVAL
 from pstmo_core.robot.merged_joints import aged_sigma, merge, precision
-from pstmo_core.robot.merging import Merger, Sighting
+from pstmo_core.robot.merged_person import Sighting
+from pstmo_core.robot.merging import Merger
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.view import View
 from pstmo_core.skeleton import JOINT_NAMES, mirror_order

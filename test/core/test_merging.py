@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pstmo_core.keypoints.frame import KeypointFrame
-from pstmo_core.robot.merging import Merged, Merger, Sighting
+from pstmo_core.robot.merged_person import Sighting
+from pstmo_core.robot.merging import Merged, Merger
 from pstmo_core.runtime import Runtime
 from pstmo_core.simulation.moving_people import MovingPeople
 from pstmo_core.simulation.view import View
@@ -156,3 +157,16 @@ def test_who_was_taken_for_two_becomes_the_one_who_was_there_first() -> None:
 def test_two_whom_different_cameras_see_stay_two() -> None:
     names = walked({"one": 0.0, "other": 0.0}, {}, apart=0.9)
     assert set(map(len, names[1:])) == {2}
+
+
+def test_a_score_that_flickers_does_not_make_joints_tremble() -> None:
+    merger, merged = Merger(), []
+    for row in range(50):
+        for camera, x in (("flickers", 0.3), ("sees", 0.0)):
+            told = sighting(row / FPS, "p1", (0.0, 0.0, 1.0))
+            told.joints[5:, 0] = x
+            told.confidence[5:] = 1.0 if camera == "sees" else row % 2
+            (person,) = merger.take(camera, told.stamp, [told])
+        merged.append(person.joints[5:, 0])
+    steps = np.abs(np.diff(merged[25:], axis=0))
+    assert steps.max() < 0.01, "metres; the cameras are 0.3 m apart"
