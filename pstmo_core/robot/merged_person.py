@@ -76,6 +76,14 @@ class MergedPerson:
         self.trust[camera] = trust + share * (seen - trust)
         self.sightings[camera] = sighting
 
+    def take_over(self, other: MergedPerson) -> None:
+        """Take what is newer of what cameras told of somebody who is the same."""
+        for camera, sighting in other.sightings.items():
+            own = self.sightings.get(camera)
+            if own is None or own.stamp < sighting.stamp:
+                self.sightings[camera], self.trust[camera] = sighting, other.trust[camera]
+        self.twin = None
+
     def move(self, stamp: int, position: np.ndarray) -> None:
         """Go to a position (3,) at a stamp, the newest."""
         self.path.append((self.stamp, self.position))

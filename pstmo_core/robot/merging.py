@@ -155,9 +155,7 @@ class Merger:
             person.twin = twin, stamp
         elif stamp - person.twin[1] > _TOGETHER * 1e9:
             first, second = sorted((person, twin), key=self._people.index)
-            first.sightings = {**second.sightings, **first.sightings}
-            first.trust = {**second.trust, **first.trust}
-            first.twin = None
+            first.take_over(second)
             self._people.remove(second)
             others.remove(twin)
 
