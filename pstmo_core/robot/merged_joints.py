@@ -98,7 +98,7 @@ def merge(
     if sigma is None:
         return mean, None
     variance = sigma**2
-    passed = share * np.einsum("cjab,jba->cj", gain, inverse) / 3
-    stated = (passed / share * variance).sum(0)
-    excess = (share * (((joints - mean) ** 2).mean(-1) - variance) + passed * variance).sum(0)
-    return mean, np.sqrt(stated + np.maximum(0, excess))
+    stated = np.einsum("cjab,jba->cj", gain, inverse) / 3 * variance
+    apart = ((joints - mean) ** 2).mean(-1)
+    excess = (share * (apart + stated - variance)).sum(0)
+    return mean, np.sqrt(stated.sum(0) + np.maximum(0, excess))

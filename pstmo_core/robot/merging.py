@@ -7,6 +7,7 @@ they move from one camera's view to another's, and for a while when no camera se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,8 +76,8 @@ class Merger:
         self._forget(stamp)
         self._behind[camera] = min((self.newest - stamp) / 1e9, _MOST_BEHIND)
         self._match(camera, stamp, sightings)
-        there = [p for p in self._people if self._fresh(p, self.newest)]
-        return [self._fuse(person, self.newest) for person in there]
+        told = ((person, self._fresh(person, self.newest)) for person in self._people)
+        return [self._fuse(person, fresh) for person, fresh in told if fresh]
 
     def _forget(self, stamp: int) -> None:
         if self.newest - stamp > MEMORY * 1e9:
@@ -125,7 +126,8 @@ class Merger:
     def _see(self, person: MergedPerson, camera: str, sighting: Sighting) -> None:
         person.take(camera, sighting)
         passed = (sighting.stamp - person.stamp) / 1e9
-        position, _, _ = self._place(person, sighting.stamp)
+        told = self._fresh(person, sighting.stamp)
+        position, _, _ = _place(told, person.velocity, sighting.stamp)
         if passed > 0:
             gain = 1 - np.exp(-passed / VELOCITY_TIME)
             person.velocity = person.velocity + gain * (
@@ -141,12 +143,12 @@ class Merger:
         So they may be while their cameras hardly know where they are. Where others were is known;
         where they will be when a slow camera tells of now is not.
         """
-        stamp, seen_by = sighting.stamp, self._fresh(person, self.newest).keys()
+        stamp = sighting.stamp
         near = [
             (_deviations(other, sighting, stamp), other)
             for other in others
             if stamp - other.stamp <= _FRESH * 1e9
-            and not self._fresh(other, self.newest).keys() & seen_by
+            and self._fresh(other, self.newest).keys().isdisjoint(self._fresh(person, self.newest))
         ]
         off, twin = min(near, key=lambda pair: pair[0], default=(np.inf, person))
         if off > _TWINS:
@@ -167,40 +169,38 @@ class Merger:
             if _age(sighting, stamp) <= _FRESH + self._behind[camera]
         }
 
-    def _telling(self, person: MergedPerson, stamp: int) -> dict[str, Sighting]:
-        """Return what counts of what the cameras told; the last of all if nothing is fresh."""
-        return self._fresh(person, stamp) or person.sightings
-
-    def _place(self, person: MergedPerson, stamp: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weigh what counts by covariance, each carried on to a stamp.
-
-        Returns:
-            The position (3,), its covariance (3, 3), and each camera's share (C,).
-        """
-        weights: np.ndarray = np.zeros((3, 3))
-        positions, best = np.zeros(3), np.inf
-        shares: list[float] = []
-        for sighting in self._telling(person, stamp).values():
-            age = _age(sighting, stamp)
-            spread = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
-            weight = np.linalg.inv(spread)
-            weights += weight
-            positions += weight @ (sighting.position + person.velocity * age)
-            shares.append(1 / np.trace(spread))
-            best = min(best, float(np.trace(spread)))
-        covariance = np.linalg.inv(weights)
-        size = float(np.trace(covariance))
-        covariance = covariance * max(1.0, _LEAST_SHARE * best / size)
-        return np.linalg.solve(weights, positions), covariance, np.array(shares) / sum(shares)
-
-    def _fuse(self, person: MergedPerson, stamp: int) -> Merged:
-        """Return a person at a stamp."""
-        telling = self._telling(person, stamp)
-        position, covariance, shares = self._place(person, stamp)
-        seen = np.stack([person.trust[camera] for camera in telling])
-        joints, trust, sigma = _pose(list(telling.values()), seen, shares, stamp)
-        cameras = tuple(sorted(telling))
+    def _fuse(self, person: MergedPerson, fresh: Mapping[str, Sighting]) -> Merged:
+        """Return a person at the newest stamp, from what the cameras told that see them."""
+        position, covariance, shares = _place(fresh, person.velocity, self.newest)
+        seen = np.stack([person.trust[camera] for camera in fresh])
+        joints, trust, sigma = _pose(list(fresh.values()), seen, shares, self.newest)
+        cameras = tuple(sorted(fresh))
         return Merged(person.name, position, covariance, joints, trust, sigma, cameras)
+
+
+def _place(
+    told: Mapping[str, Sighting], velocity: np.ndarray, stamp: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weigh what cameras told of somebody by covariance, each carried on to a stamp.
+
+    Returns:
+        The position (3,), its covariance (3, 3), and each camera's share (C,).
+    """
+    weights: np.ndarray = np.zeros((3, 3))
+    positions, best = np.zeros(3), np.inf
+    shares: list[float] = []
+    for sighting in told.values():
+        age = _age(sighting, stamp)
+        spread = sighting.covariance + (_DRIFT * age) ** 2 * np.eye(3)
+        weight = np.linalg.inv(spread)
+        weights += weight
+        positions += weight @ (sighting.position + velocity * age)
+        shares.append(1 / np.trace(spread))
+        best = min(best, float(np.trace(spread)))
+    covariance = np.linalg.inv(weights)
+    size = float(np.trace(covariance))
+    covariance = covariance * max(1.0, _LEAST_SHARE * best / size)
+    return np.linalg.solve(weights, positions), covariance, np.array(shares) / sum(shares)
 
 
 def _pose(

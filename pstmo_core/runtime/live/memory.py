@@ -62,7 +62,7 @@ class Fresh(NamedTuple):
 
     def parts(self) -> list[np.ndarray]:
         """Return its arrays (R, ...) one by one, as `LiveMemory.of` does; not copies."""
-        return [*(each for pair in self.layers for each in pair), *self.moments, self.tokens]
+        return _in_order(self.layers, self.moments, self.tokens)
 
 
 class LiveMemory:
@@ -109,8 +109,7 @@ class LiveMemory:
         Those of each layer, then those of the moments; at last the tokens (R, N, width). Not copies
         where the rows are a slice.
         """
-        arrays = (*(each for pair in self._layers for each in pair), *self._moments, self._tokens)
-        return [each[rows] for each in arrays]
+        return [each[rows] for each in _in_order(self._layers, self._moments, self._tokens)]
 
     def look(self, rows: np.ndarray, dt: np.ndarray) -> Look:
         """Find what new frames of some people can learn of, and which of them are to be kept.
@@ -157,10 +156,9 @@ class LiveMemory:
         if keep.shape[1] == 1:
             self._write_once(look, fresh)
         elif keep.any():
-            people = np.arange(len(self._count))[rows]
             nth = keep.cumsum(1)
             new = (keep & (nth > nth[:, -1:] - self._kept)).nonzero()
-            at = people[new[0]]
+            at = _listed(rows)[new[0]]
             self._put((at, (self._count[at] + nth[new] - 1) % self._kept), fresh, new, look.times)
             self._count[rows] += nth[:, -1]
         self._clock[rows], self._since[rows] = look.times[:, -1], look.since
@@ -173,8 +171,7 @@ class LiveMemory:
             self._put((rows, int(slots[0])), fresh, (slice(None), 0), look.times)
         elif any(kept):
             (person,) = added.nonzero()
-            people = np.arange(len(self._count))[rows]
-            self._put((people[person], slots[person]), fresh, (person, 0), look.times)
+            self._put((_listed(rows)[person], slots[person]), fresh, (person, 0), look.times)
         self._count[rows] += added
 
     def _put(self, at: Any, fresh: Fresh, new: Any, times: np.ndarray) -> None:
@@ -194,6 +191,11 @@ class LiveMemory:
         return keep, since
 
 
+def _in_order(layers: np.ndarray, moments: np.ndarray, tokens: np.ndarray) -> list[np.ndarray]:
+    """Return arrays as graphs take and give them: keys and values in turns, then the tokens."""
+    return [*(each for pair in layers for each in pair), *moments, tokens]
+
+
 def _sliced(rows: np.ndarray) -> slice | np.ndarray:
     """Return rows (R,) as a slice of the memory, if they follow one another."""
     first, count = int(rows[0]), len(rows)
@@ -202,3 +204,8 @@ def _sliced(rows: np.ndarray) -> slice | np.ndarray:
     if count < 3 or bool((rows == np.arange(first, first + count)).all()):
         return slice(first, first + count)
     return rows
+
+
+def _listed(rows: slice | np.ndarray) -> np.ndarray:
+    """Return the numbers (R,) of rows as of `_sliced`."""
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
