@@ -34,6 +34,8 @@ from pstmo_ros.surroundings import Surroundings
 #: What the streaming core counts and the user is warned of.
 _COUNTED = {
     "late": "a frame came later than the parameter `reorder` allows and was ignored",
+    "overtaken": "a frame came after a later one was answered: it is used for later poses, but has "
+    "no skeletons of its own; the parameter look_ahead waits for such frames",
     "repeated": "a stamp came a second time and its frame was ignored; each image needs its own",
     "reset": "stamps jumped back by more than the parameter `reset`: everybody was forgotten and "
     "the stream restarts",

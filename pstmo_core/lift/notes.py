@@ -34,6 +34,7 @@ def losses(lifted: Prediction, settings: LiftSettings) -> tuple[str, ...]:
         "too_many_people": ("skeleton", f"more than {most} people at once (--max-people)"),
         "repeated": ("frame", "the stamp had been there already"),
         "late": ("frame", "older than others by more than may be put in order"),
+        "overtaken": ("frame", "it came after a later one (--look-ahead waits for such frames)"),
     }
     told = tuple(
         f"{counters[name]} {what}{'s' * (counters[name] > 1)} not lifted: {why}"

@@ -195,6 +195,7 @@ class StreamLifter:
             self.counters[fault] += 1
             return
         self.counters["too_fast"] += self.reading.too_fast
+        self.counters["overtaken"] += self.reading.overtaken
         slots, points, scores = admit(frame, self.config, self._people, self.counters)
         self.reading.put(slots, points, scores)
         self._people.see(slots, frame.stamp)

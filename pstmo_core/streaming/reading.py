@@ -52,6 +52,9 @@ class Reading(ABC, Generic[DueT]):
     """Nanoseconds that a frame waits for later ones before it is answered."""
     too_fast = False
     """Whether frames have come so fast that what is kept of them is shorter than a window."""
+    overtaken = False
+    """Whether the frame that was begun came after a later one was planned: it serves later windows,
+    but is not answered."""
 
     @property
     def memory(self) -> object:

@@ -97,6 +97,7 @@ class WindowReading(Reading[WindowsDue]):
         stamps = self._buffer.stamps
         self._newest = int(stamps[-1])
         self.too_fast = len(stamps) == self._capacity and self._newest - stamps[0] < self._span
+        self.overtaken = self._answered is not None and frame.stamp < self._answered
         self._views.keep(frame)
         return None
 

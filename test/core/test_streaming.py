@@ -117,6 +117,10 @@ def test_without_look_ahead_a_late_frame_serves_later_windows_but_is_not_answere
     answered, joints = lift_stream(runtime, frames, config)
     assert stamps[20] not in answered
     assert len(answered) == len(stamps) - 1
+    lifter = StreamLifter(runtime, config)
+    for frame in frames:
+        lifter.push(frame)
+    assert lifter.counters["overtaken"] == 1
     np.testing.assert_array_equal(joints[-1], expected[stamps[-1]])
 
 
