@@ -15,12 +15,13 @@ from pstmo_ros.drops import DropCounter
 from pstmo_ros.faults import (
     ERROR,
     OK,
-    SILENCE,
     WARN,
     Fault,
     dropped,
+    is_silent,
     no_clock,
     remedied,
+    silent,
     worst,
 )
 from pstmo_ros.looks import Looks, LooksReport
@@ -86,7 +87,7 @@ class DetectorHealth:
     @property
     def people(self) -> int:
         """How many are seen now."""
-        return self.looks.people if self.images.silence < SILENCE else 0
+        return 0 if is_silent(self.images) else self.looks.people
 
 
 class DetectorDiagnostics:
@@ -139,10 +140,7 @@ def judge(health: DetectorHealth) -> Fault:
 
 
 def _silence(health: DetectorHealth) -> Fault | None:
-    facts, silence = health.facts, health.images.silence
-    if silence < SILENCE:
-        return None
-    since = "" if health.images.heard else ", none since the node was activated"
+    facts = health.facts
     if not facts.publishers:
         why = "nobody publishes there; does the camera's driver run, and is image_topic right?"
     elif not facts.kind:
@@ -152,7 +150,7 @@ def _silence(health: DetectorHealth) -> Fault | None:
             f"who publishes there is silent, was killed, or sends another type than {facts.kind} "
             "(ros2 topic info -v); does the camera still give images?"
         )
-    return WARN, f"no images on {facts.topic} for {silence:.0f} s{since}: {why}"
+    return silent(health.images, "images", facts.topic, why)
 
 
 def _hangs(health: DetectorHealth) -> Fault | None:
@@ -165,16 +163,11 @@ def _hangs(health: DetectorHealth) -> Fault | None:
     )
 
 
-def _useless(health: DetectorHealth) -> bool:
-    """Say whether it looked at images, and every look failed."""
-    return health.looks.report.recent_frames > 0 and not health.looks.report.recent_answered
-
-
 def _invalid(health: DetectorHealth) -> Fault | None:
     count = health.recent_drops[IMAGE]
     if not count:
         return None
-    return ERROR if _useless(health) else WARN, (
+    return ERROR if health.looks.report.in_vain else WARN, (
         f"{count} images of the last {WINDOW:.0f} s cannot be decoded, the newest because "
         f"{health.facts.bad_image}"
     )
@@ -182,7 +175,7 @@ def _invalid(health: DetectorHealth) -> Fault | None:
 
 def _drops(health: DetectorHealth) -> Fault | None:
     recent = {r: n for r, n in health.recent_drops.items() if r not in _TOLD}
-    return dropped(recent, _useless(health))
+    return dropped(recent, health.looks.report.in_vain)
 
 
 def _values(health: DetectorHealth) -> Values:

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from pstmo_ros.drops import DropCounter
-from pstmo_ros.faults import LOST, OK, SILENCE, WARN, Fault, dropped, no_clock, remedied, worst
+from pstmo_ros.faults import LOST, OK, WARN, Fault, dropped, no_clock, remedied, silent, worst
 from pstmo_ros.monitor import WINDOW, Monitor, Report
 from pstmo_ros.recent_drops import RecentDrops
 from pstmo_ros.silence_log import SilenceLog
@@ -126,15 +126,10 @@ def judge(health: Health) -> Fault:
 
 
 def _silence(health: Health) -> Fault | None:
-    silence = health.report.silence
-    if silence < SILENCE:
-        return None
-    since = "" if health.report.heard else ", none since the node was activated"
-    why = "who publishes there is silent or was killed; do its images still come?"
-    if not health.facts.sources:
+    facts, why = health.facts, "who publishes there is silent or was killed; do its images still come?"
+    if not facts.sources:
         why = "nobody publishes there; does the detector run, and on this topic?"
-    why = health.facts.refused or why
-    return WARN, f"no keypoints on {health.facts.topic} for {silence:.0f} s{since}: {why}"
+    return silent(health.report, "keypoints", facts.topic, facts.refused or why)
 
 
 def _lost(report: Report) -> Fault | None:
@@ -158,9 +153,9 @@ def _lost(report: Report) -> Fault | None:
 
 
 def _drops(health: Health) -> Fault | None:
-    usual, report = _ORDINARY.union(_MISSING, _DOUBTED), health.report
+    usual = _ORDINARY.union(_MISSING, _DOUBTED)
     recent = {r: n for r, n in health.recent_drops.items() if r not in usual}
-    return dropped(recent, useless=report.recent_frames > 0 and not report.recent_answered)
+    return dropped(recent, useless=health.report.in_vain)
 
 
 def _queue(report: Report) -> Fault | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from pstmo_ros.monitor import WINDOW
+from pstmo_ros.monitor import WINDOW, Report
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Fault = tuple[bytes, str]
@@ -30,6 +30,29 @@ def worst(found: Iterable[Fault | None]) -> Fault | None:
 def no_clock(waits: bool) -> Fault | None:
     """Warn if a node waits for simulated time."""
     return (WARN, "use_sim_time is true, but nobody publishes /clock") if waits else None
+
+
+def is_silent(report: Report) -> bool:
+    """Say whether no message has come for so long that a warning is due."""
+    return report.silence >= SILENCE
+
+
+def silent(
+    report: Report, what: str, topic: str, why: str, start: str = "the node was activated"
+) -> Fault | None:
+    """Warn if messages stay away.
+
+    Args:
+        report: of the messages.
+        what: they carry.
+        topic: they should come on.
+        why: the likely reason, and what to look at.
+        start: since when they have been waited for.
+    """
+    if not is_silent(report):
+        return None
+    since = "" if report.heard else f", none since {start}"
+    return WARN, f"no {what} on {topic} for {report.silence:.0f} s{since}: {why}"
 
 
 def dropped(recent: Mapping[str, int], useless: bool = False) -> Fault | None:

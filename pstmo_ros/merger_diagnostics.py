@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from pstmo_ros.faults import LOST, OK, SILENCE, WARN, Fault, dropped, remedied, worst
+from pstmo_ros.faults import LOST, OK, WARN, Fault, dropped, is_silent, remedied, silent, worst
 from pstmo_ros.monitor import WINDOW, Report
 from pstmo_ros.status_values import (
     Values,
@@ -47,7 +47,7 @@ class CameraHealth:
     @property
     def heard(self) -> bool:
         """Whether a message came within the last seconds."""
-        return self.report.heard and self.report.silence < SILENCE
+        return self.report.heard and not is_silent(self.report)
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,13 @@ def judge(health: MergerHealth) -> Fault:
 
 
 def _silence(camera: CameraHealth) -> Fault | None:
-    silence = camera.report.silence
-    if silence < SILENCE:
-        return None
-    since = "" if camera.report.heard else ", none since the start"
     why = (
         "who publishes there is silent, was killed, or offers another QoS or type (ros2 topic info "
         "-v); do its keypoints still come?"
     )
     if not camera.sources:
         why = "nobody publishes there; does the lifter run, and is skeletons_topics right?"
-    return WARN, f"no skeletons on {camera.topic} for {silence:.0f} s{since}: {why}"
+    return silent(camera.report, "skeletons", camera.topic, why, start="the start")
 
 
 def _lost(camera: CameraHealth) -> Fault | None:

@@ -67,6 +67,11 @@ class Report:
         sent = self.recent_frames + self.recent_lost
         return self.recent_lost / sent if sent else 0.0
 
+    @property
+    def in_vain(self) -> bool:
+        """Whether messages came in the last seconds, and none was answered."""
+        return self.recent_frames > 0 and not self.recent_answered
+
 
 class Monitor:
     """Remembers the last messages in an array of fixed size, and counts them all.

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pstmo_core.atomic_files import check_folder
 from pstmo_core.cli.app import LIST, group, require_training, say, words
 from pstmo_core.cli.options import BaselineName, Turns
 
@@ -54,6 +55,7 @@ def train(
     optimiser.kind=amsgrad optimiser.batch=160. Only CPUs were measured so far; on a GPU the clock
     waits for it.
     """  # noqa: D301
+    check_folder(output)
     require_training()
     from tqdm import tqdm
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pstmo_core.atomic_files import check_folder
 from pstmo_core.cli.app import LIST, numbers, require_training, words
 from pstmo_core.cli.bench import commands, publish
 from pstmo_core.cli.options import BaselineName, Turns
@@ -62,6 +63,7 @@ def latency(
     Each network with each number of people, backend, precision and number of threads.
     Compared with the same networks as the published code computes them, in the same run.
     """  # noqa: D301
+    check_folder(output)
     require_training()
     from pstmo_core.bench.foreign_code import load_function
     from pstmo_core.bench.latency import Matrix

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pstmo_core.atomic_files import check_folder
 from pstmo_core.cli.app import LIST, require_training, words
 from pstmo_core.cli.bench import commands, publish
 
@@ -44,6 +45,7 @@ def live(
     virtual cameras with a detector's errors goes through the streaming core; nothing is made
     steady. `pstmo figures live` draws the result.
     """  # noqa: D301
+    check_folder(output)
     require_training()
     from tqdm import tqdm
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pstmo_core.atomic_files import check_folder
 from pstmo_core.cli.app import LIST, numbers, require_training
 from pstmo_core.cli.bench import commands, publish
 
@@ -44,6 +45,7 @@ def live_cost(
     multiply-accumulates, memory. The weights of both networks must lie beside their ONNX files.
     Accuracy: `pstmo bench live`.
     """  # noqa: D301
+    check_folder(output)
     require_training()
     from tqdm import tqdm
 

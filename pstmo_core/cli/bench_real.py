@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pstmo_core.atomic_files import check_folder
 from pstmo_core.cli.app import LIST, numbers, words
 from pstmo_core.cli.bench import commands, publish
 from pstmo_core.cli.options import Model, StreamSettings
@@ -55,6 +56,7 @@ def real(
     detector's own 3D where it has one. scripts/make_reference.py makes such recordings from any
     calibrated cameras, so that you can measure on your own.
     """  # noqa: D301
+    check_folder(output)
     from tqdm import tqdm
 
     from pstmo_core.bench.real import count_rows, measure_all

@@ -23,6 +23,10 @@ from pstmo_core.streaming.root import Roots
 from pstmo_core.streaming.root_estimator import RootEstimator
 from pstmo_core.streaming.skeleton_frame import SkeletonFrame
 
+#: Share of sigma that is left once `RayFit` and `BoneLengths` have corrected a pose: with it, 90 %
+#: of the joints of the validation splits are within 2.5 sigma, as streamed.
+_LEFT = np.float32(0.92)
+
 
 class Finishing:
     """Finishes skeletons, frame by frame.
@@ -67,6 +71,8 @@ class Finishing:
     def _skeletons(self, due: Due, lifted: np.ndarray, sigma: np.ndarray | None) -> SkeletonFrame:
         age = self._ages.advance(due.stamp, due.slots, due.visits)
         joints, off = self._as_seen(due, age, lifted, sigma)
+        if off is not None and sigma is not None:
+            sigma = sigma * _LEFT
         joints = self._calm.filter(age, due.slots, joints)
         rays = due.rays if due.calibrated else None
         joints, roots = self.roots.estimate(

@@ -121,11 +121,12 @@ def test_a_file_that_cannot_be_used_is_told_of(
 
 
 def test_wrong_options_are_refused_with_a_reason(tmp_path: Path, pstmo: Command) -> None:
-    write_view(tmp_path)
+    view = write_view(tmp_path)
     for options, sentence in [
         (("--set", "max_gapp=1"), "no setting of the stream"),
         (("--set", "max_gap=much"), "must be a number"),
         (("--look-ahead", "-1"), "whole numbers"),
+        (("-o", view), "is not a folder"),
     ]:
         code, _, told = pstmo("bench", "real", tmp_path, *options)
         assert code == 2 and sentence in told

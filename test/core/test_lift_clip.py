@@ -81,3 +81,11 @@ def test_a_look_ahead_beyond_half_the_window_is_refused(tmp_path: Path, pstmo: C
     arguments = ("lift", sample_path(), "-o", tmp_path / "out.npz", "--look-ahead", "14")
     code, _, err = pstmo(*arguments)
     assert code == 2 and "must be at most 13" in err
+
+
+def test_sigma_is_smaller_once_poses_are_corrected(shipped: Runtime) -> None:
+    clip = load_clip(sample_path())
+    corrected, plain = (
+        lift_clip(clip, shipped, StreamConfig(ray_error=error)) for error in (0.02, 0.0)
+    )
+    np.testing.assert_allclose(corrected.sigma, 0.92 * plain.sigma, rtol=1e-5)

@@ -16,7 +16,7 @@ from node_world import worlds
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from pstmo_ros import detector_diagnostics, silence_log
+from pstmo_ros import detector_diagnostics, faults, silence_log
 from pstmo_ros.conversions import time_message
 from pstmo_ros.detector_diagnostics import DetectorFacts, DetectorHealth, judge, status
 from pstmo_ros.looks import LooksReport
@@ -283,7 +283,7 @@ def test_two_cameras_on_one_topic_are_a_warning(
 def test_images_that_stay_away_are_told_of_once_with_the_likely_reason(
     world: Callable[..., Ward], detector: BrightSpot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detector_diagnostics, "SILENCE", 0.1)
+    monkeypatch.setattr(faults, "SILENCE", 0.1)
     monkeypatch.setattr(silence_log, "LOGGED_SILENCE", 0.5)
     monkeypatch.setattr(silence_log, "LOGGED_START", 0.5)
     here = world(detector, topic="elsewhere")
@@ -310,7 +310,7 @@ def test_images_that_stay_away_are_told_of_once_with_the_likely_reason(
 def test_a_topic_of_something_else_and_a_clock_that_is_missing_are_named(
     world: Callable[..., Ward], detector: BrightSpot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detector_diagnostics, "SILENCE", 0.1)
+    monkeypatch.setattr(faults, "SILENCE", 0.1)
     here = world(detector, topic="elsewhere", image_topic="words", use_sim_time=True)
     words = here.create_publisher(String, "words", 10)
     assert here.node.start()

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
-from pstmo_ros import merger_diagnostics
+from pstmo_ros import faults
 from pstmo_ros.conversions import floats, time_message
 from pstmo_ros.merger_diagnostics import CameraHealth, MergerHealth, judge, status
 from pstmo_ros.monitor import Monitor
@@ -193,7 +193,7 @@ def test_a_camera_in_another_frame_and_a_skeleton_that_is_wrong_are_reported(
 def test_a_camera_that_falls_silent_or_has_no_lifter_is_named(
     cameras: Cameras, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merger_diagnostics, "SILENCE", 0.1)
+    monkeypatch.setattr(faults, "SILENCE", 0.1)
     cameras.say("one")
     said, values = cameras.status_with("/one/skeletons: messages received", "1")
     while "/one/skeletons for" not in said.message:

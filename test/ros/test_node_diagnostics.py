@@ -20,7 +20,7 @@ from rclpy.parameter import Parameter
 
 from pstmo_core.keypoints.clip import load_clip, sample_path
 from pstmo_core.room.size_health import Agreement, SizeHealth
-from pstmo_ros import diagnostics, silence_log
+from pstmo_ros import faults, silence_log
 from pstmo_ros.conversions import keypoints_message
 from pstmo_ros.diagnostics import Facts, Health, judge, status
 from pstmo_ros.lifter_node import LifterNode
@@ -224,7 +224,7 @@ def test_what_was_lifted_and_dropped_and_how_long_it_took_is_reported(listener: 
 def test_keypoints_that_stay_away_are_told_of_once_with_the_likely_reason(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diagnostics, "SILENCE", 0.1)
+    monkeypatch.setattr(faults, "SILENCE", 0.1)
     monkeypatch.setattr(silence_log, "LOGGED_SILENCE", 0.5)
     monkeypatch.setattr(silence_log, "LOGGED_START", 0.5)
     clip, lines = load_clip(sample_path()), list[str]()
