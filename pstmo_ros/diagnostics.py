@@ -126,7 +126,8 @@ def judge(health: Health) -> Fault:
 
 
 def _silence(health: Health) -> Fault | None:
-    facts, why = health.facts, "who publishes there is silent or was killed; do its images still come?"
+    facts = health.facts
+    why = "who publishes there is silent or was killed; do its images still come?"
     if not facts.sources:
         why = "nobody publishes there; does the detector run, and on this topic?"
     return silent(health.report, "keypoints", facts.topic, facts.refused or why)
