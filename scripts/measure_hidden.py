@@ -21,6 +21,7 @@ import torch
 import typer
 
 from pstmo_core.atomic_files import write_text
+from pstmo_core.bench.hidden_joints import BELOW_CHEST, LEGS, has_part, without
 from pstmo_core.bench.real import lift
 from pstmo_core.bench.real_recordings import JUDGED, View, load_recordings
 from pstmo_core.cli.app import run_script
@@ -30,16 +31,14 @@ from pstmo_core.data.motion.virtual_cameras import CameraRange, draw_cameras, ra
 from pstmo_core.data.motion.windows import Clips
 from pstmo_core.evaluation.both_ways import lift_both_ways
 from pstmo_core.evaluation.mocap_windows import infer
-from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.model.checkpoints import load_weights
 from pstmo_core.model.stmo import STMO
 from pstmo_core.runtime import load_runtime, shipped_model
 from pstmo_core.skeleton import JOINT_NAMES, ROOT
 from pstmo_core.streaming.config import StreamConfig
 
-_LEGS = ("knee", "ankle", "heel", "foot", "toe")
 #: What is hidden, by parts of the joints' names.
-HIDDEN = {"whole": (), "legs": _LEGS, "below the chest": ("hip", "spine", "pelvis", *_LEGS)}
+HIDDEN = {"whole": (), "legs": LEGS, "below the chest": BELOW_CHEST}
 SEEN = [JOINT_NAMES.index(s + n) for s in "lr" for n in ("shoulder", "elbow", "wrist")]
 _HIPS, _SHOULDERS = ([JOINT_NAMES.index(s + n) for s in "lr"] for n in ("hip", "shoulder"))
 _HEAD = (
@@ -70,7 +69,7 @@ def captured(
     cameras = draw_cameras(world, CameraRange(), generator)
     in_camera = cameras.to_camera(world)
     scores = torch.ones(in_camera.shape[:-1])
-    scores[..., [j for j, name in enumerate(JOINT_NAMES) if _is_hidden(name, parts)]] = 0
+    scores[..., [j for j, name in enumerate(JOINT_NAMES) if has_part(name, parts)]] = 0
     poses = in_camera - in_camera[:, :, ROOT : ROOT + 1]
     known = torch.ones(windows, dtype=torch.bool)
     frames, poses = encode(
@@ -83,11 +82,7 @@ def captured(
 
 def recorded(view: View, detector: str, parts: tuple[str, ...]) -> tuple[float, ...]:
     """Measure on one camera's recording, as a stream."""
-    clip = view.keypoints[detector]
-    names = get_layout(clip.layout).joint_names
-    scores = clip.scores.copy()
-    scores[..., [j for j, name in enumerate(names) if _is_hidden(name, parts)]] = 0
-    hidden = dataclasses.replace(clip, scores=scores)
+    hidden = without(view.keypoints[detector], parts)
     seen = dataclasses.replace(view, keypoints={detector: hidden})
     answer = lift(seen, detector, load_runtime(), StreamConfig())[..., :3]
     known = np.isfinite(answer).all((1, 2))
@@ -95,10 +90,6 @@ def recorded(view: View, detector: str, parts: tuple[str, ...]) -> tuple[float, 
     for pose, values in zip(poses, (answer, view.reference), strict=True):
         pose[:, [JOINT_NAMES.index(name) for name in JUDGED]] = values[known]
     return errors(*poses)
-
-
-def _is_hidden(name: str, parts: tuple[str, ...]) -> bool:
-    return any(part in name for part in parts)
 
 
 def _rows(mocap: Path, real: Path | None, windows: int) -> Iterator[tuple[str, str, np.ndarray]]:

@@ -10,7 +10,6 @@ as `people_merger` does. Their mean is what merging has to beat.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -19,11 +18,11 @@ import numpy as np
 import typer
 
 from pstmo_core.atomic_files import write_text
+from pstmo_core.bench.hidden_joints import BELOW_CHEST, LEGS, has_part, without
+from pstmo_core.bench.real import centred
 from pstmo_core.bench.real_recordings import JUDGED, RecordingError, View, load_recordings
 from pstmo_core.bench.triangulation import StationedCamera
 from pstmo_core.cli.app import run_script
-from pstmo_core.keypoints.clip import Clip
-from pstmo_core.keypoints.layouts import get_layout
 from pstmo_core.keypoints.npz.bounded import read_plain_npz
 from pstmo_core.model.config import INTERVAL
 from pstmo_core.robot.merged_person import Sighting
@@ -38,11 +37,8 @@ _HIPS = [JUDGED.index("rhip"), JUDGED.index("lhip")]
 #: What is hidden from the first of the cameras, and what is judged, by parts of joints' names.
 HIDDEN = {
     "arms": (("elbow", "wrist"), ("elbow", "wrist")),
-    "legs": (("knee", "ankle", "heel", "foot", "toe"), ("knee", "ankle")),
-    "below the chest": (
-        ("hip", "spine", "pelvis", "knee", "ankle", "heel", "foot", "toe"),
-        ("shoulder", "elbow", "wrist"),
-    ),
+    "legs": (LEGS, ("knee", "ankle")),
+    "below the chest": (BELOW_CHEST, ("shoulder", "elbow", "wrist")),
 }
 _HEAD = (
     "| keypoints | cameras | their mean | merged | within 2.5 sigma | alone, along | across |\n"
@@ -86,13 +82,6 @@ def stations(
     return made
 
 
-def without(clip: Clip, hidden: Sequence[str]) -> Clip:
-    """Return keypoints of which some are not seen."""
-    names, scores = get_layout(clip.layout).joint_names, clip.scores.copy()
-    scores[..., [any(part in name for part in hidden) for name in names]] = 0
-    return replace(clip, scores=scores)
-
-
 def stationed(view: View, path: Path) -> StationedCamera:
     """Return where a view's camera stands.
 
@@ -108,17 +97,12 @@ def stationed(view: View, path: Path) -> StationedCamera:
     return StationedCamera(view.name, view.camera, fields["R"], fields["T"])
 
 
-def centred(joints: np.ndarray) -> np.ndarray:
-    """Return joints (F, 12, 3) relative to the middle of the hips."""
-    return joints - joints[:, _HIPS].mean(1, keepdims=True)
-
-
 def measure(chosen: Sequence[Station], joints_judged: Sequence[str] = ("",)) -> np.ndarray:
     """Return the error of the mean, that of what is merged, in mm, and the share in 2.5 sigma.
 
     Only of joints of whose names something is a part.
     """
-    judged = [any(part in name for part in joints_judged) for name in JUDGED]
+    judged = [has_part(name, joints_judged) for name in JUDGED]
     merger, joints, sigma = Merger(), [], []
     for frame in zip(*(station.seen for station in chosen), strict=True):
         for camera, sighting in enumerate(frame):

@@ -166,7 +166,7 @@ def _row(
 def measure(answer: np.ndarray, view: View, keypoints: Clip) -> Measures:
     """Judge an answer (F, 12, 3 or 4), metres and perhaps sigma, against a view's reference."""
     sigma = answer[..., 3] if answer.shape[-1] == 4 else np.full(answer.shape[:2], np.nan)
-    answer, reference = _centred(answer[..., :3].astype(np.float64)), _centred(view.reference)
+    answer, reference = centred(answer[..., :3].astype(np.float64)), centred(view.reference)
     complete = np.isfinite(answer).all((1, 2))
     both = complete & np.isfinite(reference).all((1, 2))
     pair = answer[both], reference[both]
@@ -189,8 +189,9 @@ def measure(answer: np.ndarray, view: View, keypoints: Clip) -> Measures:
     )
 
 
-def _centred(joints: np.ndarray) -> np.ndarray:
-    return joints - joints[:, _HIPS].mean(1, keepdims=True)
+def centred(joints: np.ndarray) -> np.ndarray:
+    """Return the judged joints (..., 12, 3) relative to the middle of the hips."""
+    return joints - joints[..., _HIPS, :].mean(-2, keepdims=True)
 
 
 def _mean(values: np.ndarray) -> float:
