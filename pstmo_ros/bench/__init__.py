@@ -181,8 +181,9 @@ def _images(options: argparse.Namespace) -> list[Path]:
         "# From images to skeletons\n\nFrom an image's stamp to the receipt of its skeletons in "
         "another process: camera, detector and lifter run in one process, whose CPU share and "
         "memory are given (the camera decodes JPEG). The images, 640 x 480, are those of the "
-        f"shipped real video, {options.seconds:g} s for each line. Threads are the detector's; the "
-        f"lifter has {options.threads}. Detector: {'; '.join(detectors)}. {_caption()}{_busy()}\n\n"
+        f"shipped real video, forwards and backwards, {options.seconds:g} s for each line. Threads "
+        f"are the detector's; the lifter has {options.threads}. Detector: {'; '.join(detectors)}. "
+        f"{_caption()}{_busy()}\n\n"
         f"{images_table(results)}\n\nMeasured by `ros2 run pstmo_ros bench --images`.\n"
     )
     return write_report(options.output, "latency_images", _facts() | {"results": results}, text)

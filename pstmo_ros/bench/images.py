@@ -1,7 +1,8 @@
 """From an image's stamp to the receipt of its skeletons: camera, detector and lifter as in use.
 
 They run in one process, as `ros2 launch pstmo_ros lifter.launch.py camera:=...` starts them; the
-listener is this process. The camera shows the shipped real video at 640 x 480, again and again.
+listener is this process. The camera shows the shipped real video at 640 x 480, forwards and
+backwards, again and again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _START = 90.0
 """Seconds within which the first answer must come."""
 #: What of the shipped video is shown, by how many people are in it: left, top, right, bottom.
 _PARTS = {1: (400, 300, 960, 720), 2: (0, 0, 960, 720)}
+#: How many of its images show all of them.
+_IMAGES = {1: 64, 2: 106}
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,14 @@ def _video(path: Path, scenario: ImageScenario) -> Path:
     import cv2
 
     left, top, right, bottom = _PARTS[scenario.people]
+    shown: list[np.ndarray] = []
     source = cv2.VideoCapture(str(sample_video_path()))
-    target = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), scenario.fps, SIZE)
-    while (image := source.read()[1]) is not None:
+    while len(shown) < _IMAGES[scenario.people] and (image := source.read()[1]) is not None:
         part = image[top:bottom, left:right]
-        target.write(cv2.resize(part, SIZE, interpolation=cv2.INTER_AREA))
+        shown.append(cv2.resize(part, SIZE, interpolation=cv2.INTER_AREA))
+    target = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), scenario.fps, SIZE)
+    for image in shown + shown[::-1]:
+        target.write(image)
     source.release()
     target.release()
     return path
