@@ -40,7 +40,7 @@ class StandIn(Runtime):
     def step(
         self, fresh: np.ndarray, kept: np.ndarray, index: np.ndarray, frame: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
+        raise AssertionError("nothing is to be computed")
 
     def describe(self) -> str:
         return f"stand-in for {self.backend}"
