@@ -9,7 +9,7 @@ as `people_merger` does. Their mean is what merging has to beat.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -132,10 +132,9 @@ def deviations(station: Station) -> np.ndarray:
     return np.sqrt([along, (np.nanmean((off**2).sum(-1)) - along) / 2]) * 1e3
 
 
-def whole(views: Sequence[View], folder: Path) -> Iterator[str]:
-    """Yield rows of people whom all cameras see."""
-    for detector in views[0].keypoints:
-        made = stations(views, folder, detector)
+def whole(by_detector: Mapping[str, Sequence[Station]]) -> Iterator[str]:
+    """Yield rows of people whom all cameras see, of the stations of each detector."""
+    for detector, made in by_detector.items():
         along, across = np.mean([deviations(station) for station in made], axis=0)
         for count in range(1, len(made) + 1):
             mean, merged, share = np.mean([measure(c) for c in combinations(made, count)], axis=0)
@@ -145,17 +144,18 @@ def whole(views: Sequence[View], folder: Path) -> Iterator[str]:
             )
 
 
-def partly_hidden(views: Sequence[View], folder: Path) -> Iterator[str]:
-    """Yield rows of people of whom one camera does not see all."""
-    for detector in views[0].keypoints:
-        made = stations(views, folder, detector)
+def partly_hidden(
+    views: Sequence[View], folder: Path, by_detector: Mapping[str, Sequence[Station]]
+) -> Iterator[str]:
+    """Yield rows of people of whom one camera does not see all; the others are given."""
+    for detector, made in by_detector.items():
         for name, (parts, judged) in HIDDEN.items():
             less = stations(views, folder, detector, parts)
             for count in range(1, len(made)):
                 # Each camera is the one that sees less, beside all choices of the others.
                 found, others = [], []
                 for index, one in enumerate(less):
-                    for rest in combinations(made[:index] + made[index + 1 :], count):
+                    for rest in combinations([*made[:index], *made[index + 1 :]], count):
                         found.append(measure([one, *rest], judged))
                         others.append(measure(rest, judged)[1])
                 mean, merged, share = np.mean(found, axis=0)
@@ -182,7 +182,8 @@ def main(
     ]
     for recording, views in load_recordings(recordings).items():
         lines += [f"\n## {recording}\n", _HEAD]
-        for row in whole(views, recordings):
+        made = {name: stations(views, recordings, name) for name in views[0].keypoints}
+        for row in whole(made):
             lines.append(row)
             print(row, flush=True)
         lines += [
@@ -192,7 +193,7 @@ def main(
             "| keypoints | hidden | other cameras | these alone | mean of all | all merged | "
             "within 2.5 sigma |\n|---|---|---|---|---|---|---|",
         ]
-        for row in partly_hidden(views, recordings):
+        for row in partly_hidden(views, recordings, made):
             lines.append(row)
             print(row, flush=True)
     write_text(output, "\n".join(lines) + "\n")

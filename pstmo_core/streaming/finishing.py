@@ -70,9 +70,7 @@ class Finishing:
 
     def _skeletons(self, due: Due, lifted: np.ndarray, sigma: np.ndarray | None) -> SkeletonFrame:
         age = self._ages.advance(due.stamp, due.slots, due.visits)
-        joints, off = self._as_seen(due, age, lifted, sigma)
-        if off is not None and sigma is not None:
-            sigma = sigma * _LEFT
+        joints, sigma, off = self._as_seen(due, age, lifted, sigma)
         joints = self._calm.filter(age, due.slots, joints)
         rays = due.rays if due.calibrated else None
         joints, roots = self.roots.estimate(
@@ -86,8 +84,8 @@ class Finishing:
 
     def _as_seen(
         self, due: Due, age: np.ndarray, lifted: np.ndarray, sigma: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return skeletons that agree better with the keypoints and with one another.
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Return skeletons that agree better with the keypoints and with one another, and sigma.
 
         And metres (P, 17) by which joints had been away from their rays, if they were moved.
         """
@@ -96,10 +94,11 @@ class Finishing:
             joints, off = self._rays.move(
                 age, due.slots, lifted, sigma, due.rays, due.confidence > 0
             )
+            sigma = sigma * _LEFT
         if self._bones is not None:
             ahead = towards(due.rays, due.weights > 0)
             joints = self._bones.hold(age, due.slots, lifted, joints, ahead)
-        return joints, off
+        return joints, sigma, off
 
     def _measured(
         self,

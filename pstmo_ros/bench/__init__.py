@@ -25,6 +25,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import get_rmw_implementation_identifier
 from tqdm import tqdm
 
+from pstmo_core.atomic_files import check_folder
 from pstmo_core.bench.machine import describe_machine, machine
 from pstmo_core.bench.report import write_report
 from pstmo_core.detection.options import DEFAULT_KIND, KINDS
@@ -46,6 +47,7 @@ def main(args: Sequence[str] | None = None) -> int:
     options = _options(args)
     rclpy.init(args=[])
     try:
+        check_folder(options.output)
         measurements = {"overhead": _overhead, "latency": _latency, "images": _images}
         for name in _chosen(options):
             for path in measurements[name](options):

@@ -128,6 +128,15 @@ def test_from_images_to_skeletons_a_short_run_writes_both_reports(
     assert "| 1 | 1 | MoveNet lightning | 10 |" in text and "bench --images" in text
 
 
+def test_an_output_that_is_a_file_is_refused_before_anything_is_measured(
+    ros_domain: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.md").write_text("mine")
+    assert main(["--only", "overhead", "-o", str(tmp_path / "notes.md")]) == 1
+    shown = capsys.readouterr()
+    assert "notes.md: is not a folder" in shown.err and not shown.out
+
+
 def test_help_shows_calls_that_can_be_made(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         _options(["--help"])
